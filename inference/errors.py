@@ -1,0 +1,75 @@
+"""Everything that can go wrong inside the library, as one tree.
+
+InferenceError
+├── InputError                 the audio that was sent is at fault
+│   ├── UndecodableAudio       not audio, cut off, or corrupt
+│   ├── UnsupportedCodec       audio, but in a container or codec that is not taken
+│   ├── AudioOutOfLimits       sample rate or channel count outside the limits
+│   ├── AudioTooShort          under 0.1 s
+│   ├── AudioTooLong           over the limit while the over-length policy is "reject"
+│   └── InvalidSamples         NaN, infinite or absurdly large samples
+├── WorkInterrupted            the work was stopped between two stages
+│   ├── DeadlineExceeded
+│   └── WorkCancelled
+├── PackageError               a model package is missing, incomplete or damaged
+└── MissingDependency          an optional library was asked for and is not installed
+
+Each error carries one string and nothing else, so that each survives pickling on its way
+out of a pool process (an exception that cannot be unpickled breaks the whole executor).
+"""
+
+
+class InferenceError(Exception):
+    """Base of every error raised on purpose by this library; `detail` is fit for a user to read."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class InputError(InferenceError):
+    """The audio that was sent is at fault."""
+
+
+class UndecodableAudio(InputError):
+    """Not audio, cut off, or corrupt."""
+
+
+class UnsupportedCodec(InputError):
+    """Audio, but in a container or codec that is not taken."""
+
+
+class AudioOutOfLimits(InputError):
+    """Sample rate or channel count outside the limits."""
+
+
+class AudioTooShort(InputError):
+    """Not enough samples for one step of the model."""
+
+
+class AudioTooLong(InputError):
+    """Longer than the limit while the over-length policy is to reject."""
+
+
+class InvalidSamples(InputError):
+    """NaN, infinite or absurdly large samples."""
+
+
+class WorkInterrupted(InferenceError):
+    """The work was stopped between two stages."""
+
+
+class DeadlineExceeded(WorkInterrupted):
+    """The time by which an answer was wanted has passed."""
+
+
+class WorkCancelled(WorkInterrupted):
+    """Nobody waits for the answer any more."""
+
+
+class PackageError(InferenceError):
+    """A model package is missing, incomplete or damaged."""
+
+
+class MissingDependency(InferenceError):
+    """An optional library was asked for and is not installed."""

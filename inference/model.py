@@ -1,0 +1,55 @@
+"""Features → log-probabilities: one ONNX Runtime session on the CPU."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from inference.errors import PackageError
+from inference.types import Float32Array
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """What `tools.tune` measures and the server passes on."""
+
+    threads: int = 1
+    """Threads inside one operator (ONNX Runtime's intra_op_num_threads)."""
+    spinning: bool = False
+    """Whether idle threads burn their core for a while, to start sooner."""
+
+
+class Model:
+    """A NeMo Conformer-CTC graph as `EncDecCTCModel.export` writes it."""
+
+    def __init__(self, path: Path, options: SessionOptions) -> None:
+        """Load the graph; raise PackageError where ONNX Runtime refuses it."""
+        try:
+            self._session = ort.InferenceSession(
+                str(path), _session_options(options), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime raises a class of its own for each status code
+            raise PackageError(f"{path}: ONNX Runtime cannot load it: {error}") from error
+        self._inputs = [node.name for node in self._session.get_inputs()]
+        if self._inputs != ["audio_signal", "length"]:
+            raise PackageError(f"{path}: inputs are {self._inputs}, not audio_signal and length")
+
+    def __call__(self, features: Float32Array) -> Float32Array:
+        """`[mel_bins, frames]` → `[steps, vocabulary + 1]` natural log-probabilities, 40 ms a step at subsampling 4."""
+        length = np.array([features.shape[1]], dtype=np.int64)
+        (log_probabilities,) = self._session.run(None, {"audio_signal": features[None], "length": length})
+        result: Float32Array = log_probabilities[0]
+        return result
+
+
+def _session_options(options: SessionOptions) -> ort.SessionOptions:
+    session_options = ort.SessionOptions()
+    session_options.intra_op_num_threads = options.threads
+    session_options.inter_op_num_threads = 1
+    session_options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    session_options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    session_options.add_session_config_entry("session.intra_op.allow_spinning", str(int(options.spinning)))
+    # Warnings about the exported graph (unused initialisers, say) would reach the server's log on every start.
+    session_options.log_severity_level = 3
+    return session_options

@@ -1,0 +1,118 @@
+"""A model package: a directory that describes itself in `model.yaml`.
+
+    models/hi-demo/
+      model.yaml     everything below, and the checksums
+      model.onnx     features → log-probabilities
+      vocab.txt      the pieces, by id
+
+Dropping such a directory in adds a model; `python -m export nemo` writes one.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from inference.errors import PackageError
+from inference.features import FeatureParameters
+
+MANIFEST = "model.yaml"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PackageFile:
+    """One file of a package."""
+
+    path: str
+    """Relative to the package's directory."""
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What `model.yaml` says."""
+
+    directory: Path
+    format: int
+    name: str
+    language: str
+    """BCP 47 tag."""
+    architecture: str
+    """Only `nemo-conformer-ctc` so far."""
+    features: FeatureParameters
+    subsampling: int
+    """Frames to a step."""
+    blank: int
+    """Id of the CTC blank."""
+    maximum_steps: int
+    """Length of the positional table baked into the graph; longer input fails inside ONNX Runtime."""
+    models: Mapping[str, PackageFile]
+    """Graphs by precision: `fp32` always, `int8` where one passed the accuracy gate."""
+    vocabulary: PackageFile
+    licence: str
+    source: str
+    """Where the weights come from."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Versions and settings of the export."""
+    accuracy: tuple[Mapping[str, Any], ...] = ()
+    """Measured error rates, each with its test set."""
+
+    @property
+    def longest_seconds(self) -> float:
+        """The longest audio that fits the positional table."""
+        return self.maximum_steps * self.subsampling * self.features.hop_size / self.features.sample_rate
+
+    def model_path(self, precision: str = "fp32") -> Path:
+        """Return the graph of that precision; raise PackageError where the package has none."""
+        if precision not in self.models:
+            raise PackageError(f"{self.directory} has no {precision} model; it has {', '.join(self.models)}")
+        return self.directory / self.models[precision].path
+
+    def vocabulary_path(self) -> Path:
+        """Return the file of pieces."""
+        return self.directory / self.vocabulary.path
+
+
+def load_package(directory: Path) -> Package:
+    """Read `model.yaml` and compare every checksum; raise PackageError with what is wrong and what to do."""
+    manifest = directory / MANIFEST
+    if not manifest.is_file():
+        raise PackageError(f"{manifest} does not exist: make a package with 'python -m export nemo', or set ASR_MODEL")
+    package = _parse(manifest)
+    for file in (*package.models.values(), package.vocabulary):
+        _verify(directory / file.path, file.sha256)
+    return package
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal digest of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _parse(manifest: Path) -> Package:
+    # Here and not above: pool processes receive a ready Package and need not load pydantic.
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        content = yaml.safe_load(manifest.read_text(encoding="utf-8"))
+        package = TypeAdapter(Package).validate_python({**content, "directory": manifest.parent})
+    except (yaml.YAMLError, ValidationError, TypeError) as error:
+        raise PackageError(f"{manifest}: {error}") from error
+    if package.format != FORMAT:
+        raise PackageError(f"{manifest}: format {package.format}; this version reads format {FORMAT}")
+    if "fp32" not in package.models:
+        raise PackageError(f"{manifest}: 'models' must name an fp32 file")
+    return package
+
+
+def _verify(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise PackageError(f"{path} is missing")
+    found = sha256(path)
+    if found != expected:
+        raise PackageError(f"{path} is damaged: its SHA-256 is {found}, model.yaml says {expected}")

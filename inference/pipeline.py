@@ -1,0 +1,67 @@
+"""The whole story: bytes of audio → Transcript, stage by stage."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from inference import audio, ctc
+from inference.features import Featurizer
+from inference.model import Model, SessionOptions
+from inference.package import Package
+from inference.types import Options, StageTimings, Transcript
+from inference.vocabulary import load_vocabulary
+
+
+class Pipeline:
+    """One model, loaded and ready. Not for several threads at once."""
+
+    def __init__(
+        self, package: Package, session_options: SessionOptions | None = None, precision: str = "fp32"
+    ) -> None:
+        """Load the files of the package; raise PackageError where one is unusable."""
+        self._package = package
+        self._featurizer = Featurizer(package.features)
+        self._model = Model(package.model_path(precision), session_options or SessionOptions())
+        self._vocabulary = load_vocabulary(package.vocabulary_path())
+
+    def transcribe(
+        self, data: bytes, options: Options | None = None, checkpoint: Callable[[], None] = lambda: None
+    ) -> Transcript:
+        """Transcribe one file of audio.
+
+        `checkpoint` is called before every stage and may raise WorkInterrupted to stop there.
+        Raises InputError where the audio is at fault.
+        """
+        options = options or Options()
+        stages = _StageClock(checkpoint)
+        with stages("decode"):
+            decoded = audio.decode(data, options, self._package.features.sample_rate)
+        with stages("features"):
+            features = self._featurizer(decoded.waveform)
+        with stages("inference"):
+            log_probabilities = self._model(features)
+        with stages("decoding"):
+            text = self._vocabulary.text(ctc.greedy(log_probabilities, self._package.blank))
+        return Transcript(
+            text=text,
+            language=self._package.language,
+            model=self._package.name,
+            duration=decoded.duration,
+            clipped=decoded.clipped,
+            timings=StageTimings(**stages.seconds),
+        )
+
+
+class _StageClock:
+    """Asks before each stage whether to go on, and measures it."""
+
+    def __init__(self, checkpoint: Callable[[], None]) -> None:
+        self._checkpoint = checkpoint
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        self._checkpoint()
+        started = time.perf_counter()
+        yield
+        self.seconds[stage] = time.perf_counter() - started

@@ -1,0 +1,80 @@
+"""The values that travel between the stages: frozen, typed, and free of behaviour."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32Array: TypeAlias = NDArray[np.float32]
+Overlength: TypeAlias = Literal["clip", "reject"]
+Resampler: TypeAlias = Literal["soxr", "resampy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How one piece of audio is to be treated."""
+
+    overlength: Overlength = "clip"
+    """What happens to audio longer than `limit_seconds`."""
+    limit_seconds: float = 10.0
+    """The longest stretch of audio that reaches the model, in seconds."""
+    resampler: Resampler = "soxr"
+    """The library that changes the sample rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waveform:
+    """Sound as the model wants it."""
+
+    samples: Float32Array
+    """`[samples]` float32, mono, nominally within [-1, 1]."""
+    sample_rate: int
+    """Hz."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedAudio:
+    """What came out of a container."""
+
+    waveform: Waveform
+    """The part that will be transcribed."""
+    duration: float
+    """Seconds of audio that the container held, counted while decoding, never read off a header."""
+    clipped: bool
+    """Whether `waveform` is shorter than `duration`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimings:
+    """Seconds spent in each stage, measured where the work was done."""
+
+    decode: float
+    """Container to 16 kHz mono, resampling included."""
+    features: float
+    """Waveform to log-mel."""
+    inference: float
+    """Log-mel to log-probabilities: ONNX Runtime."""
+    decoding: float
+    """Log-probabilities to text: CTC and vocabulary."""
+
+    @property
+    def total(self) -> float:
+        """Seconds in all four stages."""
+        return self.decode + self.features + self.inference + self.decoding
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was said, and what it took to find out."""
+
+    text: str
+    language: str
+    """BCP 47 tag of the package, such as `hi`."""
+    model: str
+    """Name of the package."""
+    duration: float
+    """Seconds of audio received."""
+    clipped: bool
+    """Whether only the beginning was transcribed."""
+    timings: StageTimings

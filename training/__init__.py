@@ -1,0 +1,1 @@
+"""Recipe of the embedded Hindi model: sentences, synthetic speech, NeMo training, evaluation."""

@@ -1,0 +1,72 @@
+"""Deal voices, speeds and pitches out to sentences: the plan that `training.speech` speaks.
+
+    python -m training.plan kokoro SENTENCES.tsv --count 2000 --out PLAN.tsv
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from training.files import RecipeError, command
+from training.sentences import read_sentences
+from training.speech import Clip, write_plan
+from training.synthesisers import Utterance
+from training.voices import ESPEAK_VARIANTS, KOKORO_HINDI_VOICES, KOKORO_OTHER_VOICES
+
+Dealer = Callable[[random.Random, str], Utterance]
+
+
+def kokoro_utterance(chance: random.Random, text: str) -> Utterance:
+    """One Kokoro voice, or two blended: a blend is a speaker nobody has heard, which is what the model lacks."""
+    everyone = (*KOKORO_HINDI_VOICES, *KOKORO_OTHER_VOICES)
+    kind = chance.random()
+    if kind < 0.15:
+        voice = chance.choice(everyone)
+    else:
+        first = chance.choice(KOKORO_HINDI_VOICES if kind < 0.55 else everyone)
+        second = chance.choice([voice for voice in everyone if voice != first])
+        voice = f"{first}*{chance.uniform(0.3, 0.7):.2f}+{second}"
+    return Utterance(text, voice, speed=chance.uniform(0.85, 1.25))
+
+
+def espeak_utterance(chance: random.Random, text: str) -> Utterance:
+    """Any training variant, from slow and deep to fast and high."""
+    voice = f"espeak:{chance.choice(ESPEAK_VARIANTS)}"
+    return Utterance(text, voice, speed=chance.uniform(0.8, 1.35), pitch=chance.uniform(0.5, 1.6))
+
+
+DEALERS: dict[str, Dealer] = {"kokoro": kokoro_utterance, "espeak": espeak_utterance}
+
+
+def deal(synthesiser: str, texts: list[str], count: int, seed: int) -> list[Clip]:
+    """Plan `count` clips: every sentence once in a random order, then every sentence again with other voices."""
+    if not texts:
+        raise RecipeError("no sentences to speak: run python -m training.sentences first")
+    chance = random.Random(seed)
+    clips: list[Clip] = []
+    while len(clips) < count:
+        for text in chance.sample(texts, len(texts)):
+            if len(clips) == count:
+                break
+            clips.append(Clip(f"{synthesiser}-{seed}-{len(clips):05d}", DEALERS[synthesiser](chance, text)))
+    return clips
+
+
+def main() -> None:
+    """Run the step from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("synthesiser", choices=sorted(DEALERS))
+    parser.add_argument("sentences", type=Path, nargs="+")
+    parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    texts = [sentence.text for path in options.sentences for sentence in read_sentences(path)]
+    write_plan(options.out, deal(options.synthesiser, texts, options.count, options.seed))
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,133 @@
+"""Three programs that speak Hindi, behind one signature: text in, 16 kHz mono float32 out."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from training.files import RecipeError
+
+if TYPE_CHECKING:
+    from training.kokoro import Kokoro
+
+Samples = NDArray[np.float32]
+SAMPLE_RATE = 16_000
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What to say, and how."""
+
+    text: str
+    voice: str
+    """``hf_alpha``, ``hf_alpha*0.6+af_sky`` (Kokoro), ``espeak:f3`` or ``festival``."""
+    speed: float = 1.0
+    """1 is the synthesiser's own pace; 1.2 is a fifth faster."""
+    pitch: float = 1.0
+    """1 is the voice's own height; only espeak-ng heeds it."""
+
+
+class Synthesiser(Protocol):
+    """Anything that turns an utterance into a waveform."""
+
+    def __call__(self, utterance: Utterance) -> Samples:
+        """Return 16 kHz mono samples in [-1, 1]."""
+        ...
+
+
+def require(program: str, package: str) -> str:
+    """Path of `program`, or a line that says which Debian package brings it."""
+    found = shutil.which(program)
+    if found is None:
+        raise RecipeError(f"{program} is not installed: apt-get install {package}")
+    return found
+
+
+def _decode(data: bytes, program: str, text: str) -> Samples:
+    try:
+        samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise RecipeError(f"{program} returned no audio for {text!r} ({error})") from error
+    return resample(samples.mean(axis=1), rate)
+
+
+def resample(samples: Samples, rate: int) -> Samples:
+    """Bring `samples` from `rate` Hz to 16 kHz."""
+    if rate == SAMPLE_RATE:
+        return samples.astype(np.float32)
+    return np.asarray(soxr.resample(samples, rate, SAMPLE_RATE), dtype=np.float32)
+
+
+def espeak(utterance: Utterance) -> Samples:
+    """Formant synthesis by espeak-ng, hundreds of times faster than real time."""
+    program = require("espeak-ng", "espeak-ng")
+    variant = utterance.voice.removeprefix("espeak:")
+    speed = str(round(150 * utterance.speed))
+    pitch = str(int(np.clip(round(50 * utterance.pitch), 0, 99)))
+    done = subprocess.run(
+        [program, "-v", f"hi+{variant}", "-s", speed, "-p", pitch, "--stdout", "--", utterance.text],
+        capture_output=True, check=False,
+    )
+    if done.returncode:
+        raise RecipeError(f"espeak-ng failed on {utterance.text!r}: {done.stderr.decode(errors='replace').strip()}")
+    return _decode(done.stdout, "espeak-ng", utterance.text)
+
+
+def festival(utterance: Utterance) -> Samples:
+    """Diphones of a recorded man (Debian's festvox-hi-nsk); a test voice."""
+    program = require("festival", "festival festvox-hi-nsk festival-hi")
+    with tempfile.TemporaryDirectory() as folder:
+        wave = Path(folder, "speech.wav")
+        script = (
+            "(begin (voice_hindi_NSK_diphone) (Parameter.set 'Int_Method nil) (Parameter.set 'Int_Target_Method nil))\n"
+            f"(Parameter.set 'Duration_Stretch {1 / utterance.speed:.3f})\n"
+            f'(utt.save.wave (utt.synth (Utterance Text "{utterance.text}")) "{wave}")\n'
+        )
+        done = subprocess.run([program, "--pipe"], input=script.encode(), capture_output=True, check=False)
+        if not wave.exists() or wave.stat().st_size == 0:
+            lines = done.stderr.decode(errors="replace").strip().splitlines()
+            raise RecipeError(f"festival failed on {utterance.text!r}: {lines[-1] if lines else 'no message'}")
+        return _decode(wave.read_bytes(), "festival", utterance.text)
+
+
+_kokoro: Kokoro | None = None
+
+
+def _speak_kokoro(utterance: Utterance) -> Samples:
+    global _kokoro
+    if _kokoro is None:
+        from training.kokoro import Kokoro
+
+        _kokoro = Kokoro(Path(os.environ.get("KOKORO_DIR", "training/work/kokoro")))
+    return _kokoro(utterance)
+
+
+def synthesise(utterance: Utterance) -> Samples:
+    """Speak with whichever program owns the voice, and trim the silence at both ends to 0.1-0.2 s."""
+    if utterance.voice.startswith("espeak:"):
+        samples = espeak(utterance)
+    elif utterance.voice.startswith("festival"):
+        samples = festival(utterance)
+    else:
+        samples = _speak_kokoro(utterance)
+    return trim(samples)
+
+
+def trim(samples: Samples, keep_seconds: float = 0.12) -> Samples:
+    """Cut leading and trailing silence, leaving `keep_seconds` of it."""
+    loud = np.flatnonzero(np.abs(samples) > 0.01 * max(float(np.abs(samples).max(initial=0.0)), 1e-4))
+    if loud.size == 0:
+        raise RecipeError("the synthesiser returned silence")
+    keep = int(keep_seconds * SAMPLE_RATE)
+    return samples[max(0, loud[0] - keep) : loud[-1] + keep]
