@@ -62,7 +62,9 @@ def decode(data: bytes, options: Options, sample_rate: int) -> DecodedAudio:
     except soundfile.LibsndfileError as error:
         raise UndecodableAudio(f"{container}: {error.error_string}") from error
     clipped = duration * original_rate - samples.size >= 1
-    return DecodedAudio(Waveform(_resample(samples, original_rate, sample_rate, options), sample_rate), duration, clipped)
+    return DecodedAudio(
+        Waveform(_resample(samples, original_rate, sample_rate, options), sample_rate), duration, clipped
+    )
 
 
 def identify(data: bytes) -> str:
@@ -144,10 +146,10 @@ def _mix_down(block: Float32Array) -> Float32Array:
     return mono
 
 
-def _resample(samples: Float32Array, original_rate: int, sample_rate: int, options: Options) -> Float32Array:
+def _resample(samples: Float32Array, original_rate: int, sample_rate: int, resampler: Resampler) -> Float32Array:
     if original_rate == sample_rate:
         return np.ascontiguousarray(samples)
-    if options.resampler == "resampy":
+    if resampler == "resampy":
         # By name, since it is optional and takes seconds to import.
         resampy = importlib.import_module("resampy")
         resampled = resampy.resample(samples, original_rate, sample_rate)

@@ -18,4 +18,5 @@ def greedy(log_probabilities: Float32Array, blank: int) -> NDArray[np.int64]:
     best = log_probabilities.argmax(axis=1)
     starts = np.ones(best.shape, dtype=bool)
     np.not_equal(best[1:], best[:-1], out=starts[1:])
-    return best[starts & (best != blank)]
+    tokens: NDArray[np.int64] = best[starts & (best != blank)]
+    return tokens

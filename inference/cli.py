@@ -1,0 +1,64 @@
+"""`python -m inference FILE...`: transcribe files from the command line."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from inference.cpu import usable_cpus
+from inference.errors import InferenceError
+from inference.model import SessionOptions
+from inference.package import load_package
+from inference.pipeline import Pipeline
+from inference.types import Options
+
+_EMBEDDED_MODEL = Path(__file__).parent.parent / "models" / "hi-demo"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a line for each file; return 0, 1 where a file failed, 2 where the model did."""
+    options = _parser().parse_args(arguments)
+    try:
+        pipeline = Pipeline(load_package(options.model), SessionOptions(threads=options.threads), options.precision)
+    except InferenceError as error:
+        print(error, file=sys.stderr)
+        return 2
+    failures = 0
+    limits = Options(overlength=options.overlength, limit_seconds=options.limit_seconds)
+    for path, result in _transcribe_all(pipeline, options.files, limits):
+        if "error" in result:
+            failures += 1
+            tqdm.write(f"{path}: {result['error']}", file=sys.stderr)
+        if options.json:
+            tqdm.write(json.dumps({"file": str(path), **result}, ensure_ascii=False))
+        elif "text" in result:
+            tqdm.write(f"{path}\t{result['text']}" if len(options.files) > 1 else result["text"])
+    return 1 if failures else 0
+
+
+def _transcribe_all(
+    pipeline: Pipeline, files: Sequence[Path], limits: Options
+) -> Iterator[tuple[Path, dict[str, Any]]]:
+    # disable=None: a bar on a terminal, nothing in a pipe.
+    for path in tqdm(files, unit="file", disable=None if len(files) > 1 else True):
+        try:
+            yield path, asdict(pipeline.transcribe(path.read_bytes(), limits))
+        except (InferenceError, OSError) as error:
+            yield path, {"error": str(error)}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m inference", description="Transcribe audio files.")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="WAV, FLAC or OGG")
+    parser.add_argument("--model", type=Path, default=_EMBEDDED_MODEL, help="model package (default: the embedded one)")
+    parser.add_argument("--precision", default="fp32", help="graph of the package to use: fp32 or int8")
+    parser.add_argument("--threads", type=int, default=usable_cpus(), help="ONNX Runtime threads (default: all)")
+    parser.add_argument("--overlength", choices=("clip", "reject"), default="clip", help="audio over the limit")
+    parser.add_argument("--limit-seconds", type=float, default=10.0, help="the limit (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, with durations and timings")
+    return parser

@@ -1,0 +1,137 @@
+"""What a pool process imports: `initialise` once, then `run` for each task.
+
+The parent shares a small block of memory with each process (`Control`): the process writes its id
+there first of all, so that it can be killed even while it loads; the parent writes the number of a
+task that nobody waits for any more, which the process reads before every stage.
+"""
+
+import ctypes
+import io
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+
+from inference.errors import DeadlineExceeded, WorkCancelled
+from inference.model import SessionOptions
+from inference.package import Package
+from inference.pipeline import Pipeline
+from inference.types import Options, Transcript
+
+_PR_SET_PDEATHSIG = 1
+_CANARY_SECONDS = 2.0
+
+
+class Control(ctypes.Structure):
+    """Memory shared by a lane and its process; each field has one writer."""
+
+    _fields_ = (
+        ("pid", ctypes.c_int64),  # written by the process
+        ("cancelled", ctypes.c_uint64),  # written by the parent: number of the task to abandon
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """All that a process needs to load its model."""
+
+    package: Package
+    precision: str
+    session_options: SessionOptions
+    options: Options
+    parent: int
+    """Process id of the Gunicorn worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One file of audio on its way through the pool."""
+
+    number: int
+    """Counts up from 1 within a Gunicorn worker."""
+    data: bytes
+    deadline: float
+    """`time.monotonic()` of the machine, by which an answer is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A process's report that its canary came through."""
+
+    pid: int
+    canary_seconds: float
+    """Audio in the canary clip."""
+    compute_seconds: float
+    """Time it took, so that the parent can predict before the first request."""
+
+
+class _Process:
+    """The state of this pool process; set once by `initialise`."""
+
+    pipeline: Pipeline
+    setup: Setup
+    control: Control
+
+
+def initialise(setup: Setup, control: Control) -> None:
+    """Tie this process to its parent and load the model; runs once, before any task."""
+    control.pid = os.getpid()
+    _ignore_signals_of_the_group()
+    _die_with(setup.parent)
+    _Process.control = control
+    _Process.setup = setup
+    _Process.pipeline = Pipeline(setup.package, setup.session_options, setup.precision)
+
+
+def warm_up() -> Ready:
+    """Send a canary clip through every stage."""
+    canary = _canary(_Process.setup.package.features.sample_rate)
+    started = time.perf_counter()
+    _Process.pipeline.transcribe(canary, _Process.setup.options)
+    return Ready(os.getpid(), _CANARY_SECONDS, time.perf_counter() - started)
+
+
+def run(task: Task) -> Transcript:
+    """Transcribe; raise any InputError, or WorkInterrupted between stages."""
+
+    def checkpoint() -> None:
+        if _Process.control.cancelled == task.number:
+            raise WorkCancelled("the client is gone")
+        if time.monotonic() > task.deadline:
+            raise DeadlineExceeded("the deadline passed while the audio was being transcribed")
+
+    return _Process.pipeline.transcribe(task.data, _Process.setup.options, checkpoint)
+
+
+def _canary(sample_rate: int) -> bytes:
+    """A WAV file of soft noise: every stage has work to do, and any model digests it."""
+    noise = np.random.default_rng(0).normal(scale=0.05, size=int(_CANARY_SECONDS * sample_rate))
+    buffer = io.BytesIO()
+    soundfile.write(buffer, noise, sample_rate, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def _ignore_signals_of_the_group() -> None:
+    """Ctrl-C in a terminal reaches the whole group; the parent decides when its children stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _die_with(parent: int) -> None:
+    """Leave no orphan: the kernel kills this process with its parent (Linux); elsewhere a thread watches."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the kernel was told
+        os._exit(1)
+    threading.Thread(target=_watch, args=(parent,), name="parent-watch", daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
