@@ -1,0 +1,1 @@
+"""NeMo checkpoint → model package: export, verification, quantisation. Alone imports torch and NeMo."""

@@ -1,0 +1,146 @@
+"""Opens a `.nemo` file or a pretrained name, and says plainly what cannot be exported."""
+
+import logging
+import tarfile
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from export.errors import ExportError
+from inference.package import sha256
+
+_MODEL = "EncDecCTCModelBPE"
+_ENCODER = "ConformerEncoder"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A NeMo model, restored on the CPU and ready to compute."""
+
+    model: Any
+    """An `EncDecCTCModelBPE` in eval mode."""
+    source: str
+    """Where it came from, as model.yaml will say."""
+    nemo_version: str
+    """The NeMo that the checkpoint says it was saved with first."""
+    sha256: str | None
+    """Of the `.nemo` file; None for a pretrained name."""
+
+    @property
+    def pieces(self) -> list[str]:
+        """SentencePiece's pieces in the order of their ids."""
+        tokenizer = self.model.tokenizer
+        return list(tokenizer.ids_to_tokens(list(range(tokenizer.vocab_size))))
+
+
+def open_checkpoint(source: str) -> Checkpoint:
+    """Restore `source`: a path ending in `.nemo`, or a name that NeMo can download.
+
+    Raises ExportError where it is missing, damaged, or no Conformer-CTC with a SentencePiece vocabulary.
+    """
+    path = Path(source)
+    is_file = path.is_file()
+    if not is_file and (source.endswith(".nemo") or path.exists()):
+        raise ExportError(f"{source} is not a file")
+    if is_file:
+        _check_archive(path)
+    model_class = import_model_class()
+    model = _restore(model_class, path) if is_file else _download(model_class, source)
+    model.eval()
+    _check_model(model)
+    return Checkpoint(
+        model=model,
+        source=path.name if is_file else source,
+        nemo_version=str(model.cfg.get("nemo_version", "unknown")),
+        sha256=sha256(path) if is_file else None,
+    )
+
+
+def nemo_versions() -> dict[str, str]:
+    """Versions of the software that exports, for the provenance of a package."""
+    import nemo
+    import torch
+
+    return {"nemo": nemo.__version__, "torch": str(torch.__version__)}
+
+
+def import_model_class() -> Any:
+    """Import the one model class, with NeMo's many notices hushed; raise ExportError where NeMo is not installed."""
+    for name in ("nv_one_logger", "nemo_logger", "pytorch_lightning", "torch.distributed.elastic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")
+    try:
+        from nemo.collections.asr.models import EncDecCTCModelBPE
+        from nemo.utils import logging as nemo_logging
+    except ImportError as error:
+        raise ExportError(f"NeMo cannot be imported ({error}): pip install -r requirements-export.txt") from error
+    nemo_logging.setLevel(nemo_logging.ERROR)
+    return EncDecCTCModelBPE
+
+
+def _check_archive(path: Path) -> None:
+    """Read the archive to its end, since NeMo's own message about a damaged one is a page of traceback."""
+    try:
+        with tarfile.open(path) as archive:
+            names = {Path(member.name).name for member in archive}
+            for member in archive:
+                stream = archive.extractfile(member)
+                while stream is not None and stream.read(1 << 20):
+                    pass
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise ExportError(f"{path} is damaged or not a .nemo file: {error}") from error
+    missing = {"model_config.yaml", "model_weights.ckpt"} - names
+    if missing:
+        raise ExportError(f"{path} is damaged or not a .nemo file: {' and '.join(sorted(missing))} missing")
+
+
+def _restore(model_class: Any, path: Path) -> Any:
+    config = _without_traceback(lambda: model_class.restore_from(str(path), return_config=True), str(path))
+    target = str(config.get("target", ""))
+    if not target.endswith(f".{_MODEL}"):
+        raise ExportError(f"{path} holds a {target.rsplit('.', 1)[-1] or 'model of unknown class'}, not an {_MODEL}")
+    return _without_traceback(lambda: model_class.restore_from(str(path), map_location="cpu"), str(path))
+
+
+def _download(model_class: Any, name: str) -> Any:
+    known = {info.pretrained_model_name for info in model_class.list_available_models()}
+    if name not in known and "/" not in name:
+        hindi = ", ".join(sorted(entry for entry in known if "_hi_" in entry))
+        raise ExportError(f"{name} is neither a .nemo file nor a name that NeMo knows (for Hindi: {hindi})")
+    try:
+        model = model_class.from_pretrained(name, map_location="cpu")
+    except Exception as error:  # urllib, requests, the hub's client: each raises its own
+        raise ExportError(
+            f"{name} cannot be downloaded ({_first_line(error)}): this needs the internet; "
+            "download the .nemo file elsewhere and give its path"
+        ) from error
+    if type(model).__name__ != _MODEL:
+        raise ExportError(f"{name} is a {type(model).__name__}, not an {_MODEL}")
+    return model
+
+
+def _without_traceback(action: Any, what: str) -> Any:
+    try:
+        return action()
+    except Exception as error:  # NeMo raises whatever its parts raise
+        raise ExportError(f"NeMo cannot restore {what}: {_first_line(error)}") from error
+
+
+def _check_model(model: Any) -> None:
+    encoder = type(model.encoder).__name__
+    if encoder != _ENCODER:
+        raise ExportError(f"the encoder is a {encoder}; only {_ENCODER} can be exported")
+    if model.tokenizer_type != "bpe" or not hasattr(model.tokenizer, "ids_to_tokens"):
+        raise ExportError(f"the tokenizer is of type {model.tokenizer_type}; only SentencePiece ('bpe') is taken")
+    if model.decoder.num_classes_with_blank != model.tokenizer.vocab_size + 1:
+        raise ExportError(
+            f"the decoder has {model.decoder.num_classes_with_blank} classes "
+            f"for {model.tokenizer.vocab_size} pieces and a blank"
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

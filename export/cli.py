@@ -1,0 +1,121 @@
+"""Commands: nemo, verify, random, quantise."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from export.errors import ExportError, RefusedByGate
+from inference.errors import InferenceError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, or 1 where a check found a difference or the gate refused, or 2 for an error."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except RefusedByGate as refusal:
+        print(f"refused: {refusal}", file=sys.stderr)
+        return 1
+    except (ExportError, InferenceError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m export", description="Make and check model packages.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_nemo(commands)
+    _add_verify(commands)
+    _add_random(commands)
+    _add_quantise(commands)
+    return parser
+
+
+def _add_nemo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    nemo = commands.add_parser("nemo", help="a .nemo file or a pretrained name → a package")
+    nemo.add_argument("source", help="a .nemo file, or a name such as stt_hi_conformer_ctc_medium")
+    nemo.add_argument("--out", type=Path, required=True, metavar="models/NAME")
+    nemo.add_argument("--name", help="of the model (default: the last part of --out)")
+    nemo.add_argument("--language", default="hi", help="BCP 47 tag (default: hi)")
+    nemo.add_argument("--licence", default="unknown", help="of the weights (default: unknown)")
+    nemo.add_argument("--source-text", metavar="TEXT", help="where the weights come from (default: SOURCE)")
+    nemo.add_argument(
+        "--semantics", choices=("nemo-1", "nemo-2.5"), help="features before or from NeMo 2.5 (default: the checkpoint's)"
+    )
+    nemo.add_argument("--replace", action="store_true", help="write over an existing package")
+    nemo.set_defaults(run=_nemo)
+
+
+def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    verify = commands.add_parser("verify", help="run NeMo and the package on the same clips")
+    verify.add_argument("package", type=Path, metavar="models/NAME")
+    verify.add_argument("--nemo", required=True, metavar="FILE", help="the .nemo file that it was made from")
+    verify.add_argument("--precision", default="fp32", help="fp32 (default) or int8")
+    verify.add_argument("audio", type=Path, nargs="+")
+    verify.set_defaults(run=_verify)
+
+
+def _add_random(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    random = commands.add_parser("random", help="a package with random weights, for benchmarks of speed")
+    random.add_argument("--size", choices=("small", "medium", "large"), required=True)
+    random.add_argument("--out", type=Path, required=True, metavar="DIR")
+    random.add_argument("--seed", type=int, help="(default: always the same)")
+    random.add_argument("--keep-nemo", type=Path, metavar="FILE", help="also save the model as a .nemo file")
+    random.add_argument("--replace", action="store_true", help="write over an existing package")
+    random.set_defaults(run=_random)
+
+
+def _add_quantise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    quantise = commands.add_parser("quantise", help="add an int8 graph, if the accuracy gate lets it pass")
+    quantise.add_argument("package", type=Path, metavar="models/NAME")
+    quantise.add_argument("--dev", type=Path, required=True, metavar="MANIFEST", help="NeMo's JSON lines")
+    quantise.add_argument("--report", type=Path, metavar="FILE", help="also write the table here, as Markdown")
+    quantise.set_defaults(run=_quantise)
+
+
+# The commands' own modules bring torch or ONNX tools, so that each is imported when it runs.
+
+
+def _nemo(options: argparse.Namespace) -> int:
+    from export.checkpoint import open_checkpoint
+    from export.convert import Labels, write_package
+
+    _refuse_existing(options)
+    checkpoint = open_checkpoint(options.source)
+    labels = Labels(options.name or options.out.name, options.language, options.licence, options.source_text)
+    package = write_package(checkpoint, options.out, labels, options.semantics, replace=options.replace)
+    print(f"{options.out}: {package.name}, features as in {package.features.semantics}, {package.blank} pieces and a blank")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from export.verify import verify
+
+    return 0 if verify(options.package, options.nemo, options.audio, options.precision) else 1
+
+
+def _random(options: argparse.Namespace) -> int:
+    from export import random_model
+    from export.convert import Labels, write_package
+
+    _refuse_existing(options)
+    seed = random_model.SEED if options.seed is None else options.seed
+    checkpoint = random_model.random_checkpoint(random_model.SHAPES[options.size], seed, options.keep_nemo)
+    labels = Labels(f"random-{options.size}", "hi", "none: the weights are random numbers", random_model.SOURCE)
+    write_package(checkpoint, options.out, labels, replace=options.replace)
+    print(f"{options.out}: {random_model.SOURCE}")
+    return 0
+
+
+def _quantise(options: argparse.Namespace) -> int:
+    from export.quantise import quantise
+
+    quantise(options.package, options.dev, options.report)
+    return 0
+
+
+def _refuse_existing(options: argparse.Namespace) -> None:
+    """Before the minutes of work, not after."""
+    if options.out.exists() and not options.replace:
+        raise ExportError(f"{options.out} exists already; --replace writes it anew")

@@ -1,0 +1,73 @@
+"""The story of an export: checkpoint → graph, vocabulary, model.yaml."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from export import graph, package_writer
+from export.checkpoint import Checkpoint, nemo_versions
+from export.preprocessor import Semantics, feature_parameters, semantics_of
+from inference.package import FORMAT, Package, PackageFile, load_package, sha256
+
+_GRAPH_FILE = "model.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What the checkpoint itself does not know."""
+
+    name: str
+    language: str
+    """BCP 47 tag."""
+    licence: str
+    source: str | None = None
+    """Where the weights come from; the checkpoint's file or name where it is None."""
+
+
+def write_package(
+    checkpoint: Checkpoint, out: Path, labels: Labels, semantics: Semantics | None = None, *, replace: bool = False
+) -> Package:
+    """Write a package to `out` and read it back.
+
+    `semantics` None: told by the checkpoint's own NeMo version. Raises ExportError, and then nothing is written.
+    """
+    model = checkpoint.model
+    section = OmegaConf.to_container(model.cfg.preprocessor, resolve=True)
+    features = feature_parameters(section, semantics or semantics_of(checkpoint.nemo_version))
+    with package_writer.new_directory(out, replace=replace) as directory:
+        vocabulary_path = directory / package_writer.VOCABULARY_FILE
+        package_writer.write_vocabulary(vocabulary_path, checkpoint.pieces)
+        graph.write_graph(model, directory / _GRAPH_FILE)
+        package = Package(
+            directory=directory,
+            format=FORMAT,
+            name=labels.name,
+            language=labels.language,
+            architecture="nemo-conformer-ctc",
+            features=features,
+            subsampling=graph.subsampling_of(model),
+            blank=len(checkpoint.pieces),
+            maximum_steps=graph.maximum_steps_of(model),
+            models={"fp32": PackageFile(_GRAPH_FILE, sha256(directory / _GRAPH_FILE))},
+            vocabulary=PackageFile(vocabulary_path.name, sha256(vocabulary_path)),
+            licence=labels.licence,
+            source=labels.source or checkpoint.source,
+            provenance=_provenance(checkpoint, directory / _GRAPH_FILE),
+        )
+        package_writer.write_onnx_asr_config(directory, package)
+        package_writer.write_manifest(package)
+    return load_package(out)
+
+
+def _provenance(checkpoint: Checkpoint, graph_path: Path) -> dict[str, object]:
+    parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
+    provenance: dict[str, object] = {
+        "checkpoint": checkpoint.source,
+        "checkpoint_nemo": checkpoint.nemo_version,
+        "parameters": parameters,
+        "exported_with": {**nemo_versions(), "opset": graph.opset_of(graph_path)},
+    }
+    if checkpoint.sha256:
+        provenance["checkpoint_sha256"] = checkpoint.sha256
+    return provenance

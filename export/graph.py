@@ -1,0 +1,59 @@
+"""An encoder and decoder → one ONNX graph with the metadata that other programs read."""
+
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from export.errors import ExportError
+
+_OPSET = 17
+_INPUTS, _OUTPUTS = ["audio_signal", "length"], ["logprobs"]
+
+
+def write_graph(model: Any, path: Path) -> None:
+    """Export `model` (an `EncDecCTCModelBPE`) to `path`; raise ExportError where the graph is not what is served."""
+    try:
+        model.export(str(path), onnx_opset_version=_OPSET)
+    except Exception as error:  # the exporter raises whatever an operator raises
+        raise ExportError(f"the model cannot be exported to ONNX: {error}") from error
+    graph = onnx.load(path)
+    inputs = [node.name for node in graph.graph.input]
+    outputs = [node.name for node in graph.graph.output]
+    if (inputs, outputs) != (_INPUTS, _OUTPUTS):
+        raise ExportError(f"the graph goes from {inputs} to {outputs}, not from {_INPUTS} to {_OUTPUTS}")
+    onnx.helper.set_model_props(graph, _metadata(model))
+    graph.doc_string = ""
+    onnx.checker.check_model(graph)
+    onnx.save(graph, path)
+
+
+def opset_of(path: Path) -> int:
+    """Return the version of the standard operators that a graph uses."""
+    graph = onnx.load(path, load_external_data=False)
+    return max(entry.version for entry in graph.opset_import if not entry.domain)
+
+
+def subsampling_of(model: Any) -> int:
+    """Frames to a step."""
+    return int(model.encoder.subsampling_factor)
+
+
+def maximum_steps_of(model: Any) -> int:
+    """Length of the positional table, which the exporter bakes into the graph."""
+    table = int(model.encoder.pos_enc.pe.shape[1])
+    relative = type(model.encoder.pos_enc).__name__ == "RelPositionalEncoding"
+    return (table + 1) // 2 if relative else table  # a relative table runs from -(n - 1) to n - 1
+
+
+def _metadata(model: Any) -> dict[str, str]:
+    """Keys of sherpa-onnx (`offline-nemo-enc-dec-ctc-model.cc` reads the first three and `is_giga_am`)."""
+    return {
+        "vocab_size": str(model.decoder.num_classes_with_blank - 1),
+        "subsampling_factor": str(subsampling_of(model)),
+        "normalize_type": str(model.cfg.preprocessor.get("normalize", "per_feature")),
+        "model_type": "EncDecCTCModelBPE",
+        "version": "1",
+        "model_author": "NeMo",
+        "comment": "exported by python -m export",
+    }

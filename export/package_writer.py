@@ -1,0 +1,87 @@
+"""Writes a package whole or not at all."""
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from export.errors import ExportError
+from inference.package import MANIFEST, Package
+
+VOCABULARY_FILE = "vocab.txt"
+_ONNX_ASR_FILE = "config.json"
+_BLANK = "<blk>"
+_OURS = (MANIFEST, VOCABULARY_FILE, _ONNX_ASR_FILE)  # and every *.onnx
+_HEADER = "# A model package, written by 'python -m export'. What each key means: docs/models.md\n"
+
+
+@contextmanager
+def new_directory(out: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Yield an empty directory that becomes `out` when the block ends well, and vanishes when it does not.
+
+    With `replace`, files in `out` that are no part of a package (a model card) are kept.
+    Raises ExportError where `out` exists and is not to be replaced, or cannot be written.
+    """
+    if out.exists() and not replace:
+        raise ExportError(f"{out} exists already; --replace writes it anew")
+    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        _swap(partial, out)
+    except OSError as error:
+        raise ExportError(f"{out} cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_vocabulary(path: Path, pieces: Sequence[str]) -> None:
+    """`piece id` a line, the blank last: what inference, sherpa-onnx and onnx-asr read.
+
+    Raises ExportError for a piece that the format cannot carry.
+    """
+    for piece in pieces:
+        if not piece or " " in piece or "\n" in piece or piece == _BLANK:
+            raise ExportError(f"the vocabulary holds the piece {piece!r}, which vocab.txt cannot carry")
+    lines = [f"{piece} {index}\n" for index, piece in enumerate((*pieces, _BLANK))]
+    path.write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+def write_onnx_asr_config(directory: Path, package: Package) -> None:
+    """Write the file by which onnx-asr learns the model's type, mel bins and subsampling."""
+    config = {
+        "model_type": "nemo-conformer-ctc",
+        "features_size": package.features.mel_bins,
+        "subsampling_factor": package.subsampling,
+    }
+    (directory / _ONNX_ASR_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def write_manifest(package: Package) -> None:
+    """Write `model.yaml` in one step, keys in the order of `inference.package.Package`."""
+    content = dataclasses.asdict(package)
+    del content["directory"]
+    content["accuracy"] = list(content["accuracy"])
+    text = _HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+    manifest = package.directory / MANIFEST
+    partial = manifest.with_name(f".{MANIFEST}.partial-{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(manifest)
+
+
+def _swap(partial: Path, out: Path) -> None:
+    if not out.exists():
+        partial.rename(out)
+        return
+    for path in out.iterdir():
+        if path.name not in _OURS and path.suffix != ".onnx" and path.is_file():
+            shutil.copy2(path, partial / path.name)
+    old = out.with_name(f".{out.name}.old-{os.getpid()}")
+    out.rename(old)
+    partial.rename(out)
+    shutil.rmtree(old)
