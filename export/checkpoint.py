@@ -4,12 +4,15 @@ import logging
 import tarfile
 import warnings
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from export.errors import ExportError
 from inference.package import sha256
+
+NemoModel: TypeAlias = Any  # NeMo has no types that mypy could read
 
 _MODEL = "EncDecCTCModelBPE"
 _ENCODER = "ConformerEncoder"
@@ -19,7 +22,7 @@ _ENCODER = "ConformerEncoder"
 class Checkpoint:
     """A NeMo model, restored on the CPU and ready to compute."""
 
-    model: Any
+    model: NemoModel
     """An `EncDecCTCModelBPE` in eval mode."""
     source: str
     """Where it came from, as model.yaml will say."""
@@ -66,7 +69,7 @@ def nemo_versions() -> dict[str, str]:
     return {"nemo": nemo.__version__, "torch": str(torch.__version__)}
 
 
-def import_model_class() -> Any:
+def import_model_class() -> NemoModel:
     """Import the one model class, with NeMo's many notices hushed; raise ExportError where NeMo is not installed."""
     for name in ("nv_one_logger", "nemo_logger", "pytorch_lightning", "torch.distributed.elastic"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -96,7 +99,7 @@ def _check_archive(path: Path) -> None:
         raise ExportError(f"{path} is damaged or not a .nemo file: {' and '.join(sorted(missing))} missing")
 
 
-def _restore(model_class: Any, path: Path) -> Any:
+def _restore(model_class: NemoModel, path: Path) -> NemoModel:
     config = _without_traceback(lambda: model_class.restore_from(str(path), return_config=True), str(path))
     target = str(config.get("target", ""))
     if not target.endswith(f".{_MODEL}"):
@@ -104,7 +107,7 @@ def _restore(model_class: Any, path: Path) -> Any:
     return _without_traceback(lambda: model_class.restore_from(str(path), map_location="cpu"), str(path))
 
 
-def _download(model_class: Any, name: str) -> Any:
+def _download(model_class: NemoModel, name: str) -> NemoModel:
     known = {info.pretrained_model_name for info in model_class.list_available_models()}
     if name not in known and "/" not in name:
         hindi = ", ".join(sorted(entry for entry in known if "_hi_" in entry))
@@ -121,14 +124,14 @@ def _download(model_class: Any, name: str) -> Any:
     return model
 
 
-def _without_traceback(action: Any, what: str) -> Any:
+def _without_traceback(action: Callable[[], NemoModel], what: str) -> NemoModel:
     try:
         return action()
     except Exception as error:  # NeMo raises whatever its parts raise
         raise ExportError(f"NeMo cannot restore {what}: {_first_line(error)}") from error
 
 
-def _check_model(model: Any) -> None:
+def _check_model(model: NemoModel) -> None:
     encoder = type(model.encoder).__name__
     if encoder != _ENCODER:
         raise ExportError(f"the encoder is a {encoder}; only {_ENCODER} can be exported")

@@ -41,7 +41,9 @@ def _add_nemo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     nemo.add_argument("--licence", default="unknown", help="of the weights (default: unknown)")
     nemo.add_argument("--source-text", metavar="TEXT", help="where the weights come from (default: SOURCE)")
     nemo.add_argument(
-        "--semantics", choices=("nemo-1", "nemo-2.5"), help="features before or from NeMo 2.5 (default: the checkpoint's)"
+        "--semantics",
+        choices=("nemo-1", "nemo-2.5"),
+        help="features before or from NeMo 2.5 (default: the checkpoint's)",
     )
     nemo.add_argument("--replace", action="store_true", help="write over an existing package")
     nemo.set_defaults(run=_nemo)
@@ -85,7 +87,9 @@ def _nemo(options: argparse.Namespace) -> int:
     checkpoint = open_checkpoint(options.source)
     labels = Labels(options.name or options.out.name, options.language, options.licence, options.source_text)
     package = write_package(checkpoint, options.out, labels, options.semantics, replace=options.replace)
-    print(f"{options.out}: {package.name}, features as in {package.features.semantics}, {package.blank} pieces and a blank")
+    print(
+        f"{options.out}: {package.name}, features as in {package.features.semantics}, {package.blank} pieces and a blank"
+    )
     return 0
 
 

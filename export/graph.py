@@ -1,17 +1,17 @@
 """An encoder and decoder → one ONNX graph with the metadata that other programs read."""
 
 from pathlib import Path
-from typing import Any
 
 import onnx
 
+from export.checkpoint import NemoModel
 from export.errors import ExportError
 
 _OPSET = 17
 _INPUTS, _OUTPUTS = ["audio_signal", "length"], ["logprobs"]
 
 
-def write_graph(model: Any, path: Path) -> None:
+def write_graph(model: NemoModel, path: Path) -> None:
     """Export `model` (an `EncDecCTCModelBPE`) to `path`; raise ExportError where the graph is not what is served."""
     try:
         model.export(str(path), onnx_opset_version=_OPSET)
@@ -31,22 +31,22 @@ def write_graph(model: Any, path: Path) -> None:
 def opset_of(path: Path) -> int:
     """Return the version of the standard operators that a graph uses."""
     graph = onnx.load(path, load_external_data=False)
-    return max(entry.version for entry in graph.opset_import if not entry.domain)
+    return max(int(entry.version) for entry in graph.opset_import if not entry.domain)
 
 
-def subsampling_of(model: Any) -> int:
+def subsampling_of(model: NemoModel) -> int:
     """Frames to a step."""
     return int(model.encoder.subsampling_factor)
 
 
-def maximum_steps_of(model: Any) -> int:
+def maximum_steps_of(model: NemoModel) -> int:
     """Length of the positional table, which the exporter bakes into the graph."""
     table = int(model.encoder.pos_enc.pe.shape[1])
     relative = type(model.encoder.pos_enc).__name__ == "RelPositionalEncoding"
     return (table + 1) // 2 if relative else table  # a relative table runs from -(n - 1) to n - 1
 
 
-def _metadata(model: Any) -> dict[str, str]:
+def _metadata(model: NemoModel) -> dict[str, str]:
     """Keys of sherpa-onnx (`offline-nemo-enc-dec-ctc-model.cc` reads the first three and `is_giga_am`)."""
     return {
         "vocab_size": str(model.decoder.num_classes_with_blank - 1),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from export.errors import ExportError
 from inference.features import FeatureParameters
@@ -59,7 +59,7 @@ def semantics_of(nemo_version: str) -> Semantics:
     if match is None:
         raise ExportError(f"the checkpoint's nemo_version is {nemo_version!r}: say --semantics nemo-1 or nemo-2.5")
     release = (int(match[1]), int(match[2]))
-    return cast(Semantics, "nemo-2.5" if release >= (2, 5) else "nemo-1")
+    return "nemo-2.5" if release >= (2, 5) else "nemo-1"
 
 
 def _problems(section: Mapping[str, Any]) -> list[str]:
