@@ -62,9 +62,8 @@ def decode(data: bytes, options: Options, sample_rate: int) -> DecodedAudio:
     except soundfile.LibsndfileError as error:
         raise UndecodableAudio(f"{container}: {error.error_string}") from error
     clipped = duration * original_rate - samples.size >= 1
-    return DecodedAudio(
-        Waveform(_resample(samples, original_rate, sample_rate, options), sample_rate), duration, clipped
-    )
+    resampled = _resample(samples, original_rate, sample_rate, options.resampler)
+    return DecodedAudio(Waveform(resampled, sample_rate), duration, clipped)
 
 
 def identify(data: bytes) -> str:

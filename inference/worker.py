@@ -1,8 +1,7 @@
-"""What a pool process imports: `initialise` once, then `run` for each task.
+"""What a pool process imports: `initialise` once, `warm_up` once, then `run` for each task.
 
-The parent shares a small block of memory with each process (`Control`): the process writes its id
-there first of all, so that it can be killed even while it loads; the parent writes the number of a
-task that nobody waits for any more, which the process reads before every stage.
+The parent shares a small block of memory with each process (`Control`), where it writes the number of
+a task that nobody waits for any more; the process reads it before every stage.
 """
 
 import ctypes
@@ -28,12 +27,9 @@ _CANARY_SECONDS = 2.0
 
 
 class Control(ctypes.Structure):
-    """Memory shared by a lane and its process; each field has one writer."""
+    """Memory shared by a lane and its process."""
 
-    _fields_ = (
-        ("pid", ctypes.c_int64),  # written by the process
-        ("cancelled", ctypes.c_uint64),  # written by the parent: number of the task to abandon
-    )
+    _fields_ = (("abandoned", ctypes.c_uint64),)  # number of a task; written by the parent alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,6 @@ class Task:
 class Ready:
     """A process's report that its canary came through."""
 
-    pid: int
     canary_seconds: float
     """Audio in the canary clip."""
     compute_seconds: float
@@ -79,28 +74,28 @@ class _Process:
 
 
 def initialise(setup: Setup, control: Control) -> None:
-    """Tie this process to its parent and load the model; runs once, before any task."""
-    control.pid = os.getpid()
+    """Tie this process to its parent. Cannot fail: an initialiser that raises breaks its pool without a reason."""
     _ignore_signals_of_the_group()
     _die_with(setup.parent)
-    _Process.control = control
     _Process.setup = setup
-    _Process.pipeline = Pipeline(setup.package, setup.session_options, setup.precision)
+    _Process.control = control
 
 
 def warm_up() -> Ready:
-    """Send a canary clip through every stage."""
+    """Load the model and send a canary clip through every stage; raise PackageError where it cannot be loaded."""
+    setup = _Process.setup
+    _Process.pipeline = Pipeline(setup.package, setup.session_options, setup.precision)
     canary = _canary(_Process.setup.package.features.sample_rate)
     started = time.perf_counter()
     _Process.pipeline.transcribe(canary, _Process.setup.options)
-    return Ready(os.getpid(), _CANARY_SECONDS, time.perf_counter() - started)
+    return Ready(_CANARY_SECONDS, time.perf_counter() - started)
 
 
 def run(task: Task) -> Transcript:
     """Transcribe; raise any InputError, or WorkInterrupted between stages."""
 
     def checkpoint() -> None:
-        if _Process.control.cancelled == task.number:
+        if _Process.control.abandoned == task.number:
             raise WorkCancelled("the client is gone")
         if time.monotonic() > task.deadline:
             raise DeadlineExceeded("the deadline passed while the audio was being transcribed")

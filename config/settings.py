@@ -1,0 +1,59 @@
+"""Every setting of the server, read from variables that begin with `ASR_`."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_PREFIX = "ASR_"
+_EMBEDDED_MODEL = Path(__file__).parent.parent / "models" / "hi-demo"
+
+
+class Settings(BaseSettings):
+    """Twelve-factor settings; the defaults serve the embedded model on all usable processors."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
+
+    bind: str = Field("0.0.0.0:8000", description="Address and port to listen on.")
+    model: Path = Field(_EMBEDDED_MODEL, description="Directory of the model package.")
+    precision: Literal["fp32", "int8"] = Field("fp32", description="Which graph of the package to run.")
+
+    workers: int | None = Field(None, ge=1, description="Gunicorn workers. Computed from the processors when unset.")
+    lanes: int | None = Field(None, ge=1, description="Pool processes of one worker. Computed when unset.")
+    threads: int | None = Field(None, ge=1, description="ONNX Runtime threads of one lane. Computed when unset.")
+    spinning: bool = Field(False, description="Idle ONNX Runtime threads spin instead of sleeping.")  # noqa: FBT003
+
+    overlength: Literal["clip", "reject"] = Field("clip", description="What happens to audio over the limit.")
+    clip_seconds: float = Field(10.0, ge=0.1, description="The limit, in seconds of audio.")
+    resampler: Literal["soxr", "resampy"] = Field("soxr", description="`resampy` needs requirements-extra.txt.")
+    max_upload_mb: float = Field(25.0, gt=0, description="Largest request body, in MiB.")
+
+    max_queue_seconds: float = Field(10.0, gt=0, description="Longest predicted wait before requests are refused.")
+    request_timeout: float = Field(30.0, gt=0, description="Seconds within which a request is answered.")
+    hang_seconds: float = Field(5.0, gt=0, description="A lane silent for longer than a clip can take is killed.")
+    lane_memory_mb: int = Field(2048, ge=64, description="Resident MiB at which a lane is recycled between requests.")
+    grace_seconds: int = Field(30, ge=1, description="Time for running requests to finish after SIGTERM.")
+    max_requests: int = Field(0, ge=0, description="Requests after which a worker is recycled; 0: never.")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe level logged.")
+    log_format: Literal["auto", "json", "text"] = Field("auto", description="`auto`: text on a terminal, else JSON.")
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """Largest request body, in bytes."""
+        return int(self.max_upload_mb * 1024 * 1024)
+
+
+def unknown_variables() -> list[str]:
+    """Sentences about variables that look like settings and are none; a warning, since Kubernetes makes such too."""
+    known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
+    return [f"{name} is not a setting{_suggestion(name, known)}" for name in unknown]
+
+
+def _suggestion(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""

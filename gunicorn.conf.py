@@ -1,0 +1,91 @@
+"""Gunicorn: Uvicorn workers, each with a pool of its own. Run as `python -m gunicorn server.asgi:app`.
+
+With `python -m`, spawned pool processes need not import Gunicorn's start script again.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+from uvicorn_worker import UvicornWorker
+
+from config.logging import configure_logging
+from config.settings import Settings, unknown_variables
+from inference.audio import require_resampler
+from inference.errors import InferenceError
+from inference.package import load_package
+from server import metric_files
+from server.plan import resolve_plan
+
+settings = Settings()
+configure_logging(settings.log_level, settings.log_format)
+plan = resolve_plan(settings)
+
+# Before anything imports prometheus_client's values; workers inherit it.
+metrics_directory = metric_files.create_directory()
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_directory)
+# NumPy's BLAS would start a thread for each processor in every lane.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+class AsrWorker(UvicornWorker):  # type: ignore[misc]
+    """A Uvicorn worker that finishes its requests before it goes."""
+
+    CONFIG_KWARGS = {  # noqa: RUF012 - the base class's own way
+        "loop": "uvloop",
+        "http": "httptools",
+        "access_log": False,  # the middleware logs each request, with its id
+        "timeout_graceful_shutdown": settings.grace_seconds,
+    }
+
+
+bind = settings.bind
+workers = plan.workers
+worker_class = AsrWorker
+max_requests = settings.max_requests
+max_requests_jitter = settings.max_requests // 10
+graceful_timeout = settings.grace_seconds
+# A worker's heartbeat stops while it drains, so this must be the longer of the two.
+timeout = settings.grace_seconds + 30
+keepalive = 75
+control_socket_disable = True  # nobody needs a second way in
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"loguru": {"class": "config.logging.StandardLibraryHandler"}},
+    "root": {"handlers": ["loguru"], "level": settings.log_level},
+    "loggers": {"gunicorn.error": {"handlers": ["loguru"], "level": settings.log_level, "propagate": False}},
+}
+
+
+def on_starting(_server: Any) -> None:
+    """Check what can be checked once, and say what a user wants to know; end with one clear line where it fails."""
+    for sentence in unknown_variables():
+        logger.warning(sentence)
+    try:
+        package = load_package(settings.model)
+        package.model_path(settings.precision)
+        require_resampler(settings.resampler)
+    except InferenceError as error:
+        logger.error(str(error))
+        metric_files.remove_directory(metrics_directory)
+        sys.exit(1)
+    address = settings.bind.replace("0.0.0.0", "localhost")  # noqa: S104 - for reading, not for binding
+    logger.info(
+        f"{package.name} ({package.language}, {settings.precision}) on {plan.workers} workers × {plan.lanes} processes "
+        f"× {plan.threads} threads at http://{address}"
+    )
+    sample = Path("tests/data/namaste.wav")
+    logger.info(f"try: curl -F file=@{sample} {address}/transcribe")
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Keep the counts of a worker that has gone, not its files."""
+    metric_files.inherit(metrics_directory, worker.pid)
+
+
+def on_exit(_server: Any) -> None:
+    """Leave nothing behind."""
+    metric_files.remove_directory(metrics_directory)

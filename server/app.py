@@ -1,0 +1,73 @@
+"""`create_app`: everything that a worker is made of, put together."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypedDict
+
+from fastapi import FastAPI
+
+from config.settings import Settings
+from inference.audio import require_resampler
+from inference.cpu import Plan
+from inference.errors import PackageError
+from inference.model import SessionOptions
+from inference.package import Package, load_package
+from inference.types import Options
+from inference.worker import Setup
+from server.driver import Patience
+from server.errors import install_error_handlers
+from server.middleware import BodyLimit, RequestContext
+from server.plan import resolve_plan
+from server.pool import Limits, Pool
+from server.routes import health, transcribe
+from server.transcriber import Transcriber
+
+
+class State(TypedDict):
+    """What routes find in `request.state`."""
+
+    pool: Pool
+    transcriber: Transcriber
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the application; the pool starts and ends with its lifespan."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+        pool = _create_pool(settings, load_package(settings.model), resolve_plan(settings))
+        pool.start()
+        try:
+            yield State(pool=pool, transcriber=Transcriber(pool, settings.request_timeout))
+        finally:
+            await pool.close()
+
+    require_resampler(settings.resampler)
+    app = FastAPI(
+        title="Hindi speech recognition",
+        description="NVIDIA NeMo Conformer-CTC on ordinary CPUs.",
+        lifespan=lifespan,
+    )
+    install_error_handlers(app)
+    app.include_router(transcribe.router)
+    app.include_router(health.router)
+    app.add_middleware(BodyLimit, limit=settings.max_upload_bytes)
+    app.add_middleware(RequestContext)  # the outermost, so that refused bodies are logged and counted too
+    return app
+
+
+def _create_pool(settings: Settings, package: Package, plan: Plan) -> Pool:
+    if settings.clip_seconds > package.longest_seconds:
+        raise PackageError(
+            f"ASR_CLIP_SECONDS is {settings.clip_seconds:g}; {package.name} takes {package.longest_seconds:g} s at most"
+        )
+    setup = Setup(
+        package=package,
+        precision=settings.precision,
+        session_options=SessionOptions(threads=plan.threads, spinning=settings.spinning),
+        options=Options(settings.overlength, settings.clip_seconds, settings.resampler),
+        parent=os.getpid(),
+    )
+    limits = Limits(settings.max_queue_seconds, settings.request_timeout)
+    return Pool(setup, plan.lanes, limits, Patience(settings.hang_seconds, settings.lane_memory_mb))

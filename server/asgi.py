@@ -1,0 +1,9 @@
+"""`server.asgi:app`, for Gunicorn: the only module that does something when it is imported."""
+
+from config.logging import configure_logging
+from config.settings import Settings
+from server.app import create_app
+
+_settings = Settings()
+configure_logging(_settings.log_level, _settings.log_format)
+app = create_app(_settings)

@@ -1,0 +1,126 @@
+"""What stands before a request: the queue, the clips in the lanes, and how fast they go.
+
+Work is counted in seconds of audio, and turned into seconds of waiting by the speed measured on the
+requests that were served.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from inference.types import Transcript
+from server import metrics
+from server.fair_queue import FairQueue, Ticket
+
+_HALF_LIFE_SECONDS = 120.0  # of audio: new load shows within a few requests, one odd clip does not
+_REAL_TIME_FACTOR_UNKNOWN = 0.5  # before the first canary: a pessimist's guess
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What came out of a lane."""
+
+    transcript: Transcript
+    queue_seconds: float
+    """Wait for a lane."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One request on its way through the pool."""
+
+    number: int
+    data: bytes
+    client: str
+    seconds: float
+    """Audio, estimated; what it costs its client."""
+    deadline: float
+    """`time.monotonic()`."""
+    outcome: asyncio.Future[Completed] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    admitted: float = field(default_factory=time.monotonic)
+    started: float = 0.0
+    tries: int = 0
+    ticket: Ticket["Job"] | None = None
+
+    def succeed(self, transcript: Transcript) -> None:
+        """Answer, where somebody still waits."""
+        if not self.outcome.done():
+            self.outcome.set_result(Completed(transcript, self.started - self.admitted))
+
+    def fail(self, error: Exception) -> None:
+        """Answer with an error, where somebody still waits."""
+        if not self.outcome.done():
+            self.outcome.set_exception(error)
+
+
+class Backlog:
+    """Queued and running jobs of one worker, and the prediction made from them."""
+
+    def __init__(self, lanes: int) -> None:
+        self._lanes = lanes
+        self._queue: FairQueue[Job] = FairQueue()
+        self._running: set[Job] = set()
+        self._audio = 0.0
+        self._compute = 0.0
+
+    def put(self, job: Job) -> None:
+        """Queue a job in its client's turn, or, where it has waited once, before all others."""
+        job.ticket = (
+            self._queue.put_first(job, job.seconds) if job.tries else self._queue.put(job, job.client, job.seconds)
+        )
+        metrics.QUEUED_AUDIO_SECONDS.set(self._queue.seconds)
+
+    async def get(self) -> Job:
+        """Wait for the next job that is still wanted."""
+        job = await self._queue.get()
+        metrics.QUEUED_AUDIO_SECONDS.set(self._queue.seconds)
+        return job
+
+    def withdraw(self, job: Job) -> bool:
+        """Free the place of a job that still waits; False where it does not."""
+        withdrawn = job.ticket is not None and self._queue.withdraw(job.ticket)
+        metrics.QUEUED_AUDIO_SECONDS.set(self._queue.seconds)
+        return withdrawn
+
+    def begin(self, job: Job) -> None:
+        """A lane takes it up."""
+        job.started = time.monotonic()
+        self._running.add(job)
+        metrics.RUNNING.set(len(self._running))
+
+    def end(self, job: Job) -> None:
+        """The lane is done with it, however it went."""
+        self._running.discard(job)
+        metrics.RUNNING.set(len(self._running))
+
+    def runs(self, job: Job) -> bool:
+        """Whether a lane is at it."""
+        return job in self._running
+
+    def observe(self, audio_seconds: float, compute_seconds: float) -> None:
+        """Learn the speed from a clip that came through."""
+        decay = 0.5 ** (audio_seconds / _HALF_LIFE_SECONDS)
+        self._audio = self._audio * decay + audio_seconds
+        self._compute = self._compute * decay + compute_seconds
+        metrics.REAL_TIME_FACTOR.set(self.real_time_factor)
+
+    @property
+    def real_time_factor(self) -> float:
+        """Compute seconds for each second of audio, in one lane; a moving estimate."""
+        return self._compute / self._audio if self._audio else _REAL_TIME_FACTOR_UNKNOWN
+
+    def wait_of(self, client: str) -> float:
+        """Predicted seconds until a new job of this client would run."""
+        return self._wait(self._queue.seconds_ahead(client))
+
+    def wait_of_all(self) -> float:
+        """Predicted seconds until all that is queued would be running."""
+        return self._wait(self._queue.seconds)
+
+    def _wait(self, queued_seconds: float) -> float:
+        if not queued_seconds and len(self._running) < self._lanes:
+            return 0.0
+        now = time.monotonic()
+        factor = self.real_time_factor
+        running = sum(max(0.0, job.seconds * factor - (now - job.started)) for job in self._running)
+        return (queued_seconds * factor + running) / self._lanes

@@ -1,0 +1,150 @@
+"""Domain error → HTTP: one table, rendered as RFC 9457 problem JSON.
+
+ServerError
+├── Overloaded          the predicted wait is over the limit
+├── ShuttingDown        the worker takes nothing new
+├── LaneCrashed         the process died under this request, twice
+├── PoisonInput         this very input has killed two processes
+├── BodyTooLarge        more bytes than `ASR_MAX_UPLOAD_MB`
+└── BadRequest          the request itself is malformed
+    └── MissingAudio    no file, or an empty one
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from loguru import logger
+from starlette.exceptions import HTTPException
+
+from inference import errors as inference_errors
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+
+class ServerError(Exception):
+    """Base of what the server itself refuses; `detail` is fit for a user to read."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class Overloaded(ServerError):
+    """The predicted wait is over the limit."""
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+        """Seconds after which the backlog will have shrunk enough."""
+
+
+class ShuttingDown(ServerError):
+    """The worker takes nothing new."""
+
+
+class LaneCrashed(ServerError):
+    """The process died under this request, on its second try too."""
+
+
+class PoisonInput(ServerError):
+    """The same input has killed two processes."""
+
+
+class BodyTooLarge(ServerError):
+    """More bytes than are taken."""
+
+
+class BadRequest(ServerError):
+    """The request itself is malformed."""
+
+
+class MissingAudio(BadRequest):
+    """No file, or an empty one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """How one kind of error is answered."""
+
+    status: int
+    slug: str
+    title: str
+
+
+# Looked up along the error's own bases, so that a new error under an old one is answered from the first day.
+PROBLEMS: dict[type[Exception], Problem] = {
+    inference_errors.UndecodableAudio: Problem(422, "undecodable-audio", "The audio cannot be decoded"),
+    inference_errors.UnsupportedCodec: Problem(415, "unsupported-codec", "The codec is not taken"),
+    inference_errors.AudioOutOfLimits: Problem(422, "audio-out-of-limits", "Sample rate or channels out of limits"),
+    inference_errors.AudioTooShort: Problem(422, "audio-too-short", "The audio is too short"),
+    inference_errors.AudioTooLong: Problem(422, "audio-too-long", "The audio is too long"),
+    inference_errors.InvalidSamples: Problem(422, "invalid-samples", "The audio holds invalid samples"),
+    inference_errors.DeadlineExceeded: Problem(504, "deadline-exceeded", "The deadline passed"),
+    inference_errors.WorkCancelled: Problem(499, "client-closed-request", "The client went away"),
+    inference_errors.InferenceError: Problem(500, "inference-failed", "The audio could not be transcribed"),
+    MissingAudio: Problem(422, "missing-audio", "No audio was sent"),
+    BadRequest: Problem(400, "bad-request", "The request is malformed"),
+    BodyTooLarge: Problem(413, "body-too-large", "The body is too large"),
+    PoisonInput: Problem(422, "poison-input", "This input crashes the recogniser"),
+    Overloaded: Problem(429, "overloaded", "The server is at capacity"),
+    ShuttingDown: Problem(503, "shutting-down", "The server is shutting down"),
+    LaneCrashed: Problem(500, "lane-crashed", "The process died under this request, twice"),
+}
+_UNEXPECTED = Problem(500, "internal-error", "Something unexpected went wrong")
+
+
+def problem_of(error: Exception) -> Problem:
+    """Find the nearest row of the table."""
+    return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), _UNEXPECTED)
+
+
+def problem_response(problem: Problem, detail: str, request_id: str) -> JSONResponse:
+    """Render `type, title, status, detail, request_id`."""
+    content = {
+        "type": f"/problems/{problem.slug}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+        "request_id": request_id,
+    }
+    return JSONResponse(content, problem.status, media_type=PROBLEM_MEDIA_TYPE)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every failure of every route a problem: ours, FastAPI's and the unexpected ones."""
+    app.add_exception_handler(ServerError, _answer_expected)
+    app.add_exception_handler(inference_errors.InferenceError, _answer_expected)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(Exception, _answer_unexpected)
+
+
+def _answer_expected(request: Request, error: Exception) -> JSONResponse:
+    response = problem_response(problem_of(error), str(error), request.state.request_id)
+    if isinstance(error, Overloaded):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
+    problem = Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "A field of the request is invalid")
+    return problem_response(problem, str(error), request.state.request_id)
+
+
+def _answer_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for no other
+    title = HTTPStatus(error.status_code).phrase
+    response = problem_response(
+        Problem(error.status_code, title.lower().replace(" ", "-"), title), error.detail, request.state.request_id
+    )
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:
+    logger.opt(exception=error).error("unexpected error")
+    detail = "The server's log has the cause under this request id."
+    return problem_response(_UNEXPECTED, detail, request.state.request_id)

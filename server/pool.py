@@ -1,0 +1,126 @@
+"""The pool of one Gunicorn worker: admission, one fair queue, and lanes that work it off.
+
+    transcribe() ──admit──▶ Backlog ──▶ Driver ──▶ Lane ──▶ process       a lane that dies is started again;
+         ▲         429         └──────▶ Driver ──▶ Lane ──▶ process       its request is tried once more
+         └─────────────── job.outcome ◀────┘
+
+The queue stays here in the parent, where work can still be reordered, refused and withdrawn.
+"""
+
+import asyncio
+import itertools
+import math
+import time
+from dataclasses import dataclass
+
+from inference.audio import estimate_seconds
+from inference.errors import DeadlineExceeded
+from inference.worker import Setup
+from server import metrics
+from server.backlog import Backlog, Completed, Job
+from server.driver import Driver, Patience
+from server.errors import Overloaded, PoisonInput, ShuttingDown
+from server.lane import Lane
+from server.quarantine import Quarantine
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the pool takes on; see the settings of the same names."""
+
+    max_queue_seconds: float
+    request_timeout: float
+
+
+class Pool:
+    """Lives in one event loop; `start` before use, `close` after."""
+
+    def __init__(self, setup: Setup, lanes: int, limits: Limits, patience: Patience) -> None:
+        self._setup = setup
+        self._limits = limits
+        self._backlog = Backlog(lanes)
+        self._quarantine = Quarantine()
+        self._drivers = [Driver(Lane(setup), self._backlog, self._quarantine, patience) for _ in range(lanes)]
+        self._driving: list[asyncio.Task[None]] = []
+        self._numbers = itertools.count(1)
+        self._came_up = False
+        self._closing = False
+
+    def start(self) -> None:
+        """Begin to start every lane; `ready` tells when they are."""
+        metrics.LANES.labels("down").inc(len(self._drivers))
+        self._driving = [
+            asyncio.create_task(driver.drive(), name=f"lane-{index}") for index, driver in enumerate(self._drivers)
+        ]
+
+    async def close(self) -> None:
+        """Take nothing new, and end every process."""
+        self._closing = True
+        for driving in self._driving:
+            driving.cancel()
+        await asyncio.gather(*self._driving, return_exceptions=True)
+
+    @property
+    def ready(self) -> bool:
+        """Whether every lane has come up since the start, and at least one is up now."""
+        lanes_up = sum(driver.ready for driver in self._drivers)
+        self._came_up = self._came_up or lanes_up == len(self._drivers)
+        return self._came_up and lanes_up > 0 and not self._closing
+
+    async def transcribe(self, data: bytes, client: str, patience: float) -> Completed:
+        """Queue one file of audio and wait for its text, `patience` seconds at most.
+
+        Raises Overloaded, PoisonInput or ShuttingDown before any work; DeadlineExceeded; LaneCrashed; any InputError.
+        Cancelling it frees the place in the queue, or stops the work at its next stage.
+        """
+        job = self._admit(data, client, min(patience, self._limits.request_timeout))
+        try:
+            async with asyncio.timeout_at(asyncio.get_running_loop().time() + job.deadline - time.monotonic()):
+                return await job.outcome
+        except (TimeoutError, DeadlineExceeded):
+            metrics.DEADLINES_MISSED.labels(self._place(job)).inc()
+            raise DeadlineExceeded(f"no answer within {job.deadline - job.admitted:.3g} s") from None
+        except asyncio.CancelledError:
+            metrics.CANCELLED.labels(self._place(job)).inc()
+            metrics.CANCELLED_AUDIO_SECONDS.inc(job.seconds)
+            raise
+        finally:
+            self._leave(job)
+
+    def _admit(self, data: bytes, client: str, timeout: float) -> Job:
+        if self._closing:
+            metrics.REJECTED.labels("shutting_down").inc()
+            raise ShuttingDown("this worker takes no new requests; try again at once")
+        if self._quarantine.holds(data):
+            metrics.REJECTED.labels("poison").inc()
+            raise PoisonInput("this very input has ended two processes within the last minutes")
+        seconds = min(estimate_seconds(data), self._setup.options.limit_seconds)
+        self._refuse_overload(client, seconds, timeout)
+        job = Job(next(self._numbers), data, client, seconds, time.monotonic() + timeout)
+        self._backlog.put(job)
+        return job
+
+    def _refuse_overload(self, client: str, seconds: float, timeout: float) -> None:
+        """Raise Overloaded where this client would wait too long, miss its deadline, or push others past theirs."""
+        wait = self._backlog.wait_of(client)
+        excess = max(
+            wait - self._limits.max_queue_seconds,
+            wait + seconds * self._backlog.real_time_factor - timeout,
+            self._backlog.wait_of_all() - self._limits.request_timeout,
+        )
+        if excess > 0:
+            metrics.REJECTED.labels("overloaded").inc()
+            raise Overloaded(f"{wait:.1f} s of work stand before this request", max(1, math.ceil(excess)))
+        metrics.PREDICTED_WAIT_SECONDS.observe(wait)
+
+    @staticmethod
+    def _place(job: Job) -> str:
+        return "lane" if job.started else "queue"
+
+    def _leave(self, job: Job) -> None:
+        """Return the permit, however the request ended."""
+        if self._backlog.runs(job):
+            for driver in self._drivers:
+                driver.abandon(job)
+        else:
+            self._backlog.withdraw(job)

@@ -1,0 +1,100 @@
+"""One door to the pool for every route: audio in, Transcript out; recorded on the way."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from fastapi import Request
+from loguru import logger
+from starlette.requests import ClientDisconnect
+
+from server import metrics
+from server.backlog import Completed
+from server.errors import BadRequest
+from server.pool import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribed:
+    """A transcript with the time that it took as a whole."""
+
+    completed: Completed
+    total_seconds: float
+    """From the last byte of the request to the text."""
+
+
+class Transcriber:
+    """Hands audio to the pool, and watches the client meanwhile."""
+
+    def __init__(self, pool: Pool, request_timeout: float) -> None:
+        self._pool = pool
+        self._request_timeout = request_timeout
+
+    async def transcribe(self, request: Request, data: bytes) -> Transcribed:
+        """Transcribe for the client of `request`, whose body has been read.
+
+        Raises what Pool.transcribe raises, BadRequest for a malformed `X-Request-Timeout`, and ClientDisconnect
+        where the client leaves, after having stopped its work.
+        """
+        started = time.perf_counter()
+        work = asyncio.ensure_future(self._pool.transcribe(data, _client(request), self._patience(request)))
+        watch = asyncio.ensure_future(_disconnected(request))
+        try:
+            await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise ClientDisconnect
+            transcribed = Transcribed(work.result(), time.perf_counter() - started)
+        finally:
+            work.cancel()
+            watch.cancel()
+            await asyncio.wait({work})
+        _record(transcribed)
+        return transcribed
+
+    def _patience(self, request: Request) -> float:
+        """Seconds that this client waits, by its own header or the setting."""
+        header = request.headers.get("x-request-timeout")
+        if header is None:
+            return self._request_timeout
+        try:
+            seconds = float(header)
+        except ValueError:
+            seconds = -1.0
+        if not 0 < seconds < float("inf"):
+            raise BadRequest(f"X-Request-Timeout: {header!r} is not a positive number of seconds")
+        return min(seconds, self._request_timeout)
+
+
+def _client(request: Request) -> str:
+    """Who shares the machine with whom: an API key where one is sent, else an address."""
+    return request.headers.get("authorization") or (request.client.host if request.client else "")
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _record(transcribed: Transcribed) -> None:
+    completed = transcribed.completed
+    transcript = completed.transcript
+    timings = transcript.timings
+    stages = {
+        "queue": completed.queue_seconds,
+        "decode": timings.decode,
+        "features": timings.features,
+        "inference": timings.inference,
+        "decoding": timings.decoding,
+    }
+    for stage, seconds in stages.items():
+        metrics.STAGE_SECONDS.labels(stage).observe(seconds)
+    metrics.AUDIO_DURATION_SECONDS.observe(transcript.duration)
+    metrics.AUDIO_SECONDS.inc(transcript.duration)
+    metrics.COMPUTE_SECONDS.inc(timings.total)
+    logger.bind(
+        model=transcript.model,
+        duration=round(transcript.duration, 3),
+        clipped=transcript.clipped,
+        characters=len(transcript.text),
+        **{f"{stage}_seconds": round(seconds, 4) for stage, seconds in stages.items()},
+    ).info("transcribed")
