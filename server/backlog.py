@@ -40,7 +40,7 @@ class Job:
     admitted: float = field(default_factory=time.monotonic)
     started: float = 0.0
     tries: int = 0
-    ticket: Ticket["Job"] | None = None
+    ticket: Ticket | None = None
 
     def succeed(self, transcript: Transcript) -> None:
         """Answer, where somebody still waits."""

@@ -43,6 +43,8 @@ class Driver:
         self._job: Job | None = None
         self.ready = False
         """Whether the lane has passed its canary and lives."""
+        self.came_up = False
+        """Whether it ever has."""
 
     async def drive(self) -> None:
         """Run until cancelled."""
@@ -78,6 +80,7 @@ class Driver:
 
     def _greet(self, canary: Ready) -> None:
         self._backlog.observe(canary.canary_seconds, canary.compute_seconds)
+        self.came_up = True
         self._show(ready=True)
         logger.bind(pid=self._lane.pid, canary_seconds=round(canary.compute_seconds, 3)).info("lane ready")
 

@@ -13,8 +13,8 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-@dataclass(order=True, slots=True)
-class Ticket(Generic[Item]):
+@dataclass(order=True, frozen=True, slots=True)
+class Ticket:
     """A place in the queue."""
 
     start: float
@@ -22,61 +22,56 @@ class Ticket(Generic[Item]):
     number: int
     cost: float = field(compare=False)
     """Seconds of audio."""
-    item: Item | None = field(compare=False)
-    """None once it was withdrawn."""
 
 
 class FairQueue(Generic[Item]):
     """Unbounded by itself: whoever puts has been admitted first."""
 
     def __init__(self) -> None:
-        self._tickets: asyncio.PriorityQueue[Ticket[Item]] = asyncio.PriorityQueue()
+        self._order: asyncio.PriorityQueue[Ticket] = asyncio.PriorityQueue()
+        self._waiting: dict[Ticket, Item] = {}
         self._numbers = itertools.count()
         self._virtual_time = 0.0
         self._finish: dict[str, float] = {}
-        self.seconds = 0.0
-        """Audio that is waiting, in seconds."""
 
-    def put(self, item: Item, client: str, cost: float) -> Ticket[Item]:
+    def put(self, item: Item, client: str, cost: float) -> Ticket:
         """Append for a client; `cost` in seconds of audio."""
         start = self._start_tag(client)
         self._finish[client] = start + cost
-        return self._enter(Ticket(start, next(self._numbers), cost, item))
+        return self._enter(Ticket(start, next(self._numbers), cost), item)
 
-    def put_first(self, item: Item, cost: float) -> Ticket[Item]:
+    def put_first(self, item: Item, cost: float) -> Ticket:
         """Return something to the front that has waited already."""
-        return self._enter(Ticket(-1.0, next(self._numbers), cost, item))
+        return self._enter(Ticket(-1.0, next(self._numbers), cost), item)
 
     async def get(self) -> Item:
         """Wait for the next item that was not withdrawn. Cancelling loses nothing."""
         while True:
-            ticket = await self._tickets.get()
+            ticket = await self._order.get()
             self._virtual_time = max(self._virtual_time, ticket.start)
-            if self._tickets.empty():
+            if self._order.empty():
                 self._finish.clear()  # every client's debt is paid; keep no memory of who came by
-            if ticket.item is not None:
-                self.seconds -= ticket.cost
-                return ticket.item
+            if ticket in self._waiting:
+                return self._waiting.pop(ticket)
+
+    def withdraw(self, ticket: Ticket) -> bool:
+        """Take an item back and free its place; False where it has left the queue already."""
+        return self._waiting.pop(ticket, None) is not None
+
+    @property
+    def seconds(self) -> float:
+        """Audio that is waiting, in seconds."""
+        return sum(ticket.cost for ticket in self._waiting)
 
     def seconds_ahead(self, client: str) -> float:
         """Audio that would be served before a new item of this client, in seconds."""
         start = self._start_tag(client)
-        # The heap of a PriorityQueue is a plain list; a sum over it needs no order.
-        waiting: list[Ticket[Item]] = self._tickets._queue  # type: ignore[attr-defined]  # noqa: SLF001
-        return sum(ticket.cost for ticket in waiting if ticket.item is not None and ticket.start <= start)
-
-    def withdraw(self, ticket: Ticket[Item]) -> bool:
-        """Take an item back and free its place; False where it has left the queue already."""
-        if ticket.item is None:
-            return False
-        ticket.item = None
-        self.seconds -= ticket.cost
-        return True
+        return sum(ticket.cost for ticket in self._waiting if ticket.start <= start)
 
     def _start_tag(self, client: str) -> float:
         return max(self._virtual_time, self._finish.get(client, 0.0))
 
-    def _enter(self, ticket: Ticket[Item]) -> Ticket[Item]:
-        self._tickets.put_nowait(ticket)
-        self.seconds += ticket.cost
+    def _enter(self, ticket: Ticket, item: Item) -> Ticket:
+        self._waiting[ticket] = item
+        self._order.put_nowait(ticket)
         return ticket

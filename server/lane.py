@@ -72,8 +72,8 @@ class Lane:
 
     @property
     def pid(self) -> int | None:
-        """Process id, while there is a process."""
-        return None if self.died.is_set() or self._process is None else self._process.pid
+        """Id of the process, the last one where there is none now."""
+        return None if self._process is None else self._process.pid
 
     @property
     def exit_code(self) -> int | None:

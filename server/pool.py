@@ -43,7 +43,6 @@ class Pool:
         self._drivers = [Driver(Lane(setup), self._backlog, self._quarantine, patience) for _ in range(lanes)]
         self._driving: list[asyncio.Task[None]] = []
         self._numbers = itertools.count(1)
-        self._came_up = False
         self._closing = False
 
     def start(self) -> None:
@@ -63,9 +62,8 @@ class Pool:
     @property
     def ready(self) -> bool:
         """Whether every lane has come up since the start, and at least one is up now."""
-        lanes_up = sum(driver.ready for driver in self._drivers)
-        self._came_up = self._came_up or lanes_up == len(self._drivers)
-        return self._came_up and lanes_up > 0 and not self._closing
+        came_up = all(driver.came_up for driver in self._drivers)
+        return came_up and any(driver.ready for driver in self._drivers) and not self._closing
 
     async def transcribe(self, data: bytes, client: str, patience: float) -> Completed:
         """Queue one file of audio and wait for its text, `patience` seconds at most.
