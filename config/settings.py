@@ -9,7 +9,8 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _PREFIX = "ASR_"
-_EMBEDDED_MODEL = Path(__file__).parent.parent / "models" / "hi-demo"
+_ROOT = Path(__file__).parent.parent
+_EMBEDDED_MODEL = _ROOT / "models" / "hi-demo"
 
 
 class Settings(BaseSettings):
@@ -19,14 +20,14 @@ class Settings(BaseSettings):
 
     bind: str = Field("0.0.0.0:8000", description="Address and port to listen on.")
     model: Path = Field(_EMBEDDED_MODEL, description="Directory of the model package.")
-    precision: Literal["fp32", "int8"] = Field("fp32", description="Which graph of the package to run.")
+    precision: Literal["fp32", "int8"] = Field("fp32", description="Graph of the package to run: `fp32` or `int8`.")
 
-    workers: int | None = Field(None, ge=1, description="Gunicorn workers. Computed from the processors when unset.")
-    lanes: int | None = Field(None, ge=1, description="Pool processes of one worker. Computed when unset.")
-    threads: int | None = Field(None, ge=1, description="ONNX Runtime threads of one lane. Computed when unset.")
+    workers: int | None = Field(None, ge=1, description="Gunicorn workers. From the processors where unset.")
+    lanes: int | None = Field(None, ge=1, description="Pool processes of one worker. Likewise.")
+    threads: int | None = Field(None, ge=1, description="ONNX Runtime threads of one lane.")
     spinning: bool = Field(False, description="Idle ONNX Runtime threads spin instead of sleeping.")  # noqa: FBT003
 
-    overlength: Literal["clip", "reject"] = Field("clip", description="What happens to audio over the limit.")
+    overlength: Literal["clip", "reject"] = Field("clip", description="Audio over the limit: `clip` or `reject`.")
     clip_seconds: float = Field(10.0, ge=0.1, description="The limit, in seconds of audio.")
     resampler: Literal["soxr", "resampy"] = Field("soxr", description="`resampy` needs requirements-extra.txt.")
     max_upload_mb: float = Field(25.0, gt=0, description="Largest request body, in MiB.")
@@ -45,6 +46,16 @@ class Settings(BaseSettings):
     def max_upload_bytes(self) -> int:
         """Largest request body, in bytes."""
         return int(self.max_upload_mb * 1024 * 1024)
+
+
+def settings_table() -> str:
+    """Markdown rows of every variable, its default and its meaning; the README's table is this one."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.default.relative_to(_ROOT) if isinstance(field.default, Path) else field.default
+        shown = "computed" if default is None else f"`{default}`"
+        rows.append(f"| `{_PREFIX}{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(rows)
 
 
 def unknown_variables() -> list[str]:
