@@ -1,11 +1,142 @@
-"""placeholder"""
+"""Make Hindi sentences: templates filled with names and spoken numbers, and words drawn by their frequency.
+
+    python -m training.sentences --out training/work/sentences --count 8000
+
+writes ``train.tsv``, ``test.tsv`` and ``development.tsv``. Sentences one already has go in with ``--extra-sentences``.
+No sentence of the tests, nor of the sample clips in ``tests/data``, gets into ``train.tsv``.
+"""
+
 from __future__ import annotations
+
+import argparse
+import random
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from training.files import RecipeError, command, write_text
+from training.text import is_trainable, normalise, spoken_number
+
+_DATA = Path(__file__).parent / "data"
+_SAMPLES = Path(__file__).parent.parent / "tests" / "data" / "expected.tsv"
+_SLOT = re.compile(r"{(\w+)(?::([\d-]+))?}")
+
+
 @dataclass(frozen=True)
 class Sentence:
+    """One line of a sentence file."""
+
     name: str
     kind: str
+    """``everyday`` (a template), ``words`` (by frequency), ``natural`` (written by hand) or what a file brings."""
     text: str
+
+
 def read_sentences(path: Path) -> list[Sentence]:
-    return [Sentence(*l.split("\t")) for l in path.read_text(encoding="utf-8").splitlines()]
+    """Read ``id, kind, text`` lines."""
+    if not path.exists():
+        raise RecipeError(f"{path} is missing: run python -m training.sentences first")
+    sentences = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        columns = line.split("\t")
+        if len(columns) != 3 or not is_trainable(columns[2]):
+            raise RecipeError(f"{path}:{number}: wanted id, kind and plain Devanagari text, tab separated: {line!r}")
+        sentences.append(Sentence(*columns))
+    return sentences
+
+
+def write_sentences(path: Path, sentences: list[Sentence]) -> None:
+    """Write ``id, kind, text`` lines, atomically."""
+    write_text(path, "".join(f"{s.name}\t{s.kind}\t{s.text}\n" for s in sentences))
+
+
+def _lines(path: Path) -> list[str]:
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+
+
+def slots() -> dict[str, list[str]]:
+    """Values of every slot."""
+    pairs = (line.split(":", 1) for line in _lines(_DATA / "slots.txt"))
+    return {name: values.strip().split("|") for name, values in pairs}
+
+
+def everyday(chance: random.Random) -> Iterator[str]:
+    """Endless filled templates."""
+    templates, values = _lines(_DATA / "templates.txt"), slots()
+
+    def fill(match: re.Match[str]) -> str:
+        slot, detail = match.groups()
+        if slot == "n":
+            low, high = detail.split("-")
+            return spoken_number(chance.randint(int(low), int(high)))
+        if slot == "digits":
+            return " ".join(spoken_number(chance.randrange(10)) for _ in range(int(detail)))
+        return chance.choice(values[slot])
+
+    while True:
+        yield normalise(_SLOT.sub(fill, chance.choice(templates)))
+
+
+def words(chance: random.Random) -> Iterator[str]:
+    """Endless rows of 3 to 8 words, drawn by the square root of their frequency so that rare ones come up too."""
+    import wordfreq
+
+    ranked = wordfreq.top_n_list("hi", 20_000)
+    known = [word for word in (normalise(word) for word in ranked) if len(word) > 1 and is_trainable(word)]
+    odds = [max(wordfreq.word_frequency(word, "hi"), 1e-8) ** 0.5 for word in known]
+    while True:
+        yield " ".join(chance.choices(known, odds, k=chance.randint(3, 8)))
+
+
+def natural() -> list[str]:
+    """Sentences written for the tests."""
+    return [normalise(line) for line in _lines(_DATA / "test_sentences.txt")]
+
+
+def reserved() -> set[str]:
+    """Texts that must never train: hand-written test sentences and the sample clips."""
+    samples = {line.split("\t")[1] for line in _lines(_SAMPLES)} if _SAMPLES.exists() else set()
+    return {*natural(), *(normalise(text) for text in samples)}
+
+
+def _take(source: Iterator[str], kind: str, count: int, seen: set[str]) -> list[Sentence]:
+    taken: list[Sentence] = []
+    while len(taken) < count:
+        text = next(source)
+        if text not in seen:
+            seen.add(text)
+            taken.append(Sentence(f"{kind}-{len(taken):05d}", kind, text))
+    return taken
+
+
+def make(count: int, extra: list[Sentence], seed: int) -> dict[str, list[Sentence]]:
+    """Sentences for the tests and for watching a run (apart from `extra` too), then `count` more to train on."""
+    seen = reserved() | {sentence.text for sentence in extra}
+    sets: dict[str, list[Sentence]] = {}
+    chance = random.Random(seed)
+    for name, each in (("test", 60), ("development", 20)):
+        sets[name] = _take(everyday(chance), "everyday", each, seen) + _take(words(chance), "words", each, seen)
+    sets["test"] += [Sentence(f"natural-{i:05d}", "natural", text) for i, text in enumerate(natural())]
+    kept = [sentence for sentence in extra if sentence.text not in reserved()]
+    half = count // 2
+    sets["train"] = kept + _take(everyday(chance), "everyday", half, seen) + _take(words(chance), "words", count - half, seen)
+    return sets
+
+
+def main() -> None:
+    """Run the step from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=8000)
+    parser.add_argument("--extra-sentences", type=Path, action="append", default=[])
+    parser.add_argument("--seed", type=int, default=20261122)
+    options = parser.parse_args()
+    extra = [sentence for path in options.extra_sentences for sentence in read_sentences(path)]
+    for name, sentences in make(options.count, extra, options.seed).items():
+        write_sentences(options.out / f"{name}.tsv", sentences)
+        print(f"{options.out / name}.tsv: {len(sentences)} sentences")
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,150 @@
+"""Clips → batches of log-mel features, without end.
+
+All clips are decoded once into one file of 16-bit samples that every process maps into memory. Each draws clips by their
+group's weight, augments the waveform, and computes features with NeMo's own preprocessor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from training.augment import augment
+from training.files import RecipeError, atomic_path, read_manifest, require_space
+
+_POOL = 320
+"""Clips drawn at a time, then sorted by length, so that a batch holds little padding."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Features ``[clips, 80, frames]``, their true lengths in frames, token ids padded with 0, their true lengths."""
+
+    features: torch.Tensor
+    feature_lengths: torch.Tensor
+    tokens: torch.Tensor
+    token_lengths: torch.Tensor
+    seconds: float
+    """Audio in the batch, padding not counted."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Clips of one manifest."""
+
+    manifest: Path
+    weight: float
+    """Share of all clips drawn, relative to the other groups."""
+
+
+def _decode(row: dict[str, Any]) -> NDArray[np.int16]:
+    path = row["audio_filepath"]
+    try:
+        samples, rate = soundfile.read(path, dtype="int16")
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise RecipeError(f"{path} cannot be read ({error}): delete it and make the clips again") from error
+    if rate != 16_000 or samples.ndim != 1 or len(samples) < 4_000:
+        raise RecipeError(f"{path}: {rate} Hz, shape {samples.shape}; 16 kHz mono of 0.25 s or more wanted")
+    return np.asarray(samples, dtype=np.int16)
+
+
+class Arena:
+    """Decoded clips of one manifest: ``arena[i]`` is the float32 waveform of row i."""
+
+    def __init__(self, manifest: Path, cache: Path) -> None:
+        """Decode into `cache`, or map what an earlier run of the same manifest decoded."""
+        self.rows = read_manifest(manifest)
+        if not self.rows:
+            raise RecipeError(f"{manifest} names no clips")
+        stamp = f"{manifest.stem}-{manifest.stat().st_mtime_ns}"
+        self._samples_path, self._offsets_path = cache / f"{stamp}.pcm", cache / f"{stamp}.npy"
+        if not self._offsets_path.exists():
+            self._decode_all(cache)
+        self.offsets = np.load(self._offsets_path)
+        self.samples = np.memmap(self._samples_path, dtype=np.int16, mode="r")
+
+    def _decode_all(self, cache: Path) -> None:
+        cache.mkdir(parents=True, exist_ok=True)
+        lengths = []
+        with atomic_path(self._samples_path) as temporary, temporary.open("wb") as sink, ThreadPoolExecutor(2) as pool:
+            for samples in tqdm(pool.map(_decode, self.rows), total=len(self.rows), desc="decode", unit="clip"):
+                require_space(cache)
+                lengths.append(len(samples))
+                sink.write(samples.tobytes())
+        with atomic_path(self._offsets_path) as temporary:
+            with temporary.open("wb") as sink_offsets:
+                np.save(sink_offsets, np.concatenate([[0], np.cumsum(lengths)]))
+
+    def __getitem__(self, index: int) -> NDArray[np.float32]:
+        """Waveform of row `index`."""
+        return self.samples[self.offsets[index] : self.offsets[index + 1]].astype(np.float32) / 32768
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """Length of every clip."""
+        return np.asarray(np.diff(self.offsets) / 16_000)
+
+
+class Stream:
+    """Endless augmented batches of about `batch_seconds` of audio."""
+
+    def __init__(
+        self, groups: list[Group], cache: Path, tokenize: Any, preprocessor: Any, batch_seconds: float, seed: list[int],
+        longest: float = 16.0, augmented: bool = True,
+    ) -> None:
+        """Decode what is not decoded yet; `longest` drops clips of more seconds (raise it as training goes on)."""
+        self.arenas = [Arena(group.manifest, cache) for group in groups]
+        self.weights = np.array([group.weight for group in groups]) / sum(group.weight for group in groups)
+        self.tokens = [[np.array(tokenize(row["text"])) for row in arena.rows] for arena in self.arenas]
+        self.preprocessor = preprocessor
+        self.batch_seconds, self.seed, self.augmented = batch_seconds, seed, augmented
+        self.eligible = [np.flatnonzero(arena.seconds <= longest) for arena in self.arenas]
+        if not all(len(rows) for rows in self.eligible):
+            raise RecipeError(f"a manifest has no clip of {longest} s or less")
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches, drawn from the seed."""
+        chance = np.random.default_rng(self.seed)
+        while True:
+            chosen = chance.choice(len(self.arenas), size=_POOL, p=self.weights)
+            drawn = [(int(g), int(chance.choice(self.eligible[g]))) for g in chosen]
+            drawn.sort(key=lambda item: self.arenas[item[0]].seconds[item[1]])
+            batches = self._cut(drawn)
+            for index in chance.permutation(len(batches)):
+                yield self._collate(batches[index], chance)
+
+    def _cut(self, drawn: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+        batches: list[list[tuple[int, int]]] = [[]]
+        for item in drawn:
+            length = self.arenas[item[0]].seconds[item[1]]
+            if batches[-1] and length * (len(batches[-1]) + 1) > self.batch_seconds:
+                batches.append([])
+            batches[-1].append(item)
+        return batches
+
+    def _collate(self, items: list[tuple[int, int]], chance: np.random.Generator) -> Batch:
+        waves = []
+        for position, (group, row) in enumerate(items):
+            wave = self.arenas[group][row]
+            if self.augmented:
+                neighbour = items[position - 1]
+                wave = augment(wave, self.arenas[neighbour[0]][neighbour[1]], chance)
+            waves.append(torch.from_numpy(wave))
+        lengths = torch.tensor([len(wave) for wave in waves])
+        audio = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)
+        tokens = [torch.from_numpy(self.tokens[group][row]) for group, row in items]
+        with torch.no_grad():
+            features, feature_lengths = self.preprocessor(input_signal=audio, length=lengths)
+        return Batch(
+            features, feature_lengths, torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True),
+            torch.tensor([len(ids) for ids in tokens]), float(lengths.sum()) / 16_000,
+        )

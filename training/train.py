@@ -1,0 +1,207 @@
+"""Train the model within a budget of minutes, resumable, on a GPU where there is one and on the CPU otherwise.
+
+    python -m training.train --work training/work --train kokoro/manifest.jsonl=3 --train espeak/manifest.jsonl=1 \
+        --valid testsets/development/manifest.jsonl --minutes 100
+
+The same command goes on from the last checkpoint. The learning rate follows the share of the budget that is spent:
+a warm-up, a plateau, then a fall to nothing, so a run always ends annealed, however fast the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from training.checkpoint import Progress, load_latest, save
+from training.curves import Curves
+from training.dataset import Arena, Batch, Group, Stream
+from training.files import RecipeError, atomic_path, command, read_manifest
+from training.model import Shape, build, make_tokenizer
+from training.team import Team, launch
+from training.validate import character_error_rate
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, how fast, how much at once."""
+
+    minutes: float = 100.0
+    steps: int = 10**9
+    """A second limit, for tiny runs."""
+    peak: float = 1.5e-3
+    """Highest learning rate."""
+    warmup: int = 400
+    """Steps of linear warm-up."""
+    anneal: float = 0.45
+    """Share of the budget over which the rate falls as half a cosine."""
+    batch_seconds: float = 64.0
+    short_first: tuple[float, float] = (0.04, 3.0)
+    """During the first share of the budget, only clips of at most so many seconds: CTC finds its feet on them."""
+    checkpoint_minutes: float = 3.0
+    seed: int = 1
+
+
+def learning_rate(plan: Plan, progress: Progress) -> float:
+    """Warm-up by steps, plateau and cosine fall by share of the budget."""
+    spent = max(progress.seconds / (plan.minutes * 60), progress.steps / plan.steps)
+    rate = plan.peak * min(1.0, (progress.steps + 1) / plan.warmup)
+    if spent > 1 - plan.anneal:
+        rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, (spent - 1 + plan.anneal) / plan.anneal)))
+    return max(rate, 1e-6)
+
+
+class Trainer:
+    """One model, its optimiser, and where they stand."""
+
+    def __init__(self, model: Any, plan: Plan, folder: Path, team: Team) -> None:
+        """Move to the accelerator if any and pick up the last checkpoint in `folder`."""
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model, self.plan, self.folder, self.team = model.to(self.device), plan, folder, team
+        decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
+        plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": 1e-2}, {"params": plain, "weight_decay": 0.0}],
+            lr=plan.peak, betas=(0.9, 0.98), fused=True,
+        )
+        self.progress = load_latest(folder, model, self.optimiser) or Progress()
+        self.started, self.earlier = time.monotonic(), self.progress.seconds
+
+    def step(self, batch: Batch) -> float:
+        """One update; returns the loss in nats a token (a step that is not finite changes nothing)."""
+        rate = learning_rate(self.plan, self.progress)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad()
+        loss = self.loss(batch)
+        loss.backward()
+        spent = self.earlier + time.monotonic() - self.started
+        mean_loss, audio, spent = self.team.average(self.model, (float(loss), batch.seconds, spent))
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        if torch.isfinite(norm):
+            self.optimiser.step()
+        self.progress = Progress(self.progress.steps + 1, spent, self.progress.audio + audio * self.team.size)
+        return mean_loss
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """CTC loss a token, averaged over the clips."""
+        model = self.model
+        features, lengths = batch.features.to(self.device), batch.feature_lengths.to(self.device)
+        features = model.spec_augmentation(input_spec=features, length=lengths)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            encoded, encoded_lengths = model.encoder(audio_signal=features, length=lengths)
+            log_probs = model.decoder(encoder_output=encoded)
+        token_lengths = batch.token_lengths.to(self.device)
+        loss = torch.nn.functional.ctc_loss(
+            log_probs.float().transpose(0, 1), batch.tokens.to(self.device), encoded_lengths, token_lengths,
+            blank=log_probs.shape[-1] - 1, reduction="none", zero_infinity=True,
+        )
+        return (loss / token_lengths).mean()
+
+    def spent(self) -> float:
+        """Share of the budget spent, 0 to 1."""
+        return max(self.progress.seconds / (self.plan.minutes * 60), self.progress.steps / self.plan.steps)
+
+    def finished(self) -> bool:
+        """Whether the budget is spent."""
+        return self.spent() >= 1
+
+
+def run(trainer: Trainer, groups: list[Group], valid: list[dict[str, Any]]) -> None:
+    """Train until the budget is spent; the first process keeps checkpoints, validation and curves."""
+    plan, model, leader = trainer.plan, trainer.model, trainer.team.rank == 0
+    share, short = plan.short_first
+    curves = Curves(trainer.folder, trainer.progress.steps) if leader else None
+    meter = tqdm(total=round(plan.minutes * 60), unit="s", desc="train", mininterval=5, disable=not leader)
+    saved = trainer.progress.seconds
+    was_short: bool | None = None
+    batches: Iterator[Batch] = iter(())
+    while not trainer.finished():
+        is_short = trainer.spent() < share
+        if is_short != was_short:
+            seed = [plan.seed, trainer.progress.steps, trainer.team.rank]
+            batches = iter(Stream(
+                groups, trainer.folder / "decoded", model.tokenizer.text_to_ids, model.preprocessor,
+                plan.batch_seconds / trainer.team.size, seed, longest=short if is_short else 16.0,
+            ))
+            was_short = is_short
+            model.train()
+        loss = trainer.step(next(batches))
+        if curves is None:
+            continue
+        curves.step(trainer.progress, loss, learning_rate(plan, trainer.progress))
+        meter.update(round(trainer.progress.seconds) - meter.n)
+        meter.set_postfix(step=trainer.progress.steps, loss=f"{curves.recent:.3f}", refresh=False)
+        if trainer.progress.seconds - saved > plan.checkpoint_minutes * 60 or trainer.finished():
+            save(trainer.folder, model, trainer.optimiser, trainer.progress)
+            if valid:
+                curves.validation(trainer.progress, character_error_rate(model, valid))
+            curves.draw()
+            saved = trainer.progress.seconds
+    meter.close()
+
+
+def parse_group(text: str) -> Group:
+    """``PATH`` or ``PATH=WEIGHT``."""
+    path, _, weight = text.partition("=")
+    return Group(Path(path), float(weight or 1))
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True, help="checkpoints, curves, tokenizer and decoded clips")
+    parser.add_argument("--train", type=parse_group, action="append", required=True, metavar="MANIFEST[=WEIGHT]")
+    parser.add_argument("--valid", type=Path, help="manifest of a small set to watch")
+    parser.add_argument("--forbid", type=Path, action="append", default=[], help="test manifests: no text may recur")
+    parser.add_argument("--minutes", type=float, default=Plan.minutes)
+    parser.add_argument("--steps", type=int, default=Plan.steps)
+    parser.add_argument("--batch-seconds", type=float, default=Plan.batch_seconds)
+    parser.add_argument("--peak", type=float, default=Plan.peak)
+    parser.add_argument("--width", type=int, default=Shape.width)
+    parser.add_argument("--layers", type=int, default=Shape.layers)
+    parser.add_argument("--processes", type=int, default=None, help="default: one for each CPU, or one beside a GPU")
+    return parser.parse_args()
+
+
+def train(team: Team, options: argparse.Namespace) -> None:
+    """What every process does."""
+    torch.manual_seed(Plan.seed)
+    plan = Plan(
+        minutes=options.minutes, steps=options.steps, batch_seconds=options.batch_seconds, peak=options.peak
+    )
+    model = build(Shape(width=options.width, layers=options.layers), options.work / "tokenizer")
+    trainer = Trainer(model, plan, options.work, team)
+    torch.manual_seed(Plan.seed + 1000 * team.rank + trainer.progress.steps)
+    if team.rank == 0:
+        size = sum(parameter.numel() for parameter in model.parameters()) / 1e6
+        print(f"{size:.2f} M parameters on {trainer.device}, {team.size} processes, {trainer.progress}", flush=True)
+    run(trainer, options.train, read_manifest(options.valid) if options.valid and team.rank == 0 else [])
+    if team.rank == 0:
+        with atomic_path(options.work / "last.nemo") as temporary:
+            model.save_to(str(temporary))
+
+
+def main() -> None:
+    """Run the step from the command line."""
+    options = arguments()
+    texts = [row["text"] for group in options.train for row in read_manifest(group.manifest)]
+    for path in options.forbid:
+        shared = {row["text"] for row in read_manifest(path)} & set(texts)
+        if shared:
+            raise RecipeError(f"{len(shared)} sentences of {path} are in the training text: {sorted(shared)[0]!r}")
+    make_tokenizer(texts, options.work / "tokenizer")
+    for group in options.train:
+        Arena(group.manifest, options.work / "decoded")
+    launch(train, options, options.processes)
+
+
+if __name__ == "__main__":
+    command(main)
