@@ -61,7 +61,7 @@ def decode(data: bytes, options: Options, sample_rate: int) -> DecodedAudio:
             original_rate = sound.samplerate
     except soundfile.LibsndfileError as error:
         raise UndecodableAudio(f"{container}: {error.error_string}") from error
-    clipped = duration * original_rate - samples.size >= 1
+    clipped = round(duration * original_rate) > samples.size
     resampled = _resample(samples, original_rate, sample_rate, options.resampler)
     return DecodedAudio(Waveform(resampled, sample_rate), duration, clipped)
 
