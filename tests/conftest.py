@@ -1,0 +1,30 @@
+"""Fixtures that every folder of tests uses."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from inference.package import load_package
+from inference.pipeline import Pipeline
+from tests.samples import CLIPS
+
+_EMBEDDED_MODEL = Path(__file__).parent.parent / "models" / "hi-demo"
+
+
+@pytest.fixture(scope="session")
+def model_directory():
+    """The embedded model; `ASR_TEST_MODEL` names another, whose texts need not be right."""
+    return Path(os.environ.get("ASR_TEST_MODEL", _EMBEDDED_MODEL))
+
+
+@pytest.fixture(scope="session")
+def pipeline(model_directory):
+    """The library's own recogniser, in this process: what a server's answers are compared with."""
+    return Pipeline(load_package(model_directory))
+
+
+@pytest.fixture(scope="session")
+def library_texts(pipeline):
+    """Sample clip → the text that the library gives."""
+    return {path: pipeline.transcribe(path.read_bytes()).text for path in CLIPS}

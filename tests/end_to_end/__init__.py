@@ -1,0 +1,1 @@
+"""Tests of a real Gunicorn with real pool processes and the real model."""

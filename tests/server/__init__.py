@@ -1,0 +1,1 @@
+"""Tests of the server's parts, each by itself."""
