@@ -17,6 +17,7 @@ from inference.errors import (
     UndecodableAudio,
     UnsupportedCodec,
 )
+from inference.ogg import check_ogg_pages
 from inference.riff import read_wav_header
 from inference.types import DecodedAudio, Float32Array, Options, Resampler, Waveform
 
@@ -55,6 +56,8 @@ def decode(data: bytes, options: Options, sample_rate: int) -> DecodedAudio:
     container = identify(data)
     if container == "WAV":
         read_wav_header(data)
+    elif container == "OGG":
+        check_ogg_pages(data)
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as sound:
             samples, duration = _read(sound, container, options)

@@ -1,5 +1,6 @@
 """What a stranger may send instead of audio, and which error says so."""
 
+import contextlib
 import io
 import struct
 
@@ -32,6 +33,11 @@ def scrambled(data, start):
     return data[:start] + middle
 
 
+def flipped(data, place):
+    """One bit the other way round."""
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
 UNDECODABLE = {
     "nothing": b"",
     "one byte": b"R",
@@ -58,7 +64,12 @@ UNDECODABLE = {
     "only fLaC": b"fLaC",
     "only OggS": b"OggS",
     "corrupt OGG": scrambled(OGG, 60),
-    "OGG without audio pages": OGG[:200],
+    "OGG cut in its headers": OGG[:200],
+    "truncated OGG": OGG[: len(OGG) // 2],
+    "truncated Opus": OPUS[:-1],
+    "OGG with one wrong bit": flipped(OGG, len(OGG) // 2),
+    "Opus with one wrong bit": flipped(OPUS, len(OPUS) - 10),
+    "OGG followed by rubbish": OGG + b"rubbish",
 }
 
 
@@ -156,10 +167,8 @@ def test_too_many_channels(channels):
 
 def outcome(data):
     """Decode what may be anything; only an InputError may come of it."""
-    try:
+    with contextlib.suppress(InputError):
         decode(data, Options(), 16_000)
-    except InputError as error:
-        assert error.detail
     assert estimate_seconds(data) >= 0
 
 
