@@ -14,6 +14,7 @@ _CODEC_NAMES = {0x0002: "Microsoft ADPCM", 0x0006: "A-law", 0x0007: "µ-law", 0x
 _SAMPLE_BITS = {_PCM: (8, 16, 24, 32), _FLOAT: (32, 64)}
 # Programs that write WAV into a pipe cannot know its size and put a very large one (ffmpeg: all ones, SoX: 2 GiB).
 _SIZE_UNKNOWN = 0x7FFF_0000
+_MOST_CHUNKS = 1000  # real files have a handful; millions of empty ones would be an attack on the event loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ def read_wav_header(data: bytes) -> WavHeader:
     """Find `fmt ` and `data`; raise UndecodableAudio or UnsupportedCodec where the file cannot be trusted."""
     format_chunk: bytes | None = None
     offset = 12
-    while offset + 8 <= len(data):
+    for _ in range(_MOST_CHUNKS):
+        if offset + 8 > len(data):
+            break
         identifier, size = struct.unpack_from("<4sI", data, offset)
         offset += 8
         if identifier == b"data":

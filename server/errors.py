@@ -16,7 +16,6 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from loguru import logger
 from starlette.exceptions import HTTPException
 
 from inference import errors as inference_errors
@@ -113,13 +112,17 @@ def problem_response(problem: Problem, detail: str, request_id: str) -> JSONResp
     return JSONResponse(content, problem.status, media_type=PROBLEM_MEDIA_TYPE)
 
 
+def answer_unexpected(request_id: str) -> JSONResponse:
+    """Answer for a bug, telling nothing of it."""
+    return problem_response(_UNEXPECTED, "The server's log has the cause under this request id.", request_id)
+
+
 def install_error_handlers(app: FastAPI) -> None:
-    """Make every failure of every route a problem: ours, FastAPI's and the unexpected ones."""
+    """Make every failure that is foreseen a problem: ours and FastAPI's. The middleware answers for the rest."""
     app.add_exception_handler(ServerError, _answer_expected)
     app.add_exception_handler(inference_errors.InferenceError, _answer_expected)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
-    app.add_exception_handler(Exception, _answer_unexpected)
 
 
 def _answer_expected(request: Request, error: Exception) -> JSONResponse:
@@ -142,9 +145,3 @@ def _answer_http(request: Request, error: Exception) -> JSONResponse:
     )
     response.headers.update(error.headers or {})
     return response
-
-
-def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:
-    logger.opt(exception=error).error("unexpected error")
-    detail = "The server's log has the cause under this request id."
-    return problem_response(_UNEXPECTED, detail, request.state.request_id)

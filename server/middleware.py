@@ -7,14 +7,16 @@ import uuid
 import anyio
 from loguru import logger
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import metrics
-from server.errors import PROBLEMS, BodyTooLarge, problem_response
+from server.errors import BodyTooLarge, answer_unexpected
 
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _QUIET_ROUTES = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds by machines
 _LINGER_SECONDS = 2.0
+_CLIENT_GONE = 499  # nginx's number for it
 
 
 class RequestContext:
@@ -31,7 +33,7 @@ class RequestContext:
         request_id = _request_id(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
-        status = 499  # what is left where the client went away before any answer
+        status = _CLIENT_GONE  # until there is an answer
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -43,12 +45,18 @@ class RequestContext:
         with logger.contextualize(request_id=request_id):
             try:
                 await self._app(scope, receive, send_with_id)
+            except ClientDisconnect:
+                pass  # nobody is left to be answered
+            except Exception as error:  # noqa: BLE001 - the last resort: a bug must not cost the client its answer
+                logger.opt(exception=error).error("unexpected error")
+                if status == _CLIENT_GONE:
+                    await answer_unexpected(request_id)(scope, receive, send_with_id)
             finally:
                 _record(scope, status, time.perf_counter() - started)
 
 
 class BodyLimit:
-    """Answers 413 as soon as a body is known to be too large, and does not read it to its end."""
+    """Raises BodyTooLarge into whoever reads a body over the limit, and does not let it be read to its end."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
@@ -59,33 +67,26 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "0")
-        if announced.isdigit() and int(announced) > self._limit:
-            await self._refuse(scope, receive, send)
-            return
-        received = 0
+        announced = Headers(scope=scope).get("content-length", "")
+        received = int(announced) if announced.isdigit() and int(announced) > self._limit else 0
+        refused = False
 
-        async def counted_receive() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
+        async def limited_receive() -> Message:
+            nonlocal received, refused
+            message: Message = {}
+            if received <= self._limit:
+                message = await receive()
+                received += len(message.get("body", b""))
             if received > self._limit:
-                raise BodyTooLarge(f"more than {self._limit} bytes")
+                refused = True
+                metrics.REJECTED.labels("too_large").inc()
+                raise BodyTooLarge(f"more than {self._limit} bytes; ASR_MAX_UPLOAD_MB sets the limit")
             return message
 
-        try:
-            await self._app(scope, counted_receive, send)
-        except BodyTooLarge:  # raised while the route was still reading: nothing has been answered yet
-            await self._refuse(scope, receive, send)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        metrics.REJECTED.labels("too_large").inc()
-        detail = f"more than {self._limit} bytes; the limit is set by ASR_MAX_UPLOAD_MB"
-        response = problem_response(PROBLEMS[BodyTooLarge], detail, scope["state"]["request_id"])
-        response.headers["Connection"] = "close"
-
-        async def lingering_send(message: Message) -> None:
-            if message["type"] == "http.response.body":
+        async def closing_send(message: Message) -> None:
+            if refused and message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Connection"] = "close"
+            if refused and message["type"] == "http.response.body" and not message.get("more_body"):
                 # Closing on a client that still sends resets the connection and may take the answer with it:
                 # hand the answer over, then listen for a moment, keeping nothing.
                 await send({**message, "more_body": True})
@@ -93,7 +94,7 @@ class BodyLimit:
                 message = {"type": "http.response.body", "body": b""}
             await send(message)
 
-        await response(scope, receive, lingering_send)
+        await self._app(scope, limited_receive, closing_send)
 
 
 async def _drain(receive: Receive) -> None:

@@ -47,7 +47,7 @@ class Transcriber:
         finally:
             work.cancel()
             watch.cancel()
-            await asyncio.wait({work})
+            await asyncio.gather(work, return_exceptions=True)
         _record(transcribed)
         return transcribed
 

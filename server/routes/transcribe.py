@@ -11,7 +11,10 @@ from server.upload import REQUEST_BODY, read_audio
 router = APIRouter(tags=["transcription"])
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": meaning, "content": {"application/problem+json": {}}}
+    status: {
+        "description": meaning,
+        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+    }
     for status, meaning in {
         400: "A malformed form or header",
         413: "The body is too large",
