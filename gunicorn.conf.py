@@ -17,7 +17,7 @@ from inference.audio import require_resampler
 from inference.errors import InferenceError
 from inference.package import load_package
 from server import metric_files
-from server.plan import resolve_plan
+from server.plan import profile_note, resolve_plan
 
 settings = Settings()
 configure_logging(settings.log_level, settings.log_format)
@@ -72,6 +72,8 @@ def on_starting(_server: Any) -> None:
         logger.error(str(error))
         metric_files.remove_directory(metrics_directory)
         sys.exit(1)
+    if note := profile_note(settings):
+        logger.info(note)
     address = settings.bind.replace("0.0.0.0", "localhost")  # noqa: S104 - for reading, not for binding
     logger.info(
         f"{package.name} ({package.language}, {settings.precision}) on {plan.workers} workers × {plan.lanes} processes "

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 _PREFIX = "ASR_"
 _ROOT = Path(__file__).parent.parent
 _EMBEDDED_MODEL = _ROOT / "models" / "hi-demo"
+_PROFILE = _ROOT / "build" / "tuned.yaml"
 
 
 class Settings(BaseSettings):
@@ -25,7 +26,8 @@ class Settings(BaseSettings):
     workers: int | None = Field(None, ge=1, description="Gunicorn workers. From the processors where unset.")
     lanes: int | None = Field(None, ge=1, description="Pool processes of one worker. Likewise.")
     threads: int | None = Field(None, ge=1, description="ONNX Runtime threads of one lane.")
-    spinning: bool = Field(False, description="Idle ONNX Runtime threads spin instead of sleeping.")  # noqa: FBT003
+    spinning: bool | None = Field(None, description="Idle ONNX Runtime threads spin instead of sleeping.")
+    profile: Path = Field(_PROFILE, description="What `python -m tools.tune` found; fills in the four above.")
 
     overlength: Literal["clip", "reject"] = Field("clip", description="Audio over the limit: `clip` or `reject`.")
     clip_seconds: float = Field(10.0, ge=0.1, description="The limit, in seconds of audio.")

@@ -18,6 +18,8 @@ class Plan:
     """Pool processes of one worker."""
     threads: int
     """Intra-op threads of one lane."""
+    spinning: bool = False
+    """Whether idle threads of a lane spin."""
 
 
 def usable_cpus(cgroup: Path = _CGROUP) -> int:

@@ -66,11 +66,15 @@ class Package:
         """The longest audio that fits the positional table."""
         return self.maximum_steps * self.subsampling * self.features.hop_size / self.features.sample_rate
 
-    def model_path(self, precision: str = "fp32") -> Path:
+    def graph(self, precision: str = "fp32") -> PackageFile:
         """Return the graph of that precision; raise PackageError where the package has none."""
         if precision not in self.models:
             raise PackageError(f"{self.directory} has no {precision} model; it has {', '.join(self.models)}")
-        return self.directory / self.models[precision].path
+        return self.models[precision]
+
+    def model_path(self, precision: str = "fp32") -> Path:
+        """Return the file of the graph; raise PackageError where the package has none."""
+        return self.directory / self.graph(precision).path
 
     def vocabulary_path(self) -> Path:
         """Return the file of pieces."""
@@ -79,13 +83,18 @@ class Package:
 
 def load_package(directory: Path) -> Package:
     """Read `model.yaml` and compare every checksum; raise PackageError with what is wrong and what to do."""
-    manifest = directory / MANIFEST
-    if not manifest.is_file():
-        raise PackageError(f"{manifest} does not exist: make a package with 'python -m export nemo', or set ASR_MODEL")
-    package = _parse(manifest)
+    package = read_package(directory)
     for file in (*package.models.values(), package.vocabulary):
         _verify(directory / file.path, file.sha256)
     return package
+
+
+def read_package(directory: Path) -> Package:
+    """Read `model.yaml` and believe it: for those who will not open the files. Raises PackageError."""
+    manifest = directory / MANIFEST
+    if not manifest.is_file():
+        raise PackageError(f"{manifest} does not exist: make a package with 'python -m export nemo', or set ASR_MODEL")
+    return _parse(manifest)
 
 
 def sha256(path: Path) -> str:

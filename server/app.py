@@ -65,7 +65,7 @@ def _create_pool(settings: Settings, package: Package, plan: Plan) -> Pool:
     setup = Setup(
         package=package,
         precision=settings.precision,
-        session_options=SessionOptions(threads=plan.threads, spinning=settings.spinning),
+        session_options=SessionOptions(threads=plan.threads, spinning=plan.spinning),
         options=Options(settings.overlength, settings.clip_seconds, settings.resampler),
         parent=os.getpid(),
     )

@@ -1,13 +1,57 @@
-"""Settings where given, the computed plan where not."""
+"""How the processors are divided: by settings where given, else by the tuned profile, else by computation."""
 
+from dataclasses import dataclass
+
+from config.profile import InvalidProfile, Profile, read_profile
 from config.settings import Settings
 from inference.cpu import Plan, plan, usable_cpus
+from inference.errors import PackageError
+from inference.package import read_package
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    profile: Profile | None
+    note: str
+    """For the log; empty where there is nothing to say."""
 
 
 def resolve_plan(settings: Settings) -> Plan:
-    """Fill in workers, lanes and threads that were not set, so that their product fits the processors."""
+    """Fill in what was not set, so that workers × lanes × threads fit the processors.
+
+    Whoever sets one of the three has a division of their own in mind: the profile then decides on spinning alone.
+    """
     cpus = usable_cpus()
+    profile = _find_profile(settings, cpus).profile
+    spinning = settings.spinning
+    if spinning is None:
+        spinning = profile is not None and profile.spinning
+    if profile is not None and settings.workers is settings.lanes is settings.threads is None:
+        workers = plan(profile.lanes).workers
+        return Plan(workers, profile.lanes // workers, profile.threads, spinning)
     workers = settings.workers or plan(cpus).workers
     threads = settings.threads or 1
     lanes = settings.lanes or max(1, cpus // (workers * threads))
-    return Plan(workers, lanes, threads)
+    return Plan(workers, lanes, threads, spinning)
+
+
+def profile_note(settings: Settings) -> str:
+    """Say in a sentence whether a tuned profile is used, or why the one that lies there is not; empty without one."""
+    return _find_profile(settings, usable_cpus()).note
+
+
+def _find_profile(settings: Settings, cpus: int) -> _Found:
+    path = settings.profile
+    try:
+        profile = read_profile(path)
+        if profile is None:
+            return _Found(None, "")
+        graph = read_package(settings.model).graph(settings.precision).sha256
+    except (InvalidProfile, PackageError) as error:
+        return _Found(None, f"the tuned profile is ignored: {error}")
+    if profile.graph != graph:
+        return _Found(None, f"{path} is ignored: it was measured with another model; run 'python -m tools.tune'")
+    if profile.cpus != cpus:
+        reason = f"it was measured with {profile.cpus} processors, here are {cpus}"
+        return _Found(None, f"{path} is ignored: {reason}; run 'python -m tools.tune'")
+    return _Found(profile, f"{path} is used where settings leave it room")
