@@ -23,9 +23,8 @@ settings = Settings()
 configure_logging(settings.log_level, settings.log_format)
 plan = resolve_plan(settings)
 
-# Before anything imports prometheus_client's values; workers inherit it.
-metrics_directory = metric_files.create_directory()
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_directory)
+# Before anything imports prometheus_client, which looks for it on import; workers inherit it.
+metrics_directory = metric_files.choose_directory()
 # NumPy's BLAS would start a thread for each processor in every lane.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -62,6 +61,7 @@ logconfig_dict = {
 
 def on_starting(_server: Any) -> None:
     """Check what can be checked once, and say what a user wants to know; end with one clear line where it fails."""
+    metric_files.clear(metrics_directory)
     for sentence in unknown_variables():
         logger.warning(sentence)
     try:
@@ -70,7 +70,7 @@ def on_starting(_server: Any) -> None:
         require_resampler(settings.resampler)
     except InferenceError as error:
         logger.error(str(error))
-        metric_files.remove_directory(metrics_directory)
+        metric_files.remove(metrics_directory)
         sys.exit(1)
     if note := profile_note(settings):
         logger.info(note)
@@ -90,4 +90,4 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 def on_exit(_server: Any) -> None:
     """Leave nothing behind."""
-    metric_files.remove_directory(metrics_directory)
+    metric_files.remove(metrics_directory)

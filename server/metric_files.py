@@ -5,6 +5,8 @@ counting, so its files may not simply go; but a worker recycled every hour would
 So the Gunicorn master, alone, adds the counts of each worker that exits to one set of files.
 """
 
+import contextlib
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,18 +14,31 @@ from pathlib import Path
 # prometheus_client is imported late throughout: on import it looks whether there is a directory, and
 # the master makes the directory with this module.
 
+_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _HEIR = 0  # no process has this id
 _KINDS = ("counter", "histogram")
 
 
-def create_directory() -> Path:
-    """Make an empty directory for the files of one run of Gunicorn."""
-    return Path(tempfile.mkdtemp(prefix="asr-metrics-"))
+def choose_directory() -> Path:
+    """Return the directory that the environment names, or name a new one there; a reload finds the first one again."""
+    if _VARIABLE not in os.environ:
+        os.environ[_VARIABLE] = tempfile.mkdtemp(prefix="asr-metrics-")
+    directory = Path(os.environ[_VARIABLE])
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
 
 
-def remove_directory(directory: Path) -> None:
-    """Delete it with all files."""
-    shutil.rmtree(directory, ignore_errors=True)
+def clear(directory: Path) -> None:
+    """Delete the files of an earlier run, which may have been killed."""
+    for file in directory.glob("*.db"):
+        file.unlink()
+
+
+def remove(directory: Path) -> None:
+    """Delete the directory and its files; one that holds more than them stays."""
+    clear(directory)
+    with contextlib.suppress(OSError):
+        directory.rmdir()
 
 
 def inherit(directory: Path, pid: int) -> None:
