@@ -16,6 +16,7 @@ NemoModel: TypeAlias = Any  # NeMo has no types that mypy could read
 
 _MODEL = "EncDecCTCModelBPE"
 _ENCODER = "ConformerEncoder"
+_ATTENTION = ("rel_pos", "abs_pos")  # those whose positional table bounds the length of the audio
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,9 @@ def _check_model(model: NemoModel) -> None:
     encoder = type(model.encoder).__name__
     if encoder != _ENCODER:
         raise ExportError(f"the encoder is a {encoder}; only {_ENCODER} can be exported")
+    attention = model.encoder.self_attention_model
+    if attention not in _ATTENTION:
+        raise ExportError(f"the encoder's self_attention_model is {attention}; {' and '.join(_ATTENTION)} are taken")
     if model.tokenizer_type != "bpe" or not hasattr(model.tokenizer, "ids_to_tokens"):
         raise ExportError(f"the tokenizer is of type {model.tokenizer_type}; only SentencePiece ('bpe') is taken")
     if model.decoder.num_classes_with_blank != model.tokenizer.vocab_size + 1:

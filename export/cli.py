@@ -45,6 +45,12 @@ def _add_nemo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         choices=("nemo-1", "nemo-2.5"),
         help="features before or from NeMo 2.5 (default: the checkpoint's)",
     )
+    nemo.add_argument(
+        "--positions",
+        type=_at_least_one,
+        metavar="STEPS",
+        help="length of the positional table: fewer make a smaller file and shorter audio (default: the checkpoint's)",
+    )
     nemo.add_argument("--replace", action="store_true", help="write over an existing package")
     nemo.set_defaults(run=_nemo)
 
@@ -81,15 +87,14 @@ def _add_quantise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _nemo(options: argparse.Namespace) -> int:
     from export.checkpoint import open_checkpoint
-    from export.convert import Labels, write_package
+    from export.convert import Choices, Labels, write_package
 
     _refuse_existing(options)
     checkpoint = open_checkpoint(options.source)
     labels = Labels(options.name or options.out.name, options.language, options.licence, options.source_text)
-    package = write_package(checkpoint, options.out, labels, options.semantics, replace=options.replace)
-    print(
-        f"{options.out}: {package.name}, features as in {package.features.semantics}, {package.blank} pieces and a blank"
-    )
+    choices = Choices(options.semantics, options.positions, options.replace)
+    package = write_package(checkpoint, options.out, labels, choices)
+    print(f"{options.out}: {package.blank} pieces and a blank, features as in {package.features.semantics}")
     return 0
 
 
@@ -101,13 +106,13 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _random(options: argparse.Namespace) -> int:
     from export import random_model
-    from export.convert import Labels, write_package
+    from export.convert import Choices, Labels, write_package
 
     _refuse_existing(options)
     seed = random_model.SEED if options.seed is None else options.seed
     checkpoint = random_model.random_checkpoint(random_model.SHAPES[options.size], seed, options.keep_nemo)
     labels = Labels(f"random-{options.size}", "hi", "none: the weights are random numbers", random_model.SOURCE)
-    write_package(checkpoint, options.out, labels, replace=options.replace)
+    write_package(checkpoint, options.out, labels, Choices(replace=options.replace))
     print(f"{options.out}: {random_model.SOURCE}")
     return 0
 
@@ -117,6 +122,13 @@ def _quantise(options: argparse.Namespace) -> int:
 
     quantise(options.package, options.dev, options.report)
     return 0
+
+
+def _at_least_one(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return value
 
 
 def _refuse_existing(options: argparse.Namespace) -> None:

@@ -25,17 +25,26 @@ class Labels:
     """Where the weights come from; the checkpoint's file or name where it is None."""
 
 
-def write_package(
-    checkpoint: Checkpoint, out: Path, labels: Labels, semantics: Semantics | None = None, *, replace: bool = False
-) -> Package:
-    """Write a package to `out` and read it back.
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What may differ from the checkpoint."""
 
-    `semantics` None: told by the checkpoint's own NeMo version. Raises ExportError, and then nothing is written.
-    """
+    semantics: Semantics | None = None
+    """How features are computed; None: as the checkpoint's own NeMo version tells."""
+    positions: int | None = None
+    """Steps in the positional table, which bounds the length of the audio; None: the checkpoint's."""
+    replace: bool = False
+    """Whether an existing package may be written over."""
+
+
+def write_package(checkpoint: Checkpoint, out: Path, labels: Labels, choices: Choices | None = None) -> Package:
+    """Write a package to `out` and read it back. Raises ExportError, and then nothing is written."""
+    choices = choices or Choices()
     model = checkpoint.model
     section = OmegaConf.to_container(model.cfg.preprocessor, resolve=True)
-    features = feature_parameters(section, semantics or semantics_of(checkpoint.nemo_version))
-    with package_writer.new_directory(out, replace=replace) as directory:
+    features = feature_parameters(section, choices.semantics or semantics_of(checkpoint.nemo_version))
+    graph.resize_positional_table(model, choices.positions)
+    with package_writer.new_directory(out, replace=choices.replace) as directory:
         vocabulary_path = directory / package_writer.VOCABULARY_FILE
         package_writer.write_vocabulary(vocabulary_path, checkpoint.pieces)
         graph.write_graph(model, directory / _GRAPH_FILE)

@@ -11,6 +11,16 @@ _OPSET = 17
 _INPUTS, _OUTPUTS = ["audio_signal", "length"], ["logprobs"]
 
 
+def resize_positional_table(model: NemoModel, steps: int | None = None) -> None:
+    """Make the table, which the exporter bakes into the graph, `steps` long, or as long as the checkpoint says.
+
+    NeMo lengthens the table with every longer clip that goes through it; the graph must not depend on that.
+    A shorter table makes a smaller file: 2 * steps * d_model numbers.
+    """
+    del model.encoder.pos_enc.pe  # or set_max_audio_length would only ever lengthen it
+    model.encoder.set_max_audio_length(steps or model.encoder.pos_emb_max_len)
+
+
 def write_graph(model: NemoModel, path: Path) -> None:
     """Export `model` (an `EncDecCTCModelBPE`) to `path`; raise ExportError where the graph is not what is served."""
     try:
@@ -40,7 +50,7 @@ def subsampling_of(model: NemoModel) -> int:
 
 
 def maximum_steps_of(model: NemoModel) -> int:
-    """Length of the positional table, which the exporter bakes into the graph."""
+    """Length of the positional table."""
     table = int(model.encoder.pos_enc.pe.shape[1])
     relative = type(model.encoder.pos_enc).__name__ == "RelPositionalEncoding"
     return (table + 1) // 2 if relative else table  # a relative table runs from -(n - 1) to n - 1

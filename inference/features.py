@@ -15,7 +15,7 @@ from scipy.fft import rfft
 from inference.types import Float32Array, Waveform
 
 _STD_GUARD = np.float32(1e-5)  # NeMo's CONSTANT; it is added to the standard deviation, not the variance
-_LOG_GUARD = 2.0**-24
+_LOG_GUARD = np.float32(2.0**-24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ class Featurizer:
         # NeMo takes log(mel + guard). This is log(guard) + log(mel / guard + 1), and normalisation removes the
         # constant; without it, near silence, where the deviation is as small as the rounding of log(guard),
         # is computed sixteen times more precisely. Dividing by a power of two is exact.
-        self._filterbank = mel_filterbank(parameters.sample_rate, parameters.fft_size, parameters.mel_bins) / _LOG_GUARD
+        filterbank = mel_filterbank(parameters.sample_rate, parameters.fft_size, parameters.mel_bins)
+        self._filterbank: Float32Array = filterbank / _LOG_GUARD
 
     def __call__(self, waveform: Waveform) -> Float32Array:
         """Compute `[mel_bins, frames]` float32, one frame every 10 ms, each bin of zero mean and unit variance.
