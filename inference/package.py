@@ -110,7 +110,7 @@ def _parse(manifest: Path) -> Package:
     try:
         content = yaml.safe_load(manifest.read_text(encoding="utf-8"))
         package = TypeAdapter(Package).validate_python({**content, "directory": manifest.parent})
-    except (yaml.YAMLError, ValidationError, TypeError) as error:
+    except (UnicodeDecodeError, yaml.YAMLError, ValidationError, TypeError) as error:
         raise PackageError(f"{manifest}: {error}") from error
     if package.format != FORMAT:
         raise PackageError(f"{manifest}: format {package.format}; this version reads format {FORMAT}")

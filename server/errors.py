@@ -34,7 +34,7 @@ class ServerError(Exception):
 class Overloaded(ServerError):
     """The predicted wait is over the limit."""
 
-    def __init__(self, detail: str, retry_after: int) -> None:
+    def __init__(self, detail: str, retry_after: int = 1) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
         """Seconds after which the backlog will have shrunk enough."""
