@@ -1,0 +1,107 @@
+"""`python -m inference`, run as a user runs it."""
+
+import contextlib
+import json
+import os
+import pty
+import subprocess
+import sys
+import termios
+
+import pytest
+
+from tests.samples import CLIPS, encode, tone
+
+
+@pytest.fixture
+def run(model_directory):
+    def run(*arguments, **options):
+        command = [
+            sys.executable,
+            "-m",
+            "inference",
+            "--model",
+            str(model_directory),
+            "--threads",
+            "1",
+            *map(str, arguments),
+        ]
+        return subprocess.run(command, text=True, check=False, **{"capture_output": True, **options})
+
+    return run
+
+
+@pytest.fixture
+def bad_file(tmp_path):
+    path = tmp_path / "bad.wav"
+    path.write_bytes(b"not audio at all")
+    return path
+
+
+def test_one_file_gives_its_text_alone(run, library_texts):
+    finished = run(CLIPS[0])
+    assert (finished.stdout, finished.returncode) == (library_texts[CLIPS[0]] + "\n", 0)
+    assert finished.stderr == ""
+
+
+def test_several_files_give_their_names_too(run, library_texts):
+    finished = run(*CLIPS)
+    assert finished.stdout.splitlines() == [f"{path}\t{library_texts[path]}" for path in CLIPS]
+    assert finished.returncode == 0
+
+
+def test_json_lines(run, library_texts):
+    finished = run("--json", *CLIPS[:2])
+    first, second = map(json.loads, finished.stdout.splitlines())
+    assert first["file"] == str(CLIPS[0])
+    assert first["text"] == library_texts[CLIPS[0]]
+    assert second["language"] == "hi"
+    assert set(second["timings"]) == {"decode", "features", "inference", "decoding"}
+    assert "\\u" not in finished.stdout
+
+
+def test_a_bad_file_is_named_and_the_others_are_done(run, bad_file, library_texts):
+    finished = run(bad_file, CLIPS[0])
+    assert finished.stdout == f"{CLIPS[0]}\t{library_texts[CLIPS[0]]}\n"
+    assert f"{bad_file}: not audio" in finished.stderr
+    assert finished.returncode == 1
+
+
+def test_a_missing_file(run, tmp_path):
+    finished = run("--json", tmp_path / "missing.wav")
+    assert "No such file" in json.loads(finished.stdout)["error"]
+    assert finished.returncode == 1
+
+
+def test_a_missing_model(run, tmp_path):
+    finished = run("--model", tmp_path, CLIPS[0])
+    assert "python -m export nemo" in finished.stderr
+    assert len(finished.stderr.splitlines()) == 1
+    assert finished.returncode == 2
+
+
+def test_limits_are_options(run, tmp_path):
+    path = tmp_path / "long.wav"
+    path.write_bytes(encode(tone(3)))
+    clipped = json.loads(run("--json", "--limit-seconds", "2", path).stdout)
+    assert (clipped["clipped"], clipped["duration"]) == (True, 3.0)
+    refused = run("--limit-seconds", "2", "--overlength", "reject", path)
+    assert "longer than 2 s" in refused.stderr
+    assert refused.returncode == 1
+
+
+def test_no_progress_bar_in_a_pipe(run):
+    assert run(*CLIPS[:2]).stderr == ""
+
+
+def test_a_progress_bar_on_a_terminal(run):
+    terminal, inside = pty.openpty()
+    termios.tcsetwinsize(inside, (24, 80))
+    finished = run(*CLIPS[:2], capture_output=False, stdout=subprocess.PIPE, stderr=inside)
+    os.close(inside)
+    shown = b""
+    with contextlib.suppress(OSError), os.fdopen(terminal, "rb", buffering=0) as stream:  # EIO tells its end
+        while chunk := stream.read(4096):
+            shown += chunk
+    assert b"2/2" in shown
+    assert len(finished.stdout.splitlines()) == 2
