@@ -77,7 +77,7 @@ def _add_random(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _add_quantise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     quantise = commands.add_parser("quantise", help="add an int8 graph, if the accuracy gate lets it pass")
     quantise.add_argument("package", type=Path, metavar="models/NAME")
-    quantise.add_argument("--dev", type=Path, required=True, metavar="MANIFEST", help="NeMo's JSON lines")
+    quantise.add_argument("--dev", type=Path, required=True, nargs="+", metavar="MANIFEST", help="NeMo's JSON lines")
     quantise.add_argument("--report", type=Path, metavar="FILE", help="also write the table here, as Markdown")
     quantise.set_defaults(run=_quantise)
 

@@ -46,7 +46,7 @@ def write_vocabulary(path: Path, pieces: Sequence[str]) -> None:
     Raises ExportError for a piece that the format cannot carry.
     """
     for piece in pieces:
-        if not piece or " " in piece or "\n" in piece or piece == _BLANK:
+        if piece.split() != [piece] or piece == _BLANK:
             raise ExportError(f"the vocabulary holds the piece {piece!r}, which vocab.txt cannot carry")
     lines = [f"{piece} {index}\n" for index, piece in enumerate((*pieces, _BLANK))]
     path.write_text("".join(lines), encoding="utf-8", newline="\n")

@@ -23,7 +23,10 @@ class Vocabulary:
         return len(self.pieces)
 
     def text(self, ids: Iterable[int]) -> str:
-        """Join the pieces; the marks that begin words become spaces, those that begin the text vanish."""
+        """Join the pieces; the marks that begin words become spaces, those that begin the text vanish.
+
+        A SentencePiece model trained with `remove_extra_whitespaces=false` would keep all but one of the latter.
+        """
         joined = "".join(self._surfaces[token] for token in ids)
         return joined.lstrip(_WORD_START).replace(_WORD_START, " ")
 

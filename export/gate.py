@@ -1,0 +1,102 @@
+"""The accuracy gate: what quantisation costs on every test set, and whether that is little enough."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from export.manifest import Clip
+from export.scoring import Score, score
+from inference import audio, ctc
+from inference.features import Featurizer
+from inference.model import Model, SessionOptions
+from inference.package import Package
+from inference.types import Float32Array, Options
+from inference.vocabulary import load_vocabulary
+
+LARGEST_RISE = 0.2
+"""Points of WER that a set may lose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One graph on all clips."""
+
+    name: str
+    path: Path
+    scores: Mapping[str, Score]
+    """By test set."""
+    seconds: float
+    """Processor time of ONNX Runtime on one thread."""
+
+    @property
+    def megabytes(self) -> float:
+        """Size of the graph's file."""
+        return self.path.stat().st_size / 1e6
+
+    def rise(self, reference: "Measured") -> float:
+        """Largest rise of WER over `reference` on any set, in points."""
+        return max(self.scores[name].words.percent - old.words.percent for name, old in reference.scores.items())
+
+    def passes(self, reference: "Measured") -> bool:
+        """Whether the gate lets this graph through; a hair of rounding is allowed for."""
+        return self.rise(reference) <= LARGEST_RISE + 1e-9
+
+
+class DevelopmentSet:
+    """Clips with their features, computed once for all graphs."""
+
+    def __init__(self, package: Package, clips: Sequence[Clip]) -> None:
+        """Decode and featurise every clip; raise InputError where one is at fault."""
+        self._clips = clips
+        self._vocabulary = load_vocabulary(package.vocabulary_path())
+        self._blank = package.blank
+        featurizer, options = Featurizer(package.features), Options(limit_seconds=package.longest_seconds)
+        self.features: list[Float32Array] = []
+        for clip in tqdm(clips, desc="features", unit="clip", disable=None):
+            decoded = audio.decode(clip.audio.read_bytes(), options, package.features.sample_rate)
+            self.features.append(featurizer(decoded.waveform))
+
+    def few(self, count: int) -> list[Float32Array]:
+        """Return features of `count` clips, spread over the whole."""
+        step = max(len(self.features) // count, 1)
+        return self.features[::step][:count]
+
+    def measure(self, name: str, path: Path) -> Measured:
+        """Transcribe everything with one graph and score each set."""
+        model = Model(path, SessionOptions())
+        heard: list[str] = []
+        seconds = 0.0
+        for features in tqdm(self.features, desc=name, unit="clip", disable=None):
+            started = time.process_time()
+            log_probabilities = model(features)
+            seconds += time.process_time() - started
+            heard.append(self._vocabulary.text(ctc.greedy(log_probabilities, self._blank)))
+        return Measured(name, path, self._score(heard), seconds)
+
+    def _score(self, heard: Sequence[str]) -> dict[str, Score]:
+        scores = {}
+        for test_set in dict.fromkeys(clip.test_set for clip in self._clips):
+            chosen = [index for index, clip in enumerate(self._clips) if clip.test_set == test_set]
+            scores[test_set] = score([self._clips[i].text for i in chosen], [heard[i] for i in chosen])
+        return scores
+
+
+def report(reference: Measured, candidates: Sequence[Measured], chosen: Measured | None) -> str:
+    """Return a Markdown table for the model card, one row a graph."""
+    sets = list(reference.scores)
+    header = ["graph", "MB", "processor time", *(f"WER {name}" for name in sets), "largest rise", "gate"]
+    rows = [header, ["---"] * len(header), _row(reference, reference, "reference")]
+    for candidate in candidates:
+        verdict = "chosen" if candidate is chosen else "passes" if candidate.passes(reference) else "refused"
+        rows.append(_row(candidate, reference, verdict))
+    counts = ", ".join(f"{name}: {entry.utterances} clips" for name, entry in reference.scores.items())
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + f"\n\nWER in percent. {counts}.\n"
+
+
+def _row(measured: Measured, reference: Measured, verdict: str) -> list[str]:
+    rates = [f"{entry.words.percent:.2f}" for entry in measured.scores.values()]
+    time_ratio = f"{measured.seconds / reference.seconds:.2f}"
+    return [measured.name, f"{measured.megabytes:.1f}", time_ratio, *rates, f"{measured.rise(reference):+.2f}", verdict]
