@@ -110,9 +110,7 @@ def mix(samples: Samples, noise: Samples, decibels: float) -> Samples:
     return (samples + noise * ratio * 10 ** (-decibels / 20)).astype(np.float32)
 
 
-def augment(
-    samples: Samples, other: Samples, chance: np.random.Generator, chances: Chances | None = None
-) -> Samples:
+def augment(samples: Samples, other: Samples, chance: np.random.Generator, chances: Chances | None = None) -> Samples:
     """One random change after another, in the order in which a recording meets them; `other` is a second speaker."""
     odds = chances or Chances()
     if chance.random() < odds.speed:

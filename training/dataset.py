@@ -1,7 +1,7 @@
 """Clips → batches of log-mel features, without end.
 
-All clips are decoded once into one file of 16-bit samples that every process maps into memory. Each draws clips by their
-group's weight, augments the waveform, and computes features with NeMo's own preprocessor.
+The clips of a manifest are decoded once into one file of 16-bit samples that every process maps into memory. Each
+process draws clips by their group's weight, augments the waveform, and computes features with NeMo's preprocessor.
 """
 
 from __future__ import annotations
@@ -80,9 +80,8 @@ class Arena:
                 require_space(cache)
                 lengths.append(len(samples))
                 sink.write(samples.tobytes())
-        with atomic_path(self._offsets_path) as temporary:
-            with temporary.open("wb") as sink_offsets:
-                np.save(sink_offsets, np.concatenate([[0], np.cumsum(lengths)]))
+        with atomic_path(self._offsets_path) as temporary, temporary.open("wb") as sink:
+            np.save(sink, np.concatenate([[0], np.cumsum(lengths)]))
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:
         """Waveform of row `index`."""
@@ -94,26 +93,35 @@ class Arena:
         return np.asarray(np.diff(self.offsets) / 16_000)
 
 
-class Stream:
-    """Endless augmented batches of about `batch_seconds` of audio."""
+@dataclass(frozen=True)
+class Draw:
+    """How clips become batches."""
 
-    def __init__(
-        self, groups: list[Group], cache: Path, tokenize: Any, preprocessor: Any, batch_seconds: float, seed: list[int],
-        longest: float = 16.0, augmented: bool = True,
-    ) -> None:
-        """Decode what is not decoded yet; `longest` drops clips of more seconds (raise it as training goes on)."""
-        self.arenas = [Arena(group.manifest, cache) for group in groups]
-        self.weights = np.array([group.weight for group in groups]) / sum(group.weight for group in groups)
-        self.tokens = [[np.array(tokenize(row["text"])) for row in arena.rows] for arena in self.arenas]
-        self.preprocessor = preprocessor
-        self.batch_seconds, self.seed, self.augmented = batch_seconds, seed, augmented
-        self.eligible = [np.flatnonzero(arena.seconds <= longest) for arena in self.arenas]
+    batch_seconds: float
+    """Audio in a batch, padding counted."""
+    longest: float = 16.0
+    """Clips of more seconds are left out."""
+    seed: tuple[int, ...] = (0,)
+
+
+class Stream:
+    """Endless augmented batches from arenas, each drawn from in proportion to its weight."""
+
+    def __init__(self, arenas: list[tuple[Arena, float]], model: Any, draw: Draw) -> None:
+        """Tokenize every text; `model` lends its tokenizer and its preprocessor."""
+        self.arenas = [arena for arena, _ in arenas]
+        total = sum(weight for _, weight in arenas)
+        self.weights = np.array([weight / total for _, weight in arenas])
+        ids = model.tokenizer.text_to_ids
+        self.tokens = [[np.array(ids(row["text"])) for row in arena.rows] for arena in self.arenas]
+        self.preprocessor, self.draw = model.preprocessor, draw
+        self.eligible = [np.flatnonzero(arena.seconds <= draw.longest) for arena in self.arenas]
         if not all(len(rows) for rows in self.eligible):
-            raise RecipeError(f"a manifest has no clip of {longest} s or less")
+            raise RecipeError(f"a manifest has no clip of {draw.longest} s or less")
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches, drawn from the seed."""
-        chance = np.random.default_rng(self.seed)
+        chance = np.random.default_rng(self.draw.seed)
         while True:
             chosen = chance.choice(len(self.arenas), size=_POOL, p=self.weights)
             drawn = [(int(g), int(chance.choice(self.eligible[g]))) for g in chosen]
@@ -126,7 +134,7 @@ class Stream:
         batches: list[list[tuple[int, int]]] = [[]]
         for item in drawn:
             length = self.arenas[item[0]].seconds[item[1]]
-            if batches[-1] and length * (len(batches[-1]) + 1) > self.batch_seconds:
+            if batches[-1] and length * (len(batches[-1]) + 1) > self.draw.batch_seconds:
                 batches.append([])
             batches[-1].append(item)
         return batches
@@ -134,10 +142,8 @@ class Stream:
     def _collate(self, items: list[tuple[int, int]], chance: np.random.Generator) -> Batch:
         waves = []
         for position, (group, row) in enumerate(items):
-            wave = self.arenas[group][row]
-            if self.augmented:
-                neighbour = items[position - 1]
-                wave = augment(wave, self.arenas[neighbour[0]][neighbour[1]], chance)
+            neighbour = items[position - 1]
+            wave = augment(self.arenas[group][row], self.arenas[neighbour[0]][neighbour[1]], chance)
             waves.append(torch.from_numpy(wave))
         lengths = torch.tensor([len(wave) for wave in waves])
         audio = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)
@@ -145,6 +151,9 @@ class Stream:
         with torch.no_grad():
             features, feature_lengths = self.preprocessor(input_signal=audio, length=lengths)
         return Batch(
-            features, feature_lengths, torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True),
-            torch.tensor([len(ids) for ids in tokens]), float(lengths.sum()) / 16_000,
+            features,
+            feature_lengths,
+            torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True),
+            torch.tensor([len(ids) for ids in tokens]),
+            float(lengths.sum()) / 16_000,
         )

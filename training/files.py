@@ -31,7 +31,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o644)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -69,7 +69,8 @@ def require_space(folder: Path, wanted: int = FREE_BYTES_WANTED) -> None:
     free = shutil.disk_usage(folder).free
     if free < wanted:
         raise RecipeError(
-            f"{folder}: {free // 2**20} MiB free, {wanted // 2**20} MiB wanted: make room, then run the same command again"
+            f"{folder}: {free // 2**20} MiB free, {wanted // 2**20} MiB wanted: "
+            "make room, then run the same command again"
         )
 
 

@@ -22,15 +22,26 @@ _STYLES = 510
 """A voice file holds one style vector of 256 numbers for each length of the token sequence."""
 
 _TIED = (
-    ("a^ɪ", "I"), ("a^ʊ", "W"), ("d^z", "ʣ"), ("d^ʒ", "ʤ"), ("e^ɪ", "A"), ("o^ʊ", "O"),
-    ("ə^ʊ", "Q"), ("s^s", "S"), ("t^s", "ʦ"), ("t^ʃ", "ʧ"), ("ɔ^ɪ", "Y"), ("^", ""), ("-", ""),
+    ("a^ɪ", "I"),
+    ("a^ʊ", "W"),
+    ("d^z", "ʣ"),
+    ("d^ʒ", "ʤ"),
+    ("e^ɪ", "A"),
+    ("o^ʊ", "O"),
+    ("ə^ʊ", "Q"),
+    ("s^s", "S"),
+    ("t^s", "ʦ"),
+    ("t^ʃ", "ʧ"),
+    ("ɔ^ɪ", "Y"),
+    ("^", ""),
+    ("-", ""),
 )
 
 
 def phonemes(text: str) -> str:
     """Hindi text → Kokoro's phoneme alphabet."""
     program = require("espeak-ng", "espeak-ng")
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - a fixed program; the text is one argument after "--"
         [program, "-q", "--ipa", "--tie=^", "-v", "hi", "--", text], capture_output=True, check=True
     )
     line = " ".join(done.stdout.decode().split())
@@ -74,9 +85,12 @@ class Kokoro:
         if not 0 < len(ids) <= _STYLES - 2:
             raise RecipeError(f"{utterance.text!r} has {len(ids)} phonemes, Kokoro takes 1 to {_STYLES - 2}")
         style = self.style(utterance.voice)[len(ids) - 1].reshape(1, 256)
-        audio = self._session.run(None, {
-            "tokens": np.array([[0, *ids, 0]], dtype=np.int64),
-            "style": style,
-            "speed": np.array([utterance.speed], dtype=np.float32),
-        })[0]
+        audio = self._session.run(
+            None,
+            {
+                "tokens": np.array([[0, *ids, 0]], dtype=np.int64),
+                "style": style,
+                "speed": np.array([utterance.speed], dtype=np.float32),
+            },
+        )[0]
         return resample(np.asarray(audio, dtype=np.float32).ravel(), _RATE)

@@ -26,15 +26,21 @@ class Shape:
 
 
 def make_tokenizer(texts: list[str], folder: Path, size: int = 128) -> Path:
-    """Train SentencePiece unigram on `texts` into `folder`; an existing one is kept, its ids are in every checkpoint."""
+    """Train SentencePiece unigram on `texts` into `folder`; an existing one stays, checkpoints hold its ids."""
     target = folder / "tokenizer.model"
     if target.exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(texts), model_prefix=str(folder / "part"), model_type="unigram", vocab_size=size,
-            character_coverage=1.0, bos_id=-1, eos_id=-1, minloglevel=2,
+            sentence_iterator=iter(texts),
+            model_prefix=str(folder / "part"),
+            model_type="unigram",
+            vocab_size=size,
+            character_coverage=1.0,
+            bos_id=-1,
+            eos_id=-1,
+            minloglevel=2,
         )
     except RuntimeError as error:
         raise RecipeError(f"SentencePiece cannot make {size} pieces of these texts: {error}") from error
@@ -56,26 +62,54 @@ def configuration(shape: Shape, tokenizer: Path) -> dict[str, Any]:
         "tokenizer": {"dir": str(tokenizer), "type": "bpe"},
         "preprocessor": {
             "_target_": "nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor",
-            "sample_rate": 16_000, "normalize": "per_feature", "window_size": 0.025, "window_stride": 0.01,
-            "window": "hann", "features": 80, "n_fft": 512, "log": True, "frame_splicing": 1, "dither": 1e-5,
-            "pad_to": 0, "pad_value": 0.0,
+            "sample_rate": 16_000,
+            "normalize": "per_feature",
+            "window_size": 0.025,
+            "window_stride": 0.01,
+            "window": "hann",
+            "features": 80,
+            "n_fft": 512,
+            "log": True,
+            "frame_splicing": 1,
+            "dither": 1e-5,
+            "pad_to": 0,
+            "pad_value": 0.0,
         },
         "spec_augment": {
             "_target_": "nemo.collections.asr.modules.SpectrogramAugmentation",
-            "freq_masks": 2, "time_masks": 4, "freq_width": 20, "time_width": 0.05,
+            "freq_masks": 2,
+            "time_masks": 4,
+            "freq_width": 20,
+            "time_width": 0.05,
         },
         "encoder": {
             "_target_": "nemo.collections.asr.modules.ConformerEncoder",
-            "feat_in": 80, "feat_out": -1, "n_layers": shape.layers, "d_model": shape.width,
-            "subsampling": "striding", "subsampling_factor": 4, "subsampling_conv_channels": shape.subsampling_channels,
-            "ff_expansion_factor": 4, "self_attention_model": "rel_pos", "n_heads": shape.heads,
-            "att_context_size": [-1, -1], "xscaling": True, "untie_biases": True, "pos_emb_max_len": 5000,
-            "conv_kernel_size": shape.kernel, "conv_norm_type": "batch_norm",
-            "dropout": 0.0, "dropout_pre_encoder": 0.0, "dropout_emb": 0.0, "dropout_att": 0.0,
+            "feat_in": 80,
+            "feat_out": -1,
+            "n_layers": shape.layers,
+            "d_model": shape.width,
+            "subsampling": "striding",
+            "subsampling_factor": 4,
+            "subsampling_conv_channels": shape.subsampling_channels,
+            "ff_expansion_factor": 4,
+            "self_attention_model": "rel_pos",
+            "n_heads": shape.heads,
+            "att_context_size": [-1, -1],
+            "xscaling": True,
+            "untie_biases": True,
+            "pos_emb_max_len": 5000,
+            "conv_kernel_size": shape.kernel,
+            "conv_norm_type": "batch_norm",
+            "dropout": 0.0,
+            "dropout_pre_encoder": 0.0,
+            "dropout_emb": 0.0,
+            "dropout_att": 0.0,
         },
         "decoder": {
             "_target_": "nemo.collections.asr.modules.ConvASRDecoder",
-            "feat_in": None, "num_classes": -1, "vocabulary": [],
+            "feat_in": None,
+            "num_classes": -1,
+            "vocabulary": [],
         },
     }
 

@@ -1,6 +1,6 @@
 """Deal voices, speeds and pitches out to sentences: the plan that `training.speech` speaks.
 
-    python -m training.plan kokoro SENTENCES.tsv --count 2000 --out PLAN.tsv
+Usage: python -m training.plan kokoro SENTENCES.tsv --count 2000 --out PLAN.tsv
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def deal(synthesiser: str, texts: list[str], count: int, seed: int) -> list[Clip
     """Plan `count` clips: every sentence once in a random order, then every sentence again with other voices."""
     if not texts:
         raise RecipeError("no sentences to speak: run python -m training.sentences first")
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - a plan has to be the same every time
     clips: list[Clip] = []
     while len(clips) < count:
         for text in chance.sample(texts, len(texts)):

@@ -114,13 +114,14 @@ def make(count: int, extra: list[Sentence], seed: int) -> dict[str, list[Sentenc
     """Sentences for the tests and for watching a run (apart from `extra` too), then `count` more to train on."""
     seen = reserved() | {sentence.text for sentence in extra}
     sets: dict[str, list[Sentence]] = {}
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - the same sentences every time
     for name, each in (("test", 60), ("development", 20)):
         sets[name] = _take(everyday(chance), "everyday", each, seen) + _take(words(chance), "words", each, seen)
     sets["test"] += [Sentence(f"natural-{i:05d}", "natural", text) for i, text in enumerate(natural())]
     kept = [sentence for sentence in extra if sentence.text not in reserved()]
     half = count // 2
-    sets["train"] = kept + _take(everyday(chance), "everyday", half, seen) + _take(words(chance), "words", count - half, seen)
+    made = _take(everyday(chance), "everyday", half, seen) + _take(words(chance), "words", count - half, seen)
+    sets["train"] = kept + made
     return sets
 
 

@@ -93,10 +93,9 @@ def make_clips(clips: list[Clip], folder: Path, jobs: int) -> Path:
     """Speak every clip on `jobs` processes and write ``FOLDER/manifest.jsonl``."""
     folder.mkdir(parents=True, exist_ok=True)
     tasks = [(clip, folder) for clip in clips]
-    rows = []
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        for row in tqdm(pool.imap(make_clip, tasks, chunksize=4), total=len(tasks), unit="clip", desc=folder.name):
-            rows.append(row)
+        made = pool.imap(make_clip, tasks, chunksize=4)
+        rows = list(tqdm(made, total=len(tasks), unit="clip", desc=folder.name))
     manifest = folder / "manifest.jsonl"
     write_manifest(manifest, rows)
     hours = sum(row["duration"] for row in rows) / 3600

@@ -18,7 +18,9 @@ import torch.distributed
 import torch.multiprocessing
 
 _MALLOC = {
-    "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33), "MALLOC_TOP_PAD_": str(2**28),
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**33),
+    "MALLOC_TOP_PAD_": str(2**28),
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 """glibc otherwise returns every large tensor to the kernel: half the time went into page faults."""
@@ -26,7 +28,7 @@ _MALLOC = {
 
 @dataclass(frozen=True)
 class Team:
-    """This process's place among its fellows."""
+    """One process's place among its fellows."""
 
     rank: int
     size: int

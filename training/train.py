@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from training.checkpoint import Progress, load_latest, save
 from training.curves import Curves
-from training.dataset import Arena, Batch, Group, Stream
+from training.dataset import Arena, Batch, Draw, Group, Stream
 from training.files import RecipeError, atomic_path, command, read_manifest
 from training.model import Shape, build, make_tokenizer
 from training.team import Team, launch
@@ -69,7 +69,9 @@ class Trainer:
         plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
         self.optimiser = torch.optim.AdamW(
             [{"params": decayed, "weight_decay": 1e-2}, {"params": plain, "weight_decay": 0.0}],
-            lr=plan.peak, betas=(0.9, 0.98), fused=True,
+            lr=plan.peak,
+            betas=(0.9, 0.98),
+            fused=True,
         )
         self.progress = load_latest(folder, model, self.optimiser) or Progress()
         self.started, self.earlier = time.monotonic(), self.progress.seconds
@@ -100,8 +102,13 @@ class Trainer:
             log_probs = model.decoder(encoder_output=encoded)
         token_lengths = batch.token_lengths.to(self.device)
         loss = torch.nn.functional.ctc_loss(
-            log_probs.float().transpose(0, 1), batch.tokens.to(self.device), encoded_lengths, token_lengths,
-            blank=log_probs.shape[-1] - 1, reduction="none", zero_infinity=True,
+            log_probs.float().transpose(0, 1),
+            batch.tokens.to(self.device),
+            encoded_lengths,
+            token_lengths,
+            blank=log_probs.shape[-1] - 1,
+            reduction="none",
+            zero_infinity=True,
         )
         return (loss / token_lengths).mean()
 
@@ -118,6 +125,7 @@ def run(trainer: Trainer, groups: list[Group], valid: list[dict[str, Any]]) -> N
     """Train until the budget is spent; the first process keeps checkpoints, validation and curves."""
     plan, model, leader = trainer.plan, trainer.model, trainer.team.rank == 0
     share, short = plan.short_first
+    cache = trainer.folder / "decoded"
     curves = Curves(trainer.folder, trainer.progress.steps) if leader else None
     meter = tqdm(total=round(plan.minutes * 60), unit="s", desc="train", mininterval=5, disable=not leader)
     saved = trainer.progress.seconds
@@ -126,11 +134,9 @@ def run(trainer: Trainer, groups: list[Group], valid: list[dict[str, Any]]) -> N
     while not trainer.finished():
         is_short = trainer.spent() < share
         if is_short != was_short:
-            seed = [plan.seed, trainer.progress.steps, trainer.team.rank]
-            batches = iter(Stream(
-                groups, trainer.folder / "decoded", model.tokenizer.text_to_ids, model.preprocessor,
-                plan.batch_seconds / trainer.team.size, seed, longest=short if is_short else 16.0,
-            ))
+            seed = (plan.seed, trainer.progress.steps, trainer.team.rank)
+            draw = Draw(plan.batch_seconds / trainer.team.size, longest=short if is_short else 16.0, seed=seed)
+            batches = iter(Stream([(Arena(g.manifest, cache), g.weight) for g in groups], model, draw))
             was_short = is_short
             model.train()
         loss = trainer.step(next(batches))
@@ -174,9 +180,7 @@ def arguments() -> argparse.Namespace:
 def train(team: Team, options: argparse.Namespace) -> None:
     """What every process does."""
     torch.manual_seed(Plan.seed)
-    plan = Plan(
-        minutes=options.minutes, steps=options.steps, batch_seconds=options.batch_seconds, peak=options.peak
-    )
+    plan = Plan(minutes=options.minutes, steps=options.steps, batch_seconds=options.batch_seconds, peak=options.peak)
     model = build(Shape(width=options.width, layers=options.layers), options.work / "tokenizer")
     trainer = Trainer(model, plan, options.work, team)
     torch.manual_seed(Plan.seed + 1000 * team.rank + trainer.progress.steps)
@@ -194,9 +198,9 @@ def main() -> None:
     options = arguments()
     texts = [row["text"] for group in options.train for row in read_manifest(group.manifest)]
     for path in options.forbid:
-        shared = {row["text"] for row in read_manifest(path)} & set(texts)
+        shared = sorted({row["text"] for row in read_manifest(path)} & set(texts))
         if shared:
-            raise RecipeError(f"{len(shared)} sentences of {path} are in the training text: {sorted(shared)[0]!r}")
+            raise RecipeError(f"{len(shared)} sentences of {path} are in the training text: {shared[0]!r}")
     make_tokenizer(texts, options.work / "tokenizer")
     for group in options.train:
         Arena(group.manifest, options.work / "decoded")

@@ -1,4 +1,4 @@
-"""A quick look at the model in training: greedy decoding, character error rate. The real figures come from the package."""
+"""A quick look at the model in training: greedy CTC and its CER. The figures that count come from the package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def transcribe(model: Any, paths: list[str], clips_at_once: int = 16) -> list[st
     texts: list[str] = []
     blank = len(model.decoder.vocabulary)
     for start in range(0, len(paths), clips_at_once):
-        waves = [torch.from_numpy(soundfile.read(path, dtype="float32")[0]) for path in paths[start : start + clips_at_once]]
+        chosen = paths[start : start + clips_at_once]
+        waves = [torch.from_numpy(soundfile.read(path, dtype="float32")[0]) for path in chosen]
         lengths = torch.tensor([len(wave) for wave in waves]).to(device)
         audio = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True).to(device)
         with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):

@@ -1,0 +1,59 @@
+"""The whole recipe on a handful of clips: it has to run, not to learn."""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+MISSING = [name for name in ("torch", "nemo", "wordfreq", "matplotlib", "jiwer") if not importlib.util.find_spec(name)]
+if shutil.which("espeak-ng") is None:
+    MISSING.append("espeak-ng (Debian)")
+
+pytestmark = [
+    pytest.mark.training,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}: training/requirements.txt, espeak-ng"),
+]
+
+
+def run(*arguments: object) -> str:
+    command = [sys.executable, "-W", "ignore", "-m", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ})
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_sentences_to_package(tmp_path):
+    run("training.sentences", "--out", tmp_path / "sentences", "--count", 60)
+    run("training.plan", "espeak", tmp_path / "sentences/train.tsv", "--count", 24, "--out", tmp_path / "plan.tsv")
+    run("training.speech", tmp_path / "plan.tsv", "--out", tmp_path / "clips", "--jobs", 2)
+    manifest = tmp_path / "clips/manifest.jsonl"
+    assert len(manifest.read_text(encoding="utf-8").splitlines()) == 24
+
+    train = ["training.train", "--work", tmp_path / "run", "--train", manifest, "--width", 32, "--layers", 1]
+    train += ["--batch-seconds", 12, "--valid", manifest]
+    run(*train, "--steps", 4)
+    assert "steps=4" in run(*train, "--steps", 6), "a second call goes on where the first one stopped"
+    assert (tmp_path / "run/curves.png").stat().st_size > 0
+    assert "valid_cer" in (tmp_path / "run/curves.csv").read_text(encoding="utf-8")
+
+    run("training.average", tmp_path / "run", "--last", 2, "--out", tmp_path / "tiny.nemo")
+    run("export", "nemo", tmp_path / "tiny.nemo", "--out", tmp_path / "tiny")
+    assert "| all | 24 |" in run("training.evaluate", tmp_path / "tiny", manifest)
+
+
+def test_a_test_sentence_in_the_training_text_stops_the_run(tmp_path):
+    row = {"audio_filepath": "a.wav", "duration": 1.0, "text": "नमस्ते"}
+    for name in ("train.jsonl", "test.jsonl"):
+        (tmp_path / name).write_text(json.dumps(row) + "\n", encoding="utf-8")
+    arguments = ["--work", tmp_path, "--train", tmp_path / "train.jsonl", "--forbid", tmp_path / "test.jsonl"]
+    command = [sys.executable, "-W", "ignore", "-m", "training.train", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "error: 1 sentences of" in done.stderr

@@ -1,0 +1,82 @@
+"""Measure a package as the server runs it: `inference` and nothing else, no torch.
+
+    python -m training.evaluate models/hi-demo training/work/testsets/unseen/manifest.jsonl
+
+prints WER and CER with Vistaar's normalisation, overall and by voice, with 95 % bootstrap intervals.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from export.scoring import ErrorRate, score
+from inference.errors import InferenceError
+from inference.model import SessionOptions
+from inference.package import Package, load_package
+from inference.pipeline import Pipeline
+from inference.types import Options
+from training.files import RecipeError, command, read_manifest, write_manifest
+
+
+def transcribe(package: Package, rows: list[dict[str, Any]], precision: str, threads: int) -> list[str]:
+    """Text of every clip, by the package."""
+    pipeline = Pipeline(package, SessionOptions(threads=threads), precision)
+    options = Options(limit_seconds=package.longest_seconds)
+    texts = []
+    for row in tqdm(rows, unit="clip", desc=package.name, disable=None):
+        try:
+            texts.append(pipeline.transcribe(Path(row["audio_filepath"]).read_bytes(), options).text)
+        except (OSError, InferenceError) as error:
+            raise RecipeError(f"{row['audio_filepath']}: {error}") from error
+    return texts
+
+
+def _line(name: str, clips: int, words: ErrorRate, characters: ErrorRate) -> str:
+    def rate(value: ErrorRate) -> str:
+        low, high = value.interval
+        return f"{value.percent:.1f} [{low:.1f}, {high:.1f}]"
+
+    return f"| {name} | {clips} | {rate(characters)} | {rate(words)} |"
+
+
+def report(rows: list[dict[str, Any]], texts: list[str], by: str) -> str:
+    """A Markdown table: overall, then by the manifest's column `by`."""
+    groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for row, text in zip(rows, texts, strict=True):
+        groups["all"].append((row["text"], text))
+        groups[str(row.get(by, "?"))].append((row["text"], text))
+    lines = [f"| {by} | clips | CER %, 95 % | WER %, 95 % |", "|---|---|---|---|"]
+    for name in ["all", *sorted(set(groups) - {"all"})]:
+        references, hypotheses = zip(*groups[name], strict=True)
+        found = score(references, hypotheses)
+        lines.append(_line(name, found.utterances, found.words, found.characters))
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the step from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("package", type=Path)
+    parser.add_argument("manifest", type=Path, nargs="+")
+    parser.add_argument("--precision", default="fp32", choices=("fp32", "int8"))
+    parser.add_argument("--by", default="voice", help="column of the manifest to group by (default: voice)")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--save", type=Path, help="folder for manifests with what was heard beside what was said")
+    options = parser.parse_args()
+    package = load_package(options.package)
+    for manifest in options.manifest:
+        rows = read_manifest(manifest)
+        texts = transcribe(package, rows, options.precision, options.threads)
+        print(f"\n{manifest.parent.name} ({options.precision})\n\n{report(rows, texts, options.by)}", flush=True)
+        if options.save:
+            heard = [{**row, "pred_text": text} for row, text in zip(rows, texts, strict=True)]
+            write_manifest(options.save / f"{manifest.parent.name}-{options.precision}.jsonl", heard)
+
+
+if __name__ == "__main__":
+    command(main)
