@@ -12,6 +12,11 @@ from tests.samples import CLIPS, expected_texts
 _EMBEDDED_MODEL = Path(__file__).parent.parent / "models" / "hi-demo"
 
 
+# A developer's own settings are not the tests'.
+for _name in [name for name in os.environ if name.upper().startswith("ASR_") and name != "ASR_TEST_MODEL"]:
+    del os.environ[_name]
+
+
 @pytest.fixture(scope="session")
 def model_directory():
     """The embedded model; `ASR_TEST_MODEL` names another, whose texts need not be right."""
