@@ -55,3 +55,13 @@ LANE_RESTARTS = Counter(
     "asr_lane_restarts", "Lanes started again, by cause: died, hung, deadline, memory, start_failed.", ["cause"]
 )
 RETRIES = Counter("asr_retried_requests", "Requests run again since their lane died.")
+
+# Series that begin at nought: one that appears with its first event hides that event from `rate` and `increase`.
+for _counter, _values in (
+    (REJECTED, ("overloaded", "poison", "shutting_down", "too_large")),
+    (DEADLINES_MISSED, ("queue", "lane")),
+    (CANCELLED, ("queue", "lane")),
+    (LANE_RESTARTS, ("died", "hung", "deadline", "memory", "start_failed")),
+):
+    for _value in _values:
+        _counter.labels(_value)
