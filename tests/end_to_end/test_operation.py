@@ -1,0 +1,103 @@
+"""What machines ask: health, readiness, metrics, the log."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from server import metrics
+from tests.end_to_end.gunicorn_server import in_background, paused, wait_until
+from tests.samples import CLIPS, wav
+
+NAMASTE = next(path for path in CLIPS if path.stem == "namaste").read_bytes()
+
+
+@pytest.fixture
+def client(server):
+    with server.client() as client:
+        yield client
+
+
+@pytest.mark.parametrize(("path", "status"), [("/healthz", "alive"), ("/readyz", "ready")])
+def test_health(client, path, status):
+    reply = client.get(path)
+    assert (reply.status_code, reply.json()) == (200, {"status": status})
+
+
+def test_open_api(client):
+    assert client.get("/docs").status_code == 200
+    operation = client.get("/openapi.json").json()["paths"]["/transcribe"]["post"]
+    assert {"multipart/form-data", "audio/*"} <= set(operation["requestBody"]["content"])
+    assert {"200", "413", "415", "422", "429", "504"} <= set(operation["responses"])
+
+
+def test_health_answers_while_every_lane_is_busy(server, client):
+    with in_background() as submit:
+        with paused(*server.lanes()):
+            replies = [submit(server.post, NAMASTE) for _ in range(4)]
+            server.wait_metric(2, "asr_running_requests")
+            for _ in range(20):
+                assert client.get("/healthz").status_code == 200
+            assert not any(reply.done() for reply in replies)
+        assert {reply.result().status_code for reply in replies} == {200}
+
+
+def test_every_metric_is_served(client):
+    text = client.get("/metrics").text
+    client.post("/transcribe", content=NAMASTE)
+    families = {value._name for name, value in vars(metrics).items() if name.isupper() and hasattr(value, "_name")}
+    assert {name for name in families if f"# HELP {name}" not in text} == set()
+
+
+def test_a_request_is_counted(server):
+    labels = {"route": "/transcribe", "method": "POST", "status": "200"}
+    requests, audio = server.metric("asr_http_requests_total", **labels), server.metric("asr_audio_seconds_total")
+    stages = server.metric("asr_stage_seconds_count", stage="inference")
+    server.post(NAMASTE)
+    assert server.metric("asr_http_requests_total", **labels) == requests + 1
+    assert server.metric("asr_audio_seconds_total") - audio == pytest.approx(2.54, abs=0.01)
+    assert server.metric("asr_stage_seconds_count", stage="inference") == stages + 1
+    assert server.metric("asr_lanes", state="ready") == 2
+
+
+def test_paths_of_strangers_make_no_labels(server):
+    with server.client() as client:
+        client.get("/a-path-that-nobody-has")
+        assert "a-path-that-nobody-has" not in client.get("/metrics").text
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+def test_promtool_finds_no_fault(client):
+    client.post("/transcribe", content=NAMASTE)
+    text = client.get("/metrics").content
+    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
+    assert checked.returncode == 0, checked.stderr.decode() + checked.stdout.decode()
+
+
+@pytest.mark.parametrize("body", [NAMASTE, wav()[:20]], ids=["good", "bad"])
+def test_the_request_id_leads_to_the_log(server, body):
+    reply = server.post(body, X_Request_ID=f"test-{len(body)}")
+    assert reply.headers["x-request-id"] == f"test-{len(body)}"
+
+    def access_line():
+        return [line for line in server.logged("request") if line.get("request_id") == f"test-{len(body)}"]
+
+    (line,) = wait_until(access_line, "access line")
+    assert (line["status"], line["path"], line["method"]) == (reply.status_code, "/transcribe", "POST")
+
+
+def test_a_made_id_leads_there_too(server):
+    made = server.post(NAMASTE).headers["x-request-id"]
+    lines = wait_until(
+        lambda: [line for line in server.logged("transcribed") if line["request_id"] == made], "log line"
+    )
+    assert {"queue_seconds", "decode_seconds", "features_seconds", "inference_seconds"} <= set(lines[0])
+
+
+def test_every_line_is_json_and_none_tells_a_text(server, library_texts):
+    for path, text in library_texts.items():
+        assert server.post(path.read_bytes()).json()["text"] == text
+    lines = server.log_lines()
+    assert [line for line in lines if not isinstance(line, dict)] == []
+    log = "\n".join(str(line) for line in lines)
+    assert not any(text in log for text in library_texts.values() if text)
