@@ -62,3 +62,18 @@ def test_sequences_of_the_awkward_pieces_alone(vocabulary, tokenizer, ids):
 def test_edges(vocabulary, tokenizer, ids, pieces):
     sequence = [ids[piece] for piece in pieces]
     assert vocabulary.text(sequence) == tokenizer.ids_to_text(sequence)
+
+
+def test_a_tokenizer_that_keeps_extra_spaces_differs_at_the_beginning_alone(tmp_path):
+    import sentencepiece
+
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["मा ता मामा ताता मत तम"] * 10), model_prefix=str(tmp_path / "t"), vocab_size=12,
+        model_type="bpe", bos_id=-1, eos_id=-1, remove_extra_whitespaces=False, minloglevel=2,
+    )  # fmt: skip
+    keeping = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "t.model"))
+    vocabulary = Vocabulary(tuple(keeping.id_to_piece(index) for index in range(keeping.get_piece_size())))
+    random = np.random.default_rng(3)
+    for _ in range(SEQUENCES):
+        sequence = random.integers(0, len(vocabulary.pieces), size=random.integers(0, 9)).tolist()
+        assert vocabulary.text(sequence).lstrip(" ") == keeping.decode_ids(sequence).lstrip(" "), sequence
