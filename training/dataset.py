@@ -115,6 +115,8 @@ class Stream:
         ids = model.tokenizer.text_to_ids
         self.tokens = [[np.array(ids(row["text"])) for row in arena.rows] for arena in self.arenas]
         self.preprocessor, self.draw = model.preprocessor, draw
+        self.strength = 1.0
+        """Share of the clips that are augmented; training raises it as the model learns."""
         self.eligible = [np.flatnonzero(arena.seconds <= draw.longest) for arena in self.arenas]
         if not all(len(rows) for rows in self.eligible):
             raise RecipeError(f"a manifest has no clip of {draw.longest} s or less")
@@ -142,8 +144,10 @@ class Stream:
     def _collate(self, items: list[tuple[int, int]], chance: np.random.Generator) -> Batch:
         waves = []
         for position, (group, row) in enumerate(items):
-            neighbour = items[position - 1]
-            wave = augment(self.arenas[group][row], self.arenas[neighbour[0]][neighbour[1]], chance)
+            wave = self.arenas[group][row]
+            if chance.random() < self.strength:
+                neighbour = items[position - 1]
+                wave = augment(wave, self.arenas[neighbour[0]][neighbour[1]], chance)
             waves.append(torch.from_numpy(wave))
         lengths = torch.tensor([len(wave) for wave in waves])
         audio = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)

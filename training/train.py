@@ -36,7 +36,7 @@ class Plan:
     minutes: float = 100.0
     steps: int = 10**9
     """A second limit, for tiny runs."""
-    peak: float = 1.5e-3
+    peak: float = 2e-3
     """Highest learning rate."""
     warmup: int = 400
     """Steps of linear warm-up."""
@@ -45,6 +45,8 @@ class Plan:
     batch_seconds: float = 64.0
     short_first: tuple[float, float] = (0.04, 3.0)
     """During the first share of the budget, only clips of at most so many seconds: CTC finds its feet on them."""
+    augmented: tuple[float, float, float] = (0.2, 0.8, 0.5)
+    """Share of clips augmented at first, at most, and the share of the budget at which it gets there."""
     checkpoint_minutes: float = 3.0
     seed: int = 1
 
@@ -56,6 +58,12 @@ def learning_rate(plan: Plan, progress: Progress) -> float:
     if spent > 1 - plan.anneal:
         rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, (spent - 1 + plan.anneal) / plan.anneal)))
     return max(rate, 1e-6)
+
+
+def strength(plan: Plan, spent: float) -> float:
+    """Share of clips to augment: little while CTC still looks for its alignment, much once it has it."""
+    first, most, when = plan.augmented
+    return min(most, first + (most - first) * spent / when)
 
 
 class Trainer:
@@ -96,7 +104,8 @@ class Trainer:
         """CTC loss a token, averaged over the clips."""
         model = self.model
         features, lengths = batch.features.to(self.device), batch.feature_lengths.to(self.device)
-        features = model.spec_augmentation(input_spec=features, length=lengths)
+        if torch.rand(()) < strength(self.plan, self.spent()):
+            features = model.spec_augmentation(input_spec=features, length=lengths)
         with torch.autocast(self.device.type, torch.bfloat16):
             encoded, encoded_lengths = model.encoder(audio_signal=features, length=lengths)
             log_probs = model.decoder(encoder_output=encoded)
@@ -136,9 +145,11 @@ def run(trainer: Trainer, groups: list[Group], valid: list[dict[str, Any]]) -> N
         if is_short != was_short:
             seed = (plan.seed, trainer.progress.steps, trainer.team.rank)
             draw = Draw(plan.batch_seconds / trainer.team.size, longest=short if is_short else 16.0, seed=seed)
-            batches = iter(Stream([(Arena(g.manifest, cache), g.weight) for g in groups], model, draw))
+            stream = Stream([(Arena(g.manifest, cache), g.weight) for g in groups], model, draw)
+            batches = iter(stream)
             was_short = is_short
             model.train()
+        stream.strength = strength(plan, trainer.spent())
         loss = trainer.step(next(batches))
         if curves is None:
             continue
