@@ -34,4 +34,19 @@ lint: $(VENV)/requirements-dev.stamp  ## style, types, and which folder may impo
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-.PHONY: help run test parity lint
+tune: $(VENV)/requirements-dev.stamp  ## measure how to divide the processors; `make run` uses what it finds
+	$(BIN)/python -m tools.tune $(TOOL_OPTIONS)
+
+capacity: $(VENV)/requirements-dev.stamp  ## how many 5-second clips a second are served within 2 s
+	$(BIN)/python -m tools.capacity $(TOOL_OPTIONS)
+
+SCENARIO ?= steady
+SECONDS ?= 60
+loadtest: $(VENV)/requirements-dev.stamp  ## SCENARIO=steady|burst|overload|slow-clients|mixed-lengths|chaos SECONDS=60
+	$(BIN)/python -m tools.loadtest $(SCENARIO) --seconds $(SECONDS) $(TOOL_OPTIONS)
+
+MINUTES ?= 10
+soak: $(VENV)/requirements-dev.stamp  ## MINUTES=10 of clips of every length: does a lane's memory grow?
+	$(BIN)/python -m tools.soak --minutes $(MINUTES) $(TOOL_OPTIONS)
+
+.PHONY: help run test parity lint tune capacity loadtest soak
