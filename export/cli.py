@@ -17,6 +17,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RefusedByGate as refusal:
         print(f"refused: {refusal}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        print(f"error: {error.name} is not installed: pip install -r requirements-export.txt", file=sys.stderr)
+        return 2
     except (ExportError, InferenceError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -86,10 +89,10 @@ def _add_quantise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _nemo(options: argparse.Namespace) -> int:
+    _refuse_existing(options)
     from export.checkpoint import open_checkpoint
     from export.convert import Choices, Labels, write_package
 
-    _refuse_existing(options)
     checkpoint = open_checkpoint(options.source)
     labels = Labels(options.name or options.out.name, options.language, options.licence, options.source_text)
     choices = Choices(options.semantics, options.positions, options.replace)
@@ -105,10 +108,10 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _random(options: argparse.Namespace) -> int:
+    _refuse_existing(options)
     from export import random_model
     from export.convert import Choices, Labels, write_package
 
-    _refuse_existing(options)
     seed = random_model.SEED if options.seed is None else options.seed
     checkpoint = random_model.random_checkpoint(random_model.SHAPES[options.size], seed, options.keep_nemo)
     labels = Labels(f"random-{options.size}", "hi", "none: the weights are random numbers", random_model.SOURCE)
