@@ -111,3 +111,8 @@ def completed_rate(answers: Sequence[Answer]) -> float:
     """Good answers a second between the first and the last of them: no ramp, no tail."""
     times = sorted(answer.done for answer in answers if answer.correct)
     return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
+
+
+def rate_within(answers: Sequence[Answer], start: float, end: float) -> float:
+    """Good answers a second that came between two moments of `time.perf_counter()`."""
+    return sum(answer.correct and start <= answer.done <= end for answer in answers) / (end - start)

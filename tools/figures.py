@@ -1,0 +1,238 @@
+"""`python -m tools.figures`: what the server costs, beside the bare library on the same machine in the same run.
+
+Rounds of the two alternate, so that a machine that slows down slows both; only the ratios are worth keeping.
+"""
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import uvloop
+from tqdm import tqdm
+
+from inference.cpu import usable_cpus
+from inference.errors import InferenceError
+from inference.model import SessionOptions
+from inference.package import load_package
+from inference.pipeline import Pipeline
+from tools.bare import BareLibrary
+from tools.client import Answer, Client
+from tools.clips import Clip, make_clips
+from tools.command_line import add_model, at_least
+from tools.load import closed_loop, completed_rate, open_loop, poisson_arrivals, rate_within, summarise
+from tools.local_server import LocalServer, ServerFailed
+from tools.probe import Probe
+from tools.process_memory import process_memory
+from tools.statistics import median, percentile
+
+_CLIP_SECONDS = 5.0
+_OVERLOAD = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every figure is measured with."""
+
+    options: argparse.Namespace
+    clips: Sequence[Clip]
+    stack: ExitStack
+
+    @property
+    def sounds(self) -> list[bytes]:
+        """The clips' bytes."""
+        return [clip.data for clip in self.clips]
+
+    def rounds(self) -> "tqdm[int]":
+        """Count rounds under a progress bar."""
+        return tqdm(range(self.options.rounds), unit="round", disable=None)
+
+    def server(self, lanes: int) -> LocalServer:
+        """Start a server with so many lanes."""
+        options = self.options
+        settings = {"ASR_MODEL": options.model.resolve(), "ASR_PRECISION": options.precision, "ASR_LANES": lanes}
+        return self.stack.enter_context(LocalServer({**settings, "ASR_WORKERS": 1, "ASR_THREADS": options.threads}))
+
+    def library(self, processes: int) -> BareLibrary:
+        """Start so many processes of the bare library."""
+        options = self.options
+        session = SessionOptions(threads=options.threads)
+        library = self.stack.enter_context(BareLibrary(options.model, processes, session, precision=options.precision))
+        library.work(self.sounds, 0.0)  # the first call of a process allocates
+        return library
+
+    def saturate(self, server: LocalServer, lanes: int) -> float:
+        """Clips a second of a server that never waits for work."""
+        answers = uvloop.run(_closed(server, self.clips, 2 * lanes, self.options.seconds))
+        _check(answers)
+        return completed_rate(answers)
+
+
+class WrongText(Exception):
+    """A text differs from the library's."""
+
+
+def throughput(bench: Bench) -> None:
+    """Clips a second: server, library, ratio."""
+    lanes = bench.options.lanes
+    server, library = bench.server(lanes), bench.library(lanes)
+    bench.saturate(server, lanes)
+    served, called = [], []
+    for _ in bench.rounds():
+        called.append(library.rate(bench.sounds, bench.options.seconds))
+        served.append(bench.saturate(server, lanes))
+    ratios = [mine / bare for mine, bare in zip(served, called, strict=True)]
+    print(
+        f"throughput, {lanes} lanes × {bench.options.threads} threads: server {median(served):.2f}, "
+        f"library {median(called):.2f} clips/s; ratio {median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+    )
+
+
+def latency(bench: Bench) -> None:
+    """Milliseconds that one request on an idle server takes over one call of the library."""
+    server, library = bench.server(bench.options.lanes), bench.library(1)
+    requests, calls = uvloop.run(_in_turn(server, library, bench))
+    _check(requests)
+    added = [request.seconds - call for request, call in zip(requests, calls, strict=True)]
+    around = [request.seconds - request.processing for request in requests]
+    print(
+        f"one clip: library {1000 * median(calls):.1f} ms, added by the server {1000 * median(added):.1f} ms "
+        f"(median of {len(added)} pairs); spent outside the lane's stages {1000 * median(around):.1f} ms"
+    )
+
+
+def overload(bench: Bench) -> None:
+    """Goodput, 429s, health and deadlines at five times capacity, beside the goodput at capacity."""
+    lanes, seconds = bench.options.lanes, bench.options.seconds
+    server = bench.server(lanes)
+    bench.saturate(server, lanes)
+    at_capacity, at_overload, healthz = [], [], []
+    everything: list[Answer] = []
+    for index in bench.rounds():
+        at_capacity.append(bench.saturate(server, lanes))
+        arrivals = poisson_arrivals(_OVERLOAD * at_capacity[-1], seconds, seed=index)
+        with Probe(server.host, server.port) as probe:
+            answers = uvloop.run(_open(server, bench.clips, arrivals))
+        start = min(answer.due for answer in answers)
+        at_overload.append(rate_within(answers, start + 1, start + seconds))  # a second to fill the lanes
+        healthz += probe.latencies
+        everything += answers
+    _check(everything)
+    summary = summarise(everything, seconds * bench.options.rounds)
+    admitted = summary.sent - summary.refused
+    ratios = [over / at for over, at in zip(at_overload, at_capacity, strict=True)]
+    print(
+        f"overload: goodput {median(at_overload):.2f}, at capacity {median(at_capacity):.2f} clips/s; "
+        f"ratio {median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})\n"
+        f"  {summary.sent} sent, {summary.good} good, {summary.refused} refused, {summary.failed} failed, "
+        f"{summary.lost} lost; p50 of a good one {summary.p50:.2f} s\n"
+        f"  429: p99 {1000 * summary.refused_p99:.1f} ms\n"
+        f"  healthz: p50 {1000 * percentile(healthz, 50):.1f}, p99 {1000 * percentile(healthz, 99):.1f} ms\n"
+        f"  deadline misses: {summary.late} of {admitted} admitted"
+    )
+
+
+def scaling(bench: Bench) -> None:
+    """Throughput of twice the lanes, for the server and for the library."""
+    most = bench.options.lanes
+    servers = {lanes: bench.server(lanes) for lanes in (1, most)}
+    library = bench.library(most)
+    served: dict[int, list[float]] = {1: [], most: []}
+    called: dict[int, list[float]] = {1: [], most: []}
+    for _ in bench.rounds():
+        for lanes, server in servers.items():
+            called[lanes].append(library.rate(bench.sounds, bench.options.seconds, lanes))
+            served[lanes].append(bench.saturate(server, lanes))
+    print(
+        f"from 1 lane to {most}: server × {median(served[most]) / median(served[1]):.2f}, "
+        f"library × {median(called[most]) / median(called[1]):.2f}"
+    )
+
+
+def memory(bench: Bench) -> None:
+    """Show what the first lane and each further one costs."""
+    most = bench.options.lanes
+    sums = []
+    for lanes in (1, most):
+        server = bench.server(lanes)
+        bench.saturate(server, lanes)
+        found = [process_memory(pid) for pid in server.lane_pids()]
+        sums.append(sum(lane.pss for lane in found))
+        own = max(lane.anonymous for lane in found)
+    further = (sums[1] - sums[0]) / (most - 1) if most > 1 else math.nan
+    print(f"PSS: first lane {sums[0]:.0f} MiB, each further one {further:.0f} MiB, of which its own {own:.0f} MiB")
+
+
+FIGURES: dict[str, Callable[[Bench], None]] = {
+    figure.__name__: figure for figure in (throughput, latency, overload, scaling, memory)
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what was asked for; return 0, 1 for a wrong text, 2 where it could not be run."""
+    options = _parser().parse_args(arguments)
+    try:
+        session = SessionOptions(threads=options.threads)
+        pipeline = Pipeline(load_package(options.model), session, options.precision)
+        clips = make_clips(pipeline, [_CLIP_SECONDS] * 8, limit_seconds=10.0)
+        for name in options.figures or FIGURES:
+            with ExitStack() as stack:
+                FIGURES[name](Bench(options, clips, stack))
+    except (InferenceError, ServerFailed) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except WrongText as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _check(answers: Sequence[Answer]) -> None:
+    wrong = sum(answer.status == 200 and not answer.correct for answer in answers)
+    if wrong:
+        raise WrongText(f"{wrong} of {len(answers)} texts differ from the library's")
+
+
+async def _closed(server: LocalServer, clips: Sequence[Clip], connections: int, seconds: float) -> list[Answer]:
+    client = Client(server.host, server.port)
+    try:
+        return await closed_loop(client, clips, connections, seconds)
+    finally:
+        client.close()
+
+
+async def _open(server: LocalServer, clips: Sequence[Clip], arrivals: Sequence[float]) -> list[Answer]:
+    client = Client(server.host, server.port)
+    try:
+        return await open_loop(client, clips, arrivals)
+    finally:
+        client.close()
+
+
+async def _in_turn(server: LocalServer, library: BareLibrary, bench: Bench) -> tuple[list[Answer], list[float]]:
+    client = Client(server.host, server.port)
+    requests, calls = [], []
+    for index in tqdm(range(bench.options.pairs), unit="pair", disable=None):
+        clip = bench.clips[index % len(bench.clips)]
+        calls.append(library.call(clip.data))
+        requests.append(await client.transcribe(clip))
+    client.close()
+    return requests, calls
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.figures", description=__doc__)
+    add_model(parser)
+    parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"of {', '.join(FIGURES)} (default: all)")
+    parser.add_argument("--lanes", type=at_least(1, int), default=usable_cpus(), help="(default: all processors)")
+    parser.add_argument("--threads", type=at_least(1, int), default=1, help="of a lane (default: 1)")
+    parser.add_argument("--seconds", type=at_least(2), default=10.0, help="of each measurement (default: 10)")
+    parser.add_argument("--rounds", type=at_least(1, int), default=3, help="(default: 3)")
+    parser.add_argument("--pairs", type=at_least(1, int), default=60, help="of call and request (default: 60)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
