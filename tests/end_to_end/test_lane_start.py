@@ -1,0 +1,42 @@
+"""A model that vanishes under a running server: readiness off, tries that grow apart, and back by itself."""
+
+import shutil
+
+import pytest
+
+from tests.end_to_end.gunicorn_server import wait_until
+from tests.samples import CLIPS
+
+
+@pytest.fixture
+def model(tmp_path, model_directory):
+    """A copy to damage."""
+    return shutil.copytree(model_directory, tmp_path / "model")
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut short"])
+def test_lanes_come_back_when_the_model_does(start, model, library_texts, damage):
+    graph = model / "model.onnx"
+    with start(model=model, ASR_LANES=1) as server:
+        graph.rename(model / "kept")
+        if damage == "cut short":
+            graph.write_bytes((model / "kept").read_bytes()[:10_000])
+        (lane,) = server.lanes()
+        lane.kill()
+        failures = wait_until(lambda: _failures_apart(server), "several tries")
+        assert not server.is_ready()
+        with server.client() as client:
+            assert client.get("/readyz").status_code == 503
+            assert client.get("/healthz").status_code == 200
+        assert failures == sorted(failures)
+        assert server.metric("asr_lanes", state="down") == 1
+        (model / "kept").replace(graph)
+        server.wait_ready()
+        assert server.post(CLIPS[0].read_bytes()).json()["text"] == library_texts[CLIPS[0]]
+
+
+def _failures_apart(server):
+    """How long each try waited for the next, once there are four."""
+    failures = server.logged("lane does not start")
+    assert all("model.onnx" in line["error"] for line in failures)
+    return [line["retry_seconds"] for line in failures] if len(failures) >= 4 else None
