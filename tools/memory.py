@@ -34,6 +34,9 @@ _SAME_AS_REQUESTED = 1  # arena_extend_strategy; 0 is the next power of two
 # glibc: take nothing from mmap and give nothing back below these sizes.
 _HEAP_KEPT = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 28)}
 
+# glibc: ever map blocks of a MiB, and never learn to keep them.
+_LARGE_MAPPED = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 21)}
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -62,7 +65,10 @@ WAYS = {
     "no arena, heap kept": Way(arena=False, pattern=False, environment=_HEAP_KEPT),
     "mapped, default": Way(mapped=True),
     "mapped, exact arena, no pattern": Way(exact=True, pattern=False, mapped=True),
+    "mapped, exact arena, no pattern, shrinking": Way(exact=True, pattern=False, shrink=True, mapped=True),
+    "mapped, arena, no pattern, shrinking": Way(pattern=False, shrink=True, mapped=True),
     "mapped, no arena": Way(arena=False, pattern=False, mapped=True),
+    "mapped, no arena, large blocks mapped": Way(arena=False, pattern=False, mapped=True, environment=_LARGE_MAPPED),
     "mapped, no arena, heap kept": Way(arena=False, pattern=False, mapped=True, environment=_HEAP_KEPT),
 }
 

@@ -1,4 +1,4 @@
-"""`python -m tools.soak --minutes 10`: steady work of every length; does a process grow?
+"""`python -m tools.soak --minutes 10`: steady work of every length, while memory is watched.
 
 Ends with 1 where a lane grew by more than 1 MiB a minute after warm-up, a text was wrong, or a request was lost.
 """
