@@ -43,7 +43,8 @@ def make_tokenizer(texts: list[str], folder: Path, size: int = 128) -> Path:
             minloglevel=2,
         )
     except RuntimeError as error:
-        raise RecipeError(f"SentencePiece cannot make {size} pieces of these texts: {error}") from error
+        reason = str(error).rsplit("] ", 1)[-1]
+        raise RecipeError(f"SentencePiece cannot make {size} pieces: {reason} (or give it more text)") from error
     pieces = [line.split("\t")[0] for line in (folder / "part.vocab").read_text(encoding="utf-8").splitlines()]
     (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in pieces), encoding="utf-8")
     (folder / "part.vocab").replace(folder / "tokenizer.vocab")
@@ -94,6 +95,7 @@ def configuration(shape: Shape, tokenizer: Path) -> dict[str, Any]:
             "ff_expansion_factor": 4,
             "self_attention_model": "rel_pos",
             "n_heads": shape.heads,
+            "sync_max_audio_length": False,  # or the encoder talks to the other processes, also in validation
             "att_context_size": [-1, -1],
             "xscaling": True,
             "untie_biases": True,

@@ -30,11 +30,11 @@ def run(*arguments: object) -> str:
 
 
 def test_sentences_to_package(tmp_path):
-    run("training.sentences", "--out", tmp_path / "sentences", "--count", 60)
-    run("training.plan", "espeak", tmp_path / "sentences/train.tsv", "--count", 24, "--out", tmp_path / "plan.tsv")
+    run("training.sentences", "--out", tmp_path / "sentences", "--count", 120)
+    run("training.plan", "espeak", tmp_path / "sentences/train.tsv", "--count", 72, "--out", tmp_path / "plan.tsv")
     run("training.speech", tmp_path / "plan.tsv", "--out", tmp_path / "clips", "--jobs", 2)
     manifest = tmp_path / "clips/manifest.jsonl"
-    assert len(manifest.read_text(encoding="utf-8").splitlines()) == 24
+    assert len(manifest.read_text(encoding="utf-8").splitlines()) == 72
 
     train = ["training.train", "--work", tmp_path / "run", "--train", manifest, "--width", 32, "--layers", 1]
     train += ["--batch-seconds", 12, "--valid", manifest]
@@ -45,7 +45,7 @@ def test_sentences_to_package(tmp_path):
 
     run("training.average", tmp_path / "run", "--last", 2, "--out", tmp_path / "tiny.nemo")
     run("export", "nemo", tmp_path / "tiny.nemo", "--out", tmp_path / "tiny")
-    assert "| all | 24 |" in run("training.evaluate", tmp_path / "tiny", manifest)
+    assert "| all | 72 |" in run("training.evaluate", tmp_path / "tiny", manifest)
 
 
 def test_a_test_sentence_in_the_training_text_stops_the_run(tmp_path):
