@@ -2,6 +2,7 @@
 
 import logging
 import tarfile
+import textwrap
 import warnings
 import zlib
 from collections.abc import Callable
@@ -80,7 +81,7 @@ def import_model_class() -> NemoModel:
         from nemo.utils import logging as nemo_logging
     except ImportError as error:
         raise ExportError(f"NeMo cannot be imported ({error}): pip install -r requirements-export.txt") from error
-    nemo_logging.setLevel(nemo_logging.ERROR)
+    nemo_logging.setLevel(nemo_logging.CRITICAL)  # its errors are pages; ours say the same in a line
     return EncDecCTCModelBPE
 
 
@@ -117,7 +118,7 @@ def _download(model_class: NemoModel, name: str) -> NemoModel:
         model = model_class.from_pretrained(name, map_location="cpu")
     except Exception as error:  # urllib, requests, the hub's client: each raises its own
         raise ExportError(
-            f"{name} cannot be downloaded ({_first_line(error)}): this needs the internet; "
+            f"{name} cannot be downloaded ({_in_short(error)}): this needs the internet; "
             "download the .nemo file elsewhere and give its path"
         ) from error
     if type(model).__name__ != _MODEL:
@@ -129,7 +130,7 @@ def _without_traceback(action: Callable[[], NemoModel], what: str) -> NemoModel:
     try:
         return action()
     except Exception as error:  # NeMo raises whatever its parts raise
-        raise ExportError(f"NeMo cannot restore {what}: {_first_line(error)}") from error
+        raise ExportError(f"NeMo cannot restore {what}: {_in_short(error)}") from error
 
 
 def _check_model(model: NemoModel) -> None:
@@ -148,6 +149,5 @@ def _check_model(model: NemoModel) -> None:
         )
 
 
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+def _in_short(error: BaseException) -> str:
+    return textwrap.shorten(f"{type(error).__name__}: {error}", 240)
