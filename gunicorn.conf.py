@@ -12,14 +12,16 @@ from loguru import logger
 from uvicorn_worker import UvicornWorker
 
 from config.logging import configure_logging
-from config.settings import Settings, unknown_variables
-from inference.audio import require_resampler
+from config.settings import InvalidSettings, read_settings, unknown_variables
 from inference.errors import InferenceError
-from inference.package import load_package
 from server import metric_files
+from server.checks import checked_package
 from server.plan import profile_note, resolve_plan
 
-settings = Settings()
+try:
+    settings = read_settings()
+except InvalidSettings as error:
+    sys.exit(str(error))
 configure_logging(settings.log_level, settings.log_format)
 plan = resolve_plan(settings)
 
@@ -65,9 +67,7 @@ def on_starting(_server: Any) -> None:
     for sentence in unknown_variables():
         logger.warning(sentence)
     try:
-        package = load_package(settings.model)
-        package.model_path(settings.precision)
-        require_resampler(settings.resampler)
+        package = checked_package(settings)
     except InferenceError as error:
         logger.error(str(error))
         metric_files.remove(metrics_directory)

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _PREFIX = "ASR_"
@@ -48,6 +48,19 @@ class Settings(BaseSettings):
     def max_upload_bytes(self) -> int:
         """Largest request body, in bytes."""
         return int(self.max_upload_mb * 1024 * 1024)
+
+
+class InvalidSettings(Exception):
+    """The environment holds values that cannot be used; the message names every one and what is accepted."""
+
+
+def read_settings() -> Settings:
+    """Read the environment; raise InvalidSettings."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [f"{_PREFIX}{str(row['loc'][0]).upper()}={row['input']}: {row['msg']}" for row in error.errors()]
+        raise InvalidSettings("\n".join(wrong)) from error
 
 
 def settings_table() -> str:

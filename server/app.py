@@ -8,13 +8,12 @@ from typing import TypedDict
 from fastapi import FastAPI
 
 from config.settings import Settings
-from inference.audio import require_resampler
 from inference.cpu import Plan
-from inference.errors import PackageError
 from inference.model import SessionOptions
-from inference.package import Package, load_package
+from inference.package import Package
 from inference.types import Options
 from inference.worker import Setup
+from server.checks import checked_package
 from server.driver import Patience
 from server.errors import install_error_handlers
 from server.middleware import BodyLimit, RequestContext
@@ -36,14 +35,13 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
-        pool = _create_pool(settings, load_package(settings.model), resolve_plan(settings))
+        pool = _create_pool(settings, checked_package(settings), resolve_plan(settings))
         pool.start()
         try:
             yield State(pool=pool, transcriber=Transcriber(pool, settings.request_timeout))
         finally:
             await pool.close()
 
-    require_resampler(settings.resampler)
     app = FastAPI(
         title="Hindi speech recognition",
         description="NVIDIA NeMo Conformer-CTC on ordinary CPUs.",
@@ -58,10 +56,6 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _create_pool(settings: Settings, package: Package, plan: Plan) -> Pool:
-    if settings.clip_seconds > package.longest_seconds:
-        raise PackageError(
-            f"ASR_CLIP_SECONDS is {settings.clip_seconds:g}; {package.name} takes {package.longest_seconds:g} s at most"
-        )
     setup = Setup(
         package=package,
         precision=settings.precision,
