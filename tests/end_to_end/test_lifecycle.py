@@ -1,0 +1,135 @@
+"""Stopping, reloading, recycling and killing: nobody loses an answer, and no process stays behind."""
+
+import signal
+import threading
+from contextlib import contextmanager
+
+import psutil
+
+from tests.end_to_end.gunicorn_server import in_background, paused, wait_until
+from tests.samples import CLIPS, sentence_of
+
+NAMASTE = next(path for path in CLIPS if path.stem == "namaste")
+
+
+@contextmanager
+def load(server, library_texts, clients=4):
+    """Clients that ask all the while, each time on a new connection; every answer must be the right text."""
+    finish, answers = threading.Event(), []
+
+    def ask(path):
+        while not finish.is_set():
+            reply = server.post(path.read_bytes())
+            answers.append((reply.status_code, reply.json().get("text"), library_texts[path]))
+
+    with in_background(clients) as submit:
+        asking = [submit(ask, CLIPS[number % len(CLIPS)]) for number in range(clients)]
+        wait_until(lambda: len(answers) > clients, "answers")
+        try:
+            yield answers
+        finally:
+            finish.set()
+        for asked in asking:
+            asked.result()
+    assert {status for status, _, _ in answers} == {200}
+    assert all(text == expected for _, text, expected in answers)
+
+
+def test_sigterm_under_load(start, library_texts):
+    with start() as server, in_background() as submit:
+        tree = server.tree()
+        with paused(*server.lanes()):
+            replies = [(path, submit(server.post, path.read_bytes())) for path in CLIPS * 2]
+            server.wait_metric(len(replies), "asr_predicted_wait_seconds_count")
+            server.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: not server.is_ready(), "readiness off")
+            assert not any(reply.done() for _, reply in replies)
+        assert [reply.result().json()["text"] for _, reply in replies] == [library_texts[path] for path, _ in replies]
+        assert server.process.wait(120) == 0
+        server.assert_gone(30)
+        assert not any(process.is_running() for process in tree)
+        assert not list(server.directory.glob("asr-metrics-*"))
+
+
+def test_sigterm_when_idle(start):
+    with start(ASR_WORKERS=2) as server:
+        assert len(server.workers()) == 2
+        assert len(server.lanes()) == 4
+        server.stop()
+        assert server.process.returncode == 0
+
+
+def test_sigint_as_from_a_terminal(start):
+    with start() as server:
+        for process in server.tree():
+            process.send_signal(signal.SIGINT)  # Ctrl-C reaches the whole group
+        assert server.process.wait(120) == 0
+        server.assert_gone(30)
+
+
+def test_sighup_under_load(start, library_texts):
+    with start() as server:
+        with load(server, library_texts) as answers:
+            for _ in range(2):
+                (before,) = server.workers()
+                server.process.send_signal(signal.SIGHUP)
+                wait_until(lambda before=before: before not in server.workers() and server.workers(), "a new worker")
+                enough = len(answers) + 8
+                wait_until(lambda enough=enough: len(answers) > enough, "answers after it")
+        requests = server.metric("asr_http_requests_total", route="/transcribe", status="200")
+        assert requests == len(answers), "counts must survive a reload"
+
+
+def test_recycled_workers_lose_nothing(start, library_texts):
+    with start(ASR_MAX_REQUESTS=10) as server, load(server, library_texts) as answers:
+        workers = set()
+
+        def recycled():
+            workers.update(worker.pid for worker in server.workers())
+            return len(workers) >= 4
+
+        wait_until(recycled, "three recycled workers")
+        enough = len(answers) + 8
+        wait_until(lambda: len(answers) > enough, "answers after it")
+
+
+def test_sigkill_of_a_worker(start, library_texts):
+    with start() as server:
+        (worker,), lanes = server.workers(), server.lanes()
+        worker.kill()
+        wait_until(lambda: not any(_alive(lane) for lane in lanes), "its lanes gone", 30)
+        wait_until(lambda: server.workers() not in ([], [worker]), "a new worker")
+        server.wait_ready()
+        assert server.post(NAMASTE.read_bytes()).json()["text"] == library_texts[NAMASTE]
+
+
+def test_sigkill_of_a_worker_at_work(start):
+    with start(ASR_CLIP_SECONDS=60) as server, in_background() as submit:
+        lanes = server.lanes()
+        lost = [submit(server.post, sentence_of(60)) for _ in lanes]
+        server.wait_metric(len(lanes), "asr_running_requests")
+        server.workers()[0].kill()
+        wait_until(lambda: not any(_alive(lane) for lane in lanes), "its lanes gone", 30)
+        assert all(reply.exception() for reply in lost)
+        server.wait_ready()
+        server.wait_metric(0, "asr_running_requests")
+
+
+def test_sigkill_of_the_master(start, tmp_path):
+    directory = tmp_path / "metrics"
+    with start(PROMETHEUS_MULTIPROC_DIR=directory) as server:
+        server.post(NAMASTE.read_bytes())
+        server.process.kill()
+        server.process.wait()
+        server.assert_gone(30)
+    with start(PROMETHEUS_MULTIPROC_DIR=directory) as server:
+        assert server.metric("asr_http_requests_total", route="/transcribe") == 0
+        server.stop()
+        assert not directory.exists()
+
+
+def _alive(process):
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

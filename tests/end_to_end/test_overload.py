@@ -1,0 +1,99 @@
+"""Past its capacity: refused at once with a time to come back, fair to the others, and whole again afterwards."""
+
+import numpy as np
+import pytest
+
+from tests.end_to_end.gunicorn_server import in_background, paused, wait_until
+from tests.samples import CLIPS, encode, sentence_of, tone, wav
+
+NAMASTE = next(path for path in CLIPS if path.stem == "namaste").read_bytes()
+LONG = sentence_of(10)
+
+
+@pytest.fixture(scope="module")
+def server(model_directory, tmp_path_factory):
+    from tests.end_to_end.conftest import running
+
+    settings = {"ASR_LANES": "1", "ASR_MAX_QUEUE_SECONDS": "0.5"}
+    with running(model_directory, tmp_path_factory.mktemp("overload"), settings) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def everything_comes_back(server):
+    """Whatever a test does, no permit stays behind."""
+    yield
+    server.wait_metric(0, "asr_running_requests")
+    server.wait_metric(0, "asr_queued_audio_seconds")
+    assert server.post(NAMASTE).status_code == 200
+
+
+def flood(server, submit, client):
+    """Post long clips until one is refused; return the others, which wait, and the refusal."""
+    replies = []
+    while not (replies and replies[-1].done()):
+        before = server.metric("asr_predicted_wait_seconds_count")
+        reply = submit(server.post, LONG, Authorization=client, X_Request_ID=f"{client}-{len(replies)}")
+        replies.append(reply)
+
+        def settled(reply=reply, before=before):
+            return reply.done() or server.metric("asr_predicted_wait_seconds_count") > before
+
+        wait_until(settled, "admitted or refused")
+    return replies[:-1], replies[-1].result()
+
+
+def test_a_flood_is_refused_and_others_are_served_in_between(server):
+    rejected = server.metric("asr_rejected_requests_total", reason="overloaded")
+    with in_background(500) as submit:
+        with paused(*server.lanes()):
+            admitted, refused = flood(server, submit, "flooder")
+            assert (refused.status_code, refused.json()["type"]) == (429, "/problems/overloaded")
+            assert int(refused.headers["retry-after"]) >= 1
+            assert server.metric("asr_rejected_requests_total", reason="overloaded") == rejected + 1
+            before = server.metric("asr_predicted_wait_seconds_count")
+            other = submit(server.post, NAMASTE, Authorization="other", X_Request_ID="other")
+            server.wait_metric(before + 1, "asr_predicted_wait_seconds_count")
+        assert other.result().status_code == 200
+        assert {reply.result().status_code for reply in admitted} == {200}
+    order = [line["request_id"] for line in server.logged("transcribed")]
+    assert order.index("other") <= 2
+    flooders = [name for name in order if name.startswith("flooder")]
+    assert flooders == [f"flooder-{number}" for number in range(len(flooders))]
+
+
+def test_the_refused_can_come_back(server):
+    with in_background(500) as submit:
+        with paused(*server.lanes()):
+            _, refused = flood(server, submit, "returning")
+            assert refused.status_code == 429
+        wait_until(lambda: server.post(LONG, Authorization="returning").status_code == 200, "admitted again")
+
+
+def silent_nan():
+    samples = tone()
+    samples[5] = np.nan
+    return encode(samples, subtype="FLOAT")
+
+
+def test_every_kind_of_failure_gives_its_permit_back(server):
+    failures = {
+        wav()[:30]: 422,
+        b"nonsense": 422,
+        b"ID3" + bytes(100): 415,
+        encode(tone(0.01)): 422,
+        encode(tone(rate=4_000), 4_000): 422,
+        silent_nan(): 422,
+        encode(tone(), container="FLAC")[:-100]: 422,
+    }
+    (lane,) = server.lanes()
+    with in_background() as submit:
+        with paused(lane):
+            holding = submit(server.post, NAMASTE)
+            server.wait_metric(1, "asr_running_requests")
+            replies = [(submit(server.post, body), status) for body, status in failures.items()]
+            late = server.post(NAMASTE, X_Request_Timeout="0.1")
+            lane.kill()
+        assert late.status_code == 504
+        assert holding.result().status_code == 200
+        assert [reply.result().status_code for reply, _ in replies] == [status for _, status in replies]

@@ -1,0 +1,42 @@
+"""A start that cannot succeed ends at once, with one line that says why."""
+
+import pytest
+
+from tests.end_to_end.gunicorn_server import PATIENCE, GunicornServer
+
+WRONG = {
+    "no model": ({"ASR_MODEL": "/nowhere"}, ["/nowhere/model.yaml does not exist", "ASR_MODEL"]),
+    "a precision that the model has not": ({"ASR_PRECISION": "int8"}, ["no int8 model"]),
+    "one bad setting": ({"ASR_OVERLENGTH": "cut"}, ["ASR_OVERLENGTH", "'clip' or 'reject'"]),
+    "two bad settings": ({"ASR_LANES": "0", "ASR_LOG_LEVEL": "LOUD"}, ["ASR_LANES", "ASR_LOG_LEVEL", "'DEBUG'"]),
+    "clips longer than the model takes": ({"ASR_CLIP_SECONDS": "100000"}, ["ASR_CLIP_SECONDS", "at most"]),
+}
+
+
+@pytest.mark.parametrize(("settings", "words"), WRONG.values(), ids=WRONG)
+def test_a_start_that_cannot_succeed(model_directory, tmp_path, settings, words):
+    server = GunicornServer(model_directory, tmp_path, settings)
+    try:
+        assert server.process.wait(PATIENCE) != 0
+        server.assert_gone(30)
+    finally:
+        server.kill_all()
+    said = "\n".join(map(str, server.log_lines()))
+    assert all(word in said for word in words)
+    assert "Traceback" not in said
+    assert not server.logged("Booting worker with pid")
+    assert not list(tmp_path.glob("asr-metrics-*"))
+
+
+def test_an_unknown_variable_is_a_warning(start):
+    with start(ASR_MAX_UPLOAD="1") as server:
+        assert server.logged("ASR_MAX_UPLOAD is not a setting; did you mean ASR_MAX_UPLOAD_MB?")
+
+
+def test_the_start_tells_what_a_user_wants_to_know(start, model_directory):
+    with start() as server:
+        said = "\n".join(line["message"] for line in server.log_lines())
+        assert f":{server.port}" in said
+        assert "curl -F file=@tests/data/namaste.wav" in said
+        assert "2 processes" in said
+        assert model_directory.name in said or "random" in said
