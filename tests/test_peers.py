@@ -37,7 +37,8 @@ def whole_steps(package, clip):
 
 
 def our_text(package, precision, clip):
-    return Pipeline(package, precision=precision).transcribe(encode(*whole_steps(package, clip))).text
+    sound = encode(*whole_steps(package, clip), subtype="FLOAT")
+    return Pipeline(package, precision=precision).transcribe(sound).text
 
 
 def sherpa_text(package, precision, clip):
