@@ -13,6 +13,7 @@ COPY config config
 COPY inference inference
 COPY server server
 COPY models models
+RUN install -d -o asr build/cache
 USER asr
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
 EXPOSE 8000

@@ -12,6 +12,7 @@ _PREFIX = "ASR_"
 _ROOT = Path(__file__).parent.parent
 _EMBEDDED_MODEL = _ROOT / "models" / "hi-demo"
 _PROFILE = _ROOT / "build" / "tuned.yaml"
+_CACHE = _ROOT / "build" / "cache"
 
 
 class Settings(BaseSettings):
@@ -28,6 +29,9 @@ class Settings(BaseSettings):
     threads: int | None = Field(None, ge=1, description="ONNX Runtime threads of one lane.")
     spinning: bool | None = Field(None, description="Idle ONNX Runtime threads spin instead of sleeping.")
     profile: Path = Field(_PROFILE, description="What `python -m tools.tune` found; fills in the four above.")
+    cache: Path = Field(
+        _CACHE, description="Directory for graphs prepared for this processor; lanes share their weights."
+    )
 
     overlength: Literal["clip", "reject"] = Field("clip", description="Audio over the limit: `clip` or `reject`.")
     clip_seconds: float = Field(10.0, ge=0.1, description="The limit, in seconds of audio.")

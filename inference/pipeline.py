@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from inference import audio, ctc
 from inference.features import Featurizer
@@ -16,12 +17,19 @@ class Pipeline:
     """One model, loaded and ready. Not for several threads at once."""
 
     def __init__(
-        self, package: Package, session_options: SessionOptions | None = None, precision: str = "fp32"
+        self,
+        package: Package,
+        session_options: SessionOptions | None = None,
+        precision: str = "fp32",
+        graph: Path | None = None,
     ) -> None:
-        """Load the files of the package; raise PackageError where one is unusable."""
+        """Load the files of the package; raise PackageError where one is unusable.
+
+        `graph` takes the place of the package's own: the same one, prepared for this machine.
+        """
         self._package = package
         self._featurizer = Featurizer(package.features)
-        self._model = Model(package.model_path(precision), session_options or SessionOptions())
+        self._model = Model(graph or package.model_path(precision), session_options or SessionOptions())
         self._vocabulary = load_vocabulary(package.vocabulary_path())
 
     def transcribe(

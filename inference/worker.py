@@ -12,14 +12,16 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from inference.errors import DeadlineExceeded, WorkCancelled
+from inference.errors import DeadlineExceeded, PackageError, WorkCancelled
 from inference.model import SessionOptions
 from inference.package import Package
 from inference.pipeline import Pipeline
+from inference.prepared import prepare
 from inference.types import Options, Transcript
 
 _PR_SET_PDEATHSIG = 1
@@ -40,6 +42,8 @@ class Setup:
     precision: str
     session_options: SessionOptions
     options: Options
+    cache: Path
+    """Directory for graphs prepared for this machine."""
     parent: int
     """Process id of the Gunicorn worker."""
 
@@ -63,6 +67,8 @@ class Ready:
     """Audio in the canary clip."""
     compute_seconds: float
     """Time it took, so that the parent can predict before the first request."""
+    prepared: bool
+    """Whether the graph prepared for this machine is in use, whose weights all lanes share."""
 
 
 class _Process:
@@ -84,11 +90,11 @@ def initialise(setup: Setup, control: Control) -> None:
 def warm_up() -> Ready:
     """Load the model and send a canary clip through every stage; raise PackageError where it cannot be loaded."""
     setup = _Process.setup
-    _Process.pipeline = Pipeline(setup.package, setup.session_options, setup.precision)
-    canary = _canary(_Process.setup.package.features.sample_rate)
+    _Process.pipeline, prepared = _load(setup)
+    canary = _canary(setup.package.features.sample_rate)
     started = time.perf_counter()
-    _Process.pipeline.transcribe(canary, _Process.setup.options)
-    return Ready(_CANARY_SECONDS, time.perf_counter() - started)
+    _Process.pipeline.transcribe(canary, setup.options)
+    return Ready(_CANARY_SECONDS, time.perf_counter() - started, prepared)
 
 
 def run(task: Task) -> Transcript:
@@ -101,6 +107,15 @@ def run(task: Task) -> Transcript:
             raise DeadlineExceeded("the deadline passed while the audio was being transcribed")
 
     return _Process.pipeline.transcribe(task.data, _Process.setup.options, checkpoint)
+
+
+def _load(setup: Setup) -> tuple[Pipeline, bool]:
+    """Load the prepared graph, or the package's own where there is no writing or reading the cache."""
+    try:
+        graph = prepare(setup.package, setup.precision, setup.cache)
+        return Pipeline(setup.package, setup.session_options, setup.precision, graph), True
+    except (OSError, PackageError):
+        return Pipeline(setup.package, setup.session_options, setup.precision), False
 
 
 def _canary(sample_rate: int) -> bytes:

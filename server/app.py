@@ -61,6 +61,7 @@ def _create_pool(settings: Settings, package: Package, plan: Plan) -> Pool:
         precision=settings.precision,
         session_options=SessionOptions(threads=plan.threads, spinning=plan.spinning),
         options=Options(settings.overlength, settings.clip_seconds, settings.resampler),
+        cache=settings.cache,
         parent=os.getpid(),
     )
     limits = Limits(settings.max_queue_seconds, settings.request_timeout)

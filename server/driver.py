@@ -82,7 +82,8 @@ class Driver:
         self._backlog.observe(canary.canary_seconds, canary.compute_seconds)
         self.came_up = True
         self._show(ready=True)
-        logger.bind(pid=self._lane.pid, canary_seconds=round(canary.compute_seconds, 3)).info("lane ready")
+        seconds = round(canary.compute_seconds, 3)
+        logger.bind(pid=self._lane.pid, canary_seconds=seconds, prepared_graph=canary.prepared).info("lane ready")
 
     async def _serve(self) -> str:
         """Work until the lane is unfit for more; return why."""

@@ -83,9 +83,9 @@ def test_four_checkpoints_in_all(pipeline):
 
 
 @pytest.fixture
-def process(monkeypatch, pipeline, model_directory):
+def process(monkeypatch, pipeline, model_directory, tmp_path):
     """The state of a pool process, in this one."""
-    setup = worker.Setup(load_package(model_directory), "fp32", SessionOptions(), Options(), parent=0)
+    setup = worker.Setup(load_package(model_directory), "fp32", SessionOptions(), Options(), tmp_path, parent=0)
     monkeypatch.setattr(worker._Process, "pipeline", pipeline, raising=False)
     monkeypatch.setattr(worker._Process, "setup", setup, raising=False)
     monkeypatch.setattr(worker._Process, "control", worker.Control(), raising=False)
