@@ -14,9 +14,9 @@ $(VENV)/%.stamp: %.txt requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-.venv-export/%.stamp: %.txt
+.venv-export/nemo.stamp: requirements-export.txt training/requirements.txt
 	@test -x .venv-export/bin/python || $(PYTHON) -m venv .venv-export
-	.venv-export/bin/pip install --quiet --disable-pip-version-check -r $<
+	.venv-export/bin/pip install --quiet --disable-pip-version-check -r requirements-export.txt -r training/requirements.txt
 	@touch $@
 
 run: $(VENV)/requirements.stamp  ## install what is needed and start the server
@@ -25,8 +25,8 @@ run: $(VENV)/requirements.stamp  ## install what is needed and start the server
 test: $(VENV)/requirements-dev.stamp  ## install what tests need and run them
 	$(BIN)/python -m pytest -m "not parity and not training"
 
-parity: .venv-export/requirements-export.stamp  ## compare with the real NeMo, in an environment of its own
-	.venv-export/bin/python -m pytest -m "parity or training"
+parity: .venv-export/nemo.stamp  ## compare with the real NeMo, and run the recipe in small, in an environment of its own
+	.venv-export/bin/python -m pytest tests/parity tests/training -m "parity or training"
 
 lint: $(VENV)/requirements-dev.stamp  ## style, types, and which folder may import which
 	$(BIN)/ruff check .

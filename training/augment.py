@@ -74,7 +74,8 @@ def mu_law(samples: Samples) -> Samples:
     peak = max(float(np.abs(samples).max()), 1e-4)
     squeezed = np.sign(samples) * np.log1p(255 * np.abs(samples) / peak) / np.log(256)
     rounded = np.round(squeezed * 127) / 127
-    return (np.sign(rounded) * np.expm1(np.abs(rounded) * np.log(256)) / 255 * peak).astype(np.float32)
+    expanded = np.sign(rounded) * np.expm1(np.abs(rounded) * np.log(256)) / 255 * peak
+    return np.asarray(expanded, dtype=np.float32)
 
 
 def telephone(samples: Samples, chance: np.random.Generator) -> Samples:
@@ -88,7 +89,8 @@ def codec(samples: Samples, chance: np.random.Generator) -> Samples:
     packed = io.BytesIO()
     if chance.random() < 0.5:
         soundfile.write(packed, samples, RATE, format="MP3", compression_level=float(chance.uniform(0.6, 0.99)))
-        return soundfile.read(io.BytesIO(packed.getvalue()), dtype="float32")[0][: len(samples)]
+        unpacked, _ = soundfile.read(io.BytesIO(packed.getvalue()), dtype="float32")
+        return np.asarray(unpacked[: len(samples)])
     narrow = soxr.resample(samples, RATE, RATE // 2)
     soundfile.write(packed, narrow, RATE // 2, format="WAV", subtype="GSM610")
     narrow = soundfile.read(io.BytesIO(packed.getvalue()), dtype="float32")[0]
@@ -107,7 +109,7 @@ def mix(samples: Samples, noise: Samples, decibels: float) -> Samples:
     """Add `noise`, tiled to the length of `samples`, at a signal-to-noise ratio of `decibels`."""
     noise = np.resize(noise, len(samples))
     ratio = np.sqrt(float((samples**2).mean()) / max(float((noise**2).mean()), 1e-12))
-    return (samples + noise * ratio * 10 ** (-decibels / 20)).astype(np.float32)
+    return np.asarray(samples + noise * ratio * 10 ** (-decibels / 20), dtype=np.float32)
 
 
 def augment(samples: Samples, other: Samples, chance: np.random.Generator, chances: Chances | None = None) -> Samples:

@@ -85,7 +85,7 @@ class Arena:
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:
         """Waveform of row `index`."""
-        return self.samples[self.offsets[index] : self.offsets[index + 1]].astype(np.float32) / 32768
+        return self.samples[self.offsets[index] : self.offsets[index + 1]].astype(np.float32) / np.float32(32768)
 
     @property
     def seconds(self) -> NDArray[np.float64]:

@@ -65,7 +65,7 @@ def clip_path(folder: Path, name: str) -> Path:
 def _usable(path: Path) -> bool:
     """Whether a clip from an earlier run can stay; a broken one is made again."""
     try:
-        return soundfile.info(path).frames > 0
+        return bool(soundfile.info(path).frames)
     except (OSError, soundfile.LibsndfileError):
         return False
 
