@@ -29,6 +29,8 @@ plan = resolve_plan(settings)
 metrics_directory = metric_files.choose_directory()
 # NumPy's BLAS would start a thread for each processor in every lane.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# glibc's malloc asks for huge pages: lanes take their buffers from malloc, and touch them sooner (docs/load.md).
+os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 
 
 class AsrWorker(UvicornWorker):  # type: ignore[misc]

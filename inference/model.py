@@ -49,6 +49,12 @@ def _session_options(options: SessionOptions) -> ort.SessionOptions:
     session_options.inter_op_num_threads = 1
     session_options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     session_options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # Clips come in every length. ONNX Runtime's arena keeps the largest set of buffers that it ever needed, and a
+    # memory pattern is one more plan for each length: a lane grew by 20 MiB in a round of lengths that it had seen
+    # before, and held 400 MiB. With malloc alone it holds half, does not grow, and is as fast
+    # (docs/load.md, `python -m tools.memory`).
+    session_options.enable_cpu_mem_arena = False
+    session_options.enable_mem_pattern = False
     session_options.add_session_config_entry("session.intra_op.allow_spinning", str(int(options.spinning)))
     # Warnings about the exported graph (unused initialisers, say) would reach the server's log on every start.
     session_options.log_severity_level = 3
