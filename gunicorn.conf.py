@@ -14,6 +14,7 @@ from uvicorn_worker import UvicornWorker
 from config.logging import configure_logging
 from config.settings import InvalidSettings, read_settings, unknown_variables
 from inference.errors import InferenceError
+from inference.process import die_with
 from server import metric_files
 from server.checks import checked_package
 from server.plan import profile_note, resolve_plan
@@ -83,6 +84,11 @@ def on_starting(_server: Any) -> None:
     )
     sample = Path("tests/data/namaste.wav")
     logger.info(f"try: curl -F file=@{sample} {address}/transcribe")
+
+
+def post_fork(_server: Any, worker: Any) -> None:
+    """End with the master: Uvicorn's workers do not look whether they still have one."""
+    die_with(worker.ppid)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -6,10 +6,7 @@ a task that nobody waits for any more; the process reads it before every stage.
 
 import ctypes
 import io
-import os
 import signal
-import sys
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +19,9 @@ from inference.model import SessionOptions
 from inference.package import Package
 from inference.pipeline import Pipeline
 from inference.prepared import prepare
+from inference.process import die_with
 from inference.types import Options, Transcript
 
-_PR_SET_PDEATHSIG = 1
 _CANARY_SECONDS = 2.0
 
 
@@ -82,7 +79,7 @@ class _Process:
 def initialise(setup: Setup, control: Control) -> None:
     """Tie this process to its parent. Cannot fail: an initialiser that raises breaks its pool without a reason."""
     _ignore_signals_of_the_group()
-    _die_with(setup.parent)
+    die_with(setup.parent)
     _Process.setup = setup
     _Process.control = control
 
@@ -130,18 +127,3 @@ def _ignore_signals_of_the_group() -> None:
     """Ctrl-C in a terminal reaches the whole group; the parent decides when its children stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-def _die_with(parent: int) -> None:
-    """Leave no orphan: the kernel kills this process with its parent (Linux); elsewhere a thread watches."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel was told
-        os._exit(1)
-    threading.Thread(target=_watch, args=(parent,), name="parent-watch", daemon=True).start()
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
