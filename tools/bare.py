@@ -12,8 +12,10 @@ from typing import Self
 from inference.model import SessionOptions
 from inference.package import Package, load_package
 from inference.pipeline import Pipeline
+from inference.prepared import prepare
 from inference.types import Options
 
+_CACHE = Path(__file__).parent.parent / "build" / "cache"
 _START_SECONDS = 120.0
 
 
@@ -94,7 +96,8 @@ class BareLibrary:
 def _serve(
     pipe: Connection, package: Package, session_options: SessionOptions, options: Options, precision: str
 ) -> None:
-    pipeline = Pipeline(package, session_options, precision)
+    graph = prepare(package, precision, _CACHE)  # as the server's lanes do
+    pipeline = Pipeline(package, session_options, precision, graph)
     pipe.send("ready")
     while True:
         try:
