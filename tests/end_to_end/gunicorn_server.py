@@ -34,12 +34,12 @@ _GENEROUS = {
 }
 
 
-def wait_until(condition, what, seconds=PATIENCE):
+def wait_until(condition, what, seconds=PATIENCE, pause=0.02):
     """Return what `condition` gives as soon as it is true."""
     give_up = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < give_up, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+        time.sleep(pause)
     return result
 
 
@@ -66,7 +66,7 @@ class GunicornServer:
             self.process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=os.environ | _GENEROUS | environment | settings,
+                env=_inherited() | _GENEROUS | environment | settings,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -87,9 +87,10 @@ class GunicornServer:
     def wait_ready(self):
         def ready():
             assert self.process.poll() is None, self._log.read_text()
-            return self.is_ready()
+            # Asked late and seldom, since each question counts as one of ASR_MAX_REQUESTS.
+            return self.logged("lane ready") and self.is_ready()
 
-        wait_until(ready, "ready")
+        wait_until(ready, "ready", pause=0.2)
 
     def metric(self, name, **labels):
         """Sum of the samples of that name whose labels include these."""
@@ -140,6 +141,10 @@ class GunicornServer:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         self.process.wait()
+
+
+def _inherited():
+    return {name: value for name, value in os.environ.items() if not name.startswith("ASR_")}
 
 
 def _environment(process):
