@@ -52,9 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, directory: Path) -> int:
     settings = {"ASR_MODEL": options.model.resolve(), "ASR_PRECISION": options.precision}
     pipeline = Pipeline(load_package(options.model), precision=options.precision)
-    standard = make_clips(pipeline, [CLIP_SECONDS] * 16, _LIMIT_SECONDS)
-    mixed = make_clips(pipeline, spread_lengths(0.2, 12.0, 32), _LIMIT_SECONDS)
-    write_clips(mixed if options.scenario == "mixed-lengths" else standard, directory / "clips")
+    standard = make_clips(pipeline, [CLIP_SECONDS] * 8, _LIMIT_SECONDS)
+    mixed = options.scenario == "mixed-lengths"
+    clips = make_clips(pipeline, spread_lengths(0.2, 12.0, 32), _LIMIT_SECONDS) if mixed else standard
+    write_clips(clips, directory / "clips")
     settings["ASR_PROFILE"] = REPOSITORY / "build" / "tuned.yaml"
     kills: list[float] = []
     with LocalServer(settings, log=directory / "server.log") as server:

@@ -27,7 +27,7 @@ from tools.local_server import LocalServer, ServerFailed
 from tools.process_memory import process_memory
 from tools.statistics import slope
 
-_SHORTEST, _LONGEST, _LENGTHS = 0.2, 30.0, 60  # seconds, seconds, how many between
+_SHORTEST, _LONGEST, _LENGTHS = 0.2, 30.0, 40  # seconds, seconds, how many between
 _LOAD = 0.6  # of capacity: lanes are busy, and nothing queues for long
 _SAMPLE_SECONDS = 5.0
 _WARM_UP = 0.25  # of the whole time
