@@ -6,9 +6,11 @@ So the Gunicorn master, alone, adds the counts of each worker that exits to one 
 """
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 # prometheus_client is imported late throughout: on import it looks whether there is a directory, and
@@ -17,6 +19,7 @@ from pathlib import Path
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _HEIR = 0  # no process has this id
 _KINDS = ("counter", "histogram")
+_LOCK = "lock"
 
 
 def choose_directory() -> Path:
@@ -37,24 +40,40 @@ def clear(directory: Path) -> None:
 def remove(directory: Path) -> None:
     """Delete the directory and its files; one that holds more than them stays."""
     clear(directory)
+    (directory / _LOCK).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         directory.rmdir()
+
+
+@contextlib.contextmanager
+def standing_still(directory: Path) -> Iterator[None]:
+    """Read the files while none is inherited: between two steps of it a scrape would count twice, or miss a file."""
+    with _locked(directory, fcntl.LOCK_SH):
+        yield
 
 
 def inherit(directory: Path, pid: int) -> None:
     """Add the counts of an exited worker to the heir's, and remove its files."""
     from prometheus_client.multiprocess import mark_process_dead
 
-    mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
-    for kind in _KINDS:
-        estate = directory / f"{kind}_{pid}.db"
-        if estate.exists():
-            _merge(estate, directory / f"{kind}_{_HEIR}.db")
-            estate.unlink()
+    with _locked(directory, fcntl.LOCK_EX):
+        mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
+        for kind in _KINDS:
+            estate = directory / f"{kind}_{pid}.db"
+            if estate.exists():
+                _merge(estate, directory / f"{kind}_{_HEIR}.db")
+                estate.unlink()
+
+
+@contextlib.contextmanager
+def _locked(directory: Path, operation: int) -> Iterator[None]:
+    with (directory / _LOCK).open("a") as lock:
+        fcntl.flock(lock, operation)
+        yield
 
 
 def _merge(estate: Path, heir: Path) -> None:
-    """Add up in a copy that takes the heir's place at once: a scrape never sees half of it."""
+    """Add up in a copy that takes the heir's place at once: a master killed meanwhile leaves no half of it."""
     from prometheus_client.mmap_dict import MmapedDict
 
     merged = heir.with_suffix(".merging")

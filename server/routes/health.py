@@ -1,11 +1,13 @@
 """Liveness, readiness and metrics: what machines ask."""
 
 import os
+from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from server import metric_files
 from server.pool import Pool
 from server.schemas import Health
 
@@ -30,8 +32,10 @@ async def readyz(request: Request, response: Response) -> Health:
 def metrics() -> Response:
     """Prometheus metrics of all workers together."""
     # Not async: reading the files of many workers is left to a thread.
-    registry = REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if directory is None:
+        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    with metric_files.standing_still(Path(directory)):
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

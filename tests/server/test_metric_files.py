@@ -1,8 +1,10 @@
 """Counts outlive their worker; its files do not."""
 
 import os
+import shutil
 import subprocess
 import sys
+import threading
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -48,7 +50,21 @@ def test_counts_of_the_dead_are_added_up(tmp_path):
 def test_files_do_not_pile_up(tmp_path):
     for _ in range(3):
         metric_files.inherit(tmp_path, work(tmp_path))
-    assert sorted(path.name for path in tmp_path.glob("*.db")) == ["counter_0.db", "histogram_0.db"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["counter_0.db", "histogram_0.db", "lock"]
+
+
+def test_a_scrape_never_counts_twice_or_not_at_all(tmp_path):
+    dead = range(1_000_001, 1_000_041)
+    alive = work(tmp_path)
+    for kind in ("counter", "histogram"):
+        for pid in dead:
+            shutil.copyfile(tmp_path / f"{kind}_{alive}.db", tmp_path / f"{kind}_{pid}.db")
+    master = threading.Thread(target=lambda: [metric_files.inherit(tmp_path, pid) for pid in dead])
+    master.start()
+    while master.is_alive():
+        with metric_files.standing_still(tmp_path):
+            assert scrape(tmp_path)["asr_http_requests_total"] == 3 * (len(dead) + 1)
+    master.join()
 
 
 def test_gauges_die_with_their_worker(tmp_path):
@@ -66,7 +82,7 @@ def test_the_living_count_on(tmp_path):
 
 def test_a_worker_that_never_counted(tmp_path):
     metric_files.inherit(tmp_path, 999_999_999)
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("*.db"))
 
 
 def test_a_directory_is_chosen_once(tmp_path, monkeypatch):
