@@ -64,10 +64,13 @@ class Backlog:
         self._compute = 0.0
 
     def put(self, job: Job) -> None:
-        """Queue a job in its client's turn, or, where it has waited once, before all others."""
-        job.ticket = (
-            self._queue.put_first(job, job.seconds) if job.tries else self._queue.put(job, job.client, job.seconds)
-        )
+        """Queue a job in its client's turn."""
+        job.ticket = self._queue.put(job, job.client, job.seconds)
+        metrics.QUEUED_AUDIO_SECONDS.set(self._queue.seconds)
+
+    def put_back(self, job: Job) -> None:
+        """Queue a job that has had its turn, before all others."""
+        job.ticket = self._queue.put_first(job, job.seconds)
         metrics.QUEUED_AUDIO_SECONDS.set(self._queue.seconds)
 
     async def get(self) -> Job:

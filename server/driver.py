@@ -91,6 +91,8 @@ class Driver:
             job = await self._next()
             if job is None:
                 return "died"
+            if job.outcome.done():  # its client left between the queue and here
+                continue
             cause = await self._work(job)
             if cause is not None:
                 return cause
@@ -110,7 +112,7 @@ class Driver:
             return None
         job = getting.result()
         if self._lane.died.is_set():
-            self._backlog.put(job)
+            self._backlog.put_back(job)
             return None
         return job
 
@@ -122,8 +124,10 @@ class Driver:
             async with asyncio.timeout(self._limit(job)):
                 transcript = await self._lane.run(Task(job.number, job.data, job.deadline))
         except TimeoutError:
+            if time.monotonic() >= job.deadline:
+                return "deadline"  # nobody waits any more, and an impatient client does not make an input poisonous
             self._try_again(job)
-            return "hung" if time.monotonic() < job.deadline else "deadline"
+            return "hung"
         except BrokenProcessPool:
             self._try_again(job)
             return "died"
@@ -152,7 +156,7 @@ class Driver:
             return
         if job.tries < _TRIES:
             metrics.RETRIES.inc()
-            self._backlog.put(job)
+            self._backlog.put_back(job)
         else:
             job.fail(LaneCrashed(f"{_TRIES} processes died while they worked on this request"))
 

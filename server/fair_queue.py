@@ -22,6 +22,13 @@ class Ticket:
     number: int
     cost: float = field(compare=False)
     """Seconds of audio."""
+    client: str | None = field(compare=False)
+    """Who pays for it; nobody for what has been paid before."""
+
+    @property
+    def finish(self) -> float:
+        """Finish tag, where the client's next item starts at the earliest."""
+        return self.start + self.cost
 
 
 class FairQueue(Generic[Item]):
@@ -32,26 +39,26 @@ class FairQueue(Generic[Item]):
         self._waiting: dict[Ticket, Item] = {}
         self._numbers = itertools.count()
         self._virtual_time = 0.0
-        self._finish: dict[str, float] = {}
+        self._served: dict[str, float] = {}
 
     def put(self, item: Item, client: str, cost: float) -> Ticket:
         """Append for a client; `cost` in seconds of audio."""
-        start = self._start_tag(client)
-        self._finish[client] = start + cost
-        return self._enter(Ticket(start, next(self._numbers), cost), item)
+        return self._enter(Ticket(self._start_tag(client), next(self._numbers), cost, client), item)
 
     def put_first(self, item: Item, cost: float) -> Ticket:
         """Return something to the front that has waited already."""
-        return self._enter(Ticket(-1.0, next(self._numbers), cost), item)
+        return self._enter(Ticket(-1.0, next(self._numbers), cost, None), item)
 
     async def get(self) -> Item:
         """Wait for the next item that was not withdrawn. Cancelling loses nothing."""
         while True:
             ticket = await self._order.get()
             self._virtual_time = max(self._virtual_time, ticket.start)
-            if self._order.empty():
-                self._finish.clear()  # every client's debt is paid; keep no memory of who came by
             if ticket in self._waiting:
+                if ticket.client is not None:
+                    self._served[ticket.client] = ticket.finish
+                if self._order.empty():
+                    self._served.clear()  # every client's debt is paid; keep no memory of who came by
                 return self._waiting.pop(ticket)
 
     def withdraw(self, ticket: Ticket) -> bool:
@@ -69,7 +76,9 @@ class FairQueue(Generic[Item]):
         return sum(ticket.cost for ticket in self._waiting if ticket.start <= start)
 
     def _start_tag(self, client: str) -> float:
-        return max(self._virtual_time, self._finish.get(client, 0.0))
+        # Only what waits and what was served counts: whoever withdraws owes nothing for it.
+        waiting = (ticket.finish for ticket in self._waiting if ticket.client == client)
+        return max(self._virtual_time, self._served.get(client, 0.0), *waiting)
 
     def _enter(self, ticket: Ticket, item: Item) -> Ticket:
         self._waiting[ticket] = item

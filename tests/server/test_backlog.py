@@ -106,8 +106,7 @@ def test_a_job_tried_again_goes_first():
         backlog = Backlog(lanes=1)
         backlog.put(job(1))
         again = job(2)
-        again.tries = 1
-        backlog.put(again)
+        backlog.put_back(again)
         return (await backlog.get()).number, (await backlog.get()).number
 
     assert asyncio.run(scene()) == (2, 1)

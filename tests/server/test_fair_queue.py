@@ -66,7 +66,7 @@ def test_no_memory_of_clients_that_went():
     for client in range(100):
         queue.put("item", f"client {client}", 1)
     drain(queue)
-    assert not queue._finish
+    assert not queue._served
 
 
 def test_withdrawing_frees_the_place():
@@ -77,6 +77,18 @@ def test_withdrawing_frees_the_place():
     assert not queue.withdraw(first)
     assert drain(queue) == ["second"]
     assert not queue.withdraw(second)
+
+
+def test_whoever_withdraws_owes_nothing_for_it():
+    queue = FairQueue()
+    gone = [queue.put("gone", "impatient", 10) for _ in range(50)]
+    for _ in range(3):
+        queue.put("other", "other", 10)
+    for ticket in gone:
+        queue.withdraw(ticket)
+    queue.put("back", "impatient", 1)
+    assert queue.seconds_ahead("impatient") <= 11
+    assert drain(queue).index("back") <= 1
 
 
 def test_what_has_waited_once_goes_first():
