@@ -8,7 +8,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.end_to_end.gunicorn_server import PATIENCE, in_background, paused, wait_until
+from tests.end_to_end.gunicorn_server import PATIENCE, GunicornServer, in_background, paused, wait_until
 from tests.samples import CLIPS, sentence_of
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste")
@@ -59,6 +59,24 @@ def test_sigterm_when_idle(start):
         assert len(server.lanes()) == 4
         server.stop()
         assert server.process.returncode == 0
+
+
+def test_sigterm_while_lanes_start(model_directory, tmp_path):
+    server = GunicornServer(model_directory, tmp_path, {})
+    try:
+        wait_until(lambda: server.workers() and server.lanes(), "lanes that start")
+        server.stop()
+    finally:
+        server.kill_all()
+
+
+def test_sigterm_does_not_wait_for_a_hung_lane(start):
+    with start(ASR_LANES=1, ASR_GRACE_SECONDS=2) as server, in_background() as submit:
+        with paused(*server.lanes()):
+            lost = submit(server.post, NAMASTE.read_bytes())
+            server.wait_metric(1, "asr_running_requests")
+            server.stop()
+        assert lost.exception() or lost.result().status_code >= 500
 
 
 def test_sigint_as_from_a_terminal(start):

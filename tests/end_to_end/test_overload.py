@@ -94,6 +94,6 @@ def test_every_kind_of_failure_gives_its_permit_back(server):
             replies = [(submit(server.post, body), status) for body, status in failures.items()]
             late = server.post(NAMASTE, X_Request_Timeout="0.1")
             lane.kill()
-        assert late.status_code == 504
+        assert late.status_code in {429, 504}  # that its deadline will pass may be foreseen
         assert holding.result().status_code == 200
         assert [reply.result().status_code for reply, _ in replies] == [status for _, status in replies]
