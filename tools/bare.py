@@ -1,6 +1,7 @@
 """The library alone, in processes of its own: what a server is compared with."""
 
 import multiprocessing
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from inference.types import Options
 
 _CACHE = Path(__file__).parent.parent / "build" / "cache"
 _START_SECONDS = 120.0
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # as in gunicorn.conf.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class BareLibrary:
     def __enter__(self) -> Self:
         # Spawned as the server's lanes are: an ONNX Runtime session does not survive a fork.
         context = multiprocessing.get_context("spawn")
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         for _ in range(self._count):
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(theirs, self._package, *self._arguments), daemon=True)

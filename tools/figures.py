@@ -8,7 +8,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import uvloop
 from tqdm import tqdm
@@ -156,9 +156,10 @@ def memory(bench: Bench) -> None:
     most = bench.options.lanes
     sums = []
     for lanes in (1, most):
-        server = bench.server(lanes)
-        bench.saturate(server, lanes)
-        found = [process_memory(pid) for pid in server.lane_pids()]
+        with ExitStack() as stack:  # one server at a time: two would share the weights and look small
+            server = replace(bench, stack=stack).server(lanes)
+            bench.saturate(server, lanes)
+            found = [process_memory(pid) for pid in server.lane_pids()]
         sums.append(sum(lane.pss for lane in found))
         own = max(lane.anonymous for lane in found)
     further = (sums[1] - sums[0]) / (most - 1) if most > 1 else math.nan
