@@ -40,7 +40,7 @@ class Plan:
     """Highest learning rate."""
     warmup: int = 400
     """Steps of linear warm-up."""
-    anneal: float = 0.45
+    anneal: float = 0.55
     """Share of the budget over which the rate falls as half a cosine."""
     batch_seconds: float = 64.0
     short_first: tuple[float, float] = (0.04, 3.0)
