@@ -1,12 +1,13 @@
-"""Deadlines and clients that leave: the work is dropped, the place is freed, others are not touched."""
+"""Deadlines, clients that leave, failures: the work is dropped, the place is freed, others are not touched."""
 
 import contextlib
 import socket
 
+import numpy as np
 import pytest
 
 from tests.end_to_end.gunicorn_server import in_background, paused, wait_until
-from tests.samples import CLIPS, sentence_of
+from tests.samples import CLIPS, encode, sentence_of, tone, wav
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste").read_bytes()
 # Short, so that however slow the machine, a deadline of two seconds is not refused as hopeless.
@@ -109,3 +110,30 @@ def test_a_client_that_leaves_a_lane(server):
     server.wait_metric(0, "asr_running_requests")
     assert server.lanes() == lanes
     assert server.metric("asr_stage_seconds_count", stage="inference") == transcribed
+
+
+def with_nan():
+    samples = tone()
+    samples[5] = np.nan
+    return encode(samples, subtype="FLOAT")
+
+
+def test_every_kind_of_failure_gives_its_permit_back(server):
+    failures = {
+        wav()[:30]: 422,
+        b"nonsense": 422,
+        b"ID3" + bytes(100): 415,
+        encode(tone(0.01)): 422,
+        encode(tone(rate=4_000), 4_000): 422,
+        with_nan(): 422,
+        encode(tone(), container="FLAC")[:-100]: 422,
+    }
+    (lane,) = server.lanes()
+    with in_background() as submit:
+        with paused(lane):
+            holding = submit(server.post, SHORT)
+            server.wait_metric(1, "asr_running_requests")
+            replies = [(submit(server.post, body), status) for body, status in failures.items()]
+            lane.kill()
+        assert holding.result().status_code == 200
+        assert [reply.result().status_code for reply, _ in replies] == [status for _, status in replies]

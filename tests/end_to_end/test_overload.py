@@ -1,20 +1,19 @@
 """Past its capacity: refused at once with a time to come back, fair to the others, and whole again afterwards."""
 
-import numpy as np
 import pytest
 
 from tests.end_to_end.gunicorn_server import in_background, paused, wait_until
-from tests.samples import CLIPS, encode, sentence_of, tone, wav
+from tests.samples import CLIPS, sentence_of
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste").read_bytes()
-LONG = sentence_of(10)
+LONG, SHORT = sentence_of(10), sentence_of(0.3)
 
 
 @pytest.fixture(scope="module")
 def server(model_directory, tmp_path_factory):
     from tests.end_to_end.conftest import running
 
-    settings = {"ASR_LANES": "1", "ASR_MAX_QUEUE_SECONDS": "0.5"}
+    settings = {"ASR_LANES": "1", "ASR_MAX_QUEUE_SECONDS": "2"}
     with running(model_directory, tmp_path_factory.mktemp("overload"), settings) as server:
         yield server
 
@@ -29,9 +28,13 @@ def everything_comes_back(server):
 
 
 def flood(server, submit, client):
-    """Post long clips until one is refused; return the others, which wait, and the refusal."""
-    replies = []
-    while not (replies and replies[-1].done()):
+    """Occupy the lane with a short clip, then post long ones until one is refused; return those that wait, and it.
+
+    The short one keeps the wait of other clients short, however slow the machine.
+    """
+    replies = [submit(server.post, SHORT, Authorization=client, X_Request_ID=f"{client}-0")]
+    server.wait_metric(1, "asr_running_requests")
+    while not replies[-1].done():
         before = server.metric("asr_predicted_wait_seconds_count")
         reply = submit(server.post, LONG, Authorization=client, X_Request_ID=f"{client}-{len(replies)}")
         replies.append(reply)
@@ -68,32 +71,3 @@ def test_the_refused_can_come_back(server):
             _, refused = flood(server, submit, "returning")
             assert refused.status_code == 429
         wait_until(lambda: server.post(LONG, Authorization="returning").status_code == 200, "admitted again")
-
-
-def silent_nan():
-    samples = tone()
-    samples[5] = np.nan
-    return encode(samples, subtype="FLOAT")
-
-
-def test_every_kind_of_failure_gives_its_permit_back(server):
-    failures = {
-        wav()[:30]: 422,
-        b"nonsense": 422,
-        b"ID3" + bytes(100): 415,
-        encode(tone(0.01)): 422,
-        encode(tone(rate=4_000), 4_000): 422,
-        silent_nan(): 422,
-        encode(tone(), container="FLAC")[:-100]: 422,
-    }
-    (lane,) = server.lanes()
-    with in_background() as submit:
-        with paused(lane):
-            holding = submit(server.post, NAMASTE)
-            server.wait_metric(1, "asr_running_requests")
-            replies = [(submit(server.post, body), status) for body, status in failures.items()]
-            late = server.post(NAMASTE, X_Request_Timeout="0.1")
-            lane.kill()
-        assert late.status_code in {429, 504}  # that its deadline will pass may be foreseen
-        assert holding.result().status_code == 200
-        assert [reply.result().status_code for reply, _ in replies] == [status for _, status in replies]
