@@ -1,5 +1,6 @@
 """`create_app`: everything that a worker is made of, put together."""
 
+import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -37,6 +38,10 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         pool = _create_pool(settings, checked_package(settings), resolve_plan(settings))
         pool.start()
+        # What was made until now stays. Left to the collector, it would be walked through again and again, and the
+        # event loop would stand still for tens of milliseconds each time.
+        gc.collect()
+        gc.freeze()
         try:
             yield State(pool=pool, transcriber=Transcriber(pool, settings.request_timeout))
         finally:

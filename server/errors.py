@@ -125,19 +125,22 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _answer_http)
 
 
-def _answer_expected(request: Request, error: Exception) -> JSONResponse:
+# All async: a plain function would cost a trip to a thread and back, which a busy machine makes long.
+
+
+async def _answer_expected(request: Request, error: Exception) -> JSONResponse:
     response = problem_response(problem_of(error), str(error), request.state.request_id)
     if isinstance(error, Overloaded):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 
-def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
+async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
     problem = Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "A field of the request is invalid")
     return problem_response(problem, str(error), request.state.request_id)
 
 
-def _answer_http(request: Request, error: Exception) -> JSONResponse:
+async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for no other
     title = HTTPStatus(error.status_code).phrase
     response = problem_response(
