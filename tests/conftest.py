@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from inference.package import load_package
 from inference.pipeline import Pipeline
@@ -12,6 +13,10 @@ from tests.samples import CLIPS, expected_texts
 
 _EMBEDDED_MODEL = Path(__file__).parent.parent / "models" / "hi-demo"
 
+
+# A slow machine is no fault of the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 # Their imports alone fail without requirements-export.txt.
 collect_ignore = [] if find_spec("nemo") else ["parity"]

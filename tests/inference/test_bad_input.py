@@ -172,7 +172,7 @@ def outcome(data):
     assert estimate_seconds(data) >= 0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from([b"", b"RIFF\0\0\0\0WAVE", b"fLaC", b"OggS", b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0"]),
     st.binary(max_size=300),
@@ -181,7 +181,7 @@ def test_random_bytes_never_surprise(magic, rest):
     outcome(magic + rest)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from([wav(), encode(tone(0.2), container="WAVEX"), FLAC, OGG, OPUS]),
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4),
