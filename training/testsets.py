@@ -50,6 +50,16 @@ def plans(sentences: list[Sentence]) -> dict[str, list[Clip]]:
     }
 
 
+def label(manifest: Path, sentences: list[Sentence]) -> None:
+    """Add each sentence's kind to the manifest, so that `training.evaluate --by kind` can tell them apart."""
+    kinds = {sentence.text: sentence.kind for sentence in sentences}
+    rows = read_manifest(manifest)
+    for row in rows:
+        row["audio_filepath"] = str(Path(row["audio_filepath"]).relative_to(manifest.parent))
+        row["kind"] = kinds[row["text"]]
+    write_manifest(manifest, rows)
+
+
 def noisy(samples: Samples, chance: np.random.Generator) -> Samples:
     """10 dB of noise somewhere between white and brown."""
     return mix(samples, coloured_noise(len(samples), float(chance.uniform(0, 2)), chance), 10.0)
@@ -84,11 +94,13 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     watched = read_sentences(options.sentences / "development.tsv")
-    sets = {"development": _clips(watched, KOKORO_TEST_VOICES, 1, 0.9, 1.15)}
-    sets |= plans(read_sentences(options.sentences / "test.tsv"))
+    tested = read_sentences(options.sentences / "test.tsv")
+    sets = {"development": _clips(watched, KOKORO_TEST_VOICES, 1, 0.9, 1.15), **plans(tested)}
     for name, clips in sets.items():
-        if not (options.out / name / "manifest.jsonl").exists():
+        manifest = options.out / name / "manifest.jsonl"
+        if not manifest.exists():
             make_clips(clips, options.out / name, options.jobs)
+            label(manifest, watched + tested)
     spoil(options.out / "unseen" / "manifest.jsonl", options.out / "unseen-noise", noisy)
     spoil(options.out / "unseen" / "manifest.jsonl", options.out / "unseen-telephone", telephoned)
 
