@@ -1,8 +1,10 @@
-"""A graph made ready for this machine, once: optimised, its weights packed for this processor and kept in a file.
+"""A graph made ready for this machine, once: rewritten, optimised, its weights packed for this processor in a file.
+
+It takes one clip at full length; the package's own graph takes batches, and serves where there is no preparing.
 
 ONNX Runtime optimises a graph and copies its weights into the layout that the processor likes, at every load, in
 every process. Saved after that, the graph loads in a fraction of the time, and all lanes map one file of weights,
-which the system keeps in memory once. The arithmetic is the same to the last bit.
+which the system keeps in memory once.
 """
 
 import fcntl
@@ -14,9 +16,10 @@ from pathlib import Path
 
 import onnxruntime as ort
 
+from inference import rewriting
 from inference.package import Package
 
-_GRAPH, _WEIGHTS = "model.onnx", "model.weights"
+_REWRITTEN, _GRAPH, _WEIGHTS = "rewritten.onnx", "model.onnx", "model.weights"
 _SMALLEST_MAPPED = 1024  # bytes; smaller constants stay in the graph
 
 
@@ -39,8 +42,9 @@ def prepare(package: Package, precision: str, cache: Path) -> Path:
 
 
 def _fingerprint(graph: str) -> str:
-    """Name all that a prepared graph depends on: the weights, ONNX Runtime, the processor."""
-    return hashlib.sha256(f"{graph} {ort.__version__} {_processor()}".encode()).hexdigest()[:16]
+    """Name all that a prepared graph depends on: the weights, our rewriting, ONNX Runtime, the processor."""
+    parts = f"{graph} {rewriting.VERSION} {ort.__version__} {_processor()}"
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
 def _processor() -> str:
@@ -57,6 +61,9 @@ def _make(model: Path, directory: Path) -> None:
     """Write into a temporary directory that takes its name when it is whole."""
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=directory.parent))
     try:
+        rewritten = partial / _REWRITTEN
+        if rewriting.rewrite_apart(model, rewritten):
+            model = rewritten
         options = ort.SessionOptions()
         options.optimized_model_filepath = str(partial / _GRAPH)
         options.log_severity_level = 3  # ONNX Runtime warns that the file is for this machine alone: that is the point
@@ -67,6 +74,7 @@ def _make(model: Path, directory: Path) -> None:
         }.items():
             options.add_session_config_entry(key, value)
         ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        rewritten.unlink(missing_ok=True)
         partial.replace(directory)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

@@ -1,11 +1,11 @@
-"""Graphs prepared for this machine: the same arithmetic, made once, whole or not at all."""
+"""Graphs prepared for this machine: the same function, made once, whole or not at all."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from inference import prepared
+from inference import prepared, rewriting
 from inference.errors import PackageError
 from inference.model import Model, SessionOptions
 from inference.package import load_package
@@ -16,7 +16,8 @@ def package(model_directory):
     return load_package(model_directory)
 
 
-def test_same_to_the_last_bit(package, tmp_path):
+def test_same_to_the_last_bit_where_nothing_is_rewritten(package, tmp_path, monkeypatch):
+    monkeypatch.setattr(rewriting, "rewrite_apart", lambda *_: False)
     original = Model(package.model_path(), SessionOptions())
     ready = Model(prepared.prepare(package, "fp32", tmp_path), SessionOptions())
     for frames in (11, 100, 999):
@@ -39,6 +40,12 @@ def test_another_processor_gets_its_own_and_the_old_one_goes(package, tmp_path, 
     second = prepared.prepare(package, "fp32", tmp_path)
     assert second.exists()
     assert not first.exists()
+
+
+def test_another_way_of_rewriting_gets_its_own(package, tmp_path, monkeypatch):
+    first = prepared.prepare(package, "fp32", tmp_path)
+    monkeypatch.setattr(rewriting, "VERSION", rewriting.VERSION + 1)
+    assert prepared.prepare(package, "fp32", tmp_path) != first
 
 
 def test_nothing_is_left_of_a_try_that_failed(package, tmp_path, monkeypatch):
