@@ -74,7 +74,9 @@ def _figure(rows: int = 1, columns: int = 1) -> Any:
     mpl.use("Agg")  # no display is asked for
     from matplotlib import pyplot
 
-    return pyplot.subplots(rows, columns, figsize=(_WIDTH, _HEIGHT * (1 + 0.4 * (rows - 1))), dpi=_DOTS)
+    return pyplot.subplots(
+        rows, columns, sharex=rows > 1, figsize=(_WIDTH, _HEIGHT * (1 + 0.4 * (rows - 1))), dpi=_DOTS
+    )
 
 
 def _save(figure: Any, path: Path, title: str) -> None:
