@@ -85,14 +85,15 @@ def identify(data: bytes) -> str:
 def estimate_seconds(data: bytes) -> float:
     """Guess the duration without decoding, in under a millisecond; for admission and nothing else.
 
-    WAV is counted; compressed audio is taken to come at 4 kB a second, which errs towards too long.
+    WAV is counted; compressed audio is taken to come at 16 kbit/s, about the least at which speech is sent, so that the
+    guess errs towards too long.
     """
     if data.startswith(b"RIFF"):
         try:
             return read_wav_header(data).seconds
         except (UndecodableAudio, UnsupportedCodec):
             return 0.0
-    return len(data) / 4_000
+    return len(data) / 2_000
 
 
 def require_resampler(resampler: Resampler) -> None:

@@ -15,7 +15,7 @@ from server.errors import LaneCrashed
 from server.lane import Lane
 from server.quarantine import Quarantine
 
-_START_SECONDS = 60.0  # a lane that has not loaded its model by then is started again
+_START_SECONDS = 180.0  # a lane that has not loaded its model by then is started again
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.1, 10.0  # seconds between tries to start
 _KILL_GRACE = 0.5  # a task past its deadline has this long to reach the next stage
 _HANG_FACTOR = 20.0  # a task that takes this many times as long as predicted hangs
