@@ -49,4 +49,7 @@ MINUTES ?= 10
 soak: $(VENV)/requirements-dev.stamp  ## MINUTES=10 of clips of every length: does a lane's memory grow?
 	$(BIN)/python -m tools.soak --minutes $(MINUTES) $(TOOL_OPTIONS)
 
-.PHONY: help run test parity lint tune capacity loadtest soak
+bench: $(VENV)/requirements-bench.stamp  ## BENCH_MODEL=package: side by side with other programs; writes docs/benchmarks.md
+	$(BIN)/python -m benchmarks --speed $(BENCH_MODEL) $(TOOL_OPTIONS)
+
+.PHONY: help run test parity lint tune capacity loadtest soak bench

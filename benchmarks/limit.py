@@ -1,0 +1,88 @@
+"""What the processor could do: the model's multiply-adds, and the best rate of any matrix product."""
+
+import json
+import math
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_SIZES = ((1024, 1024, 1024), (250, 256, 1024), (1000, 1024, 256))  # rows, sum, columns: large, and a model's own
+_REPETITIONS = 3
+
+
+def multiply_adds(graph: Path, mel_bins: int, frames: int) -> int:
+    """Count those of all products and convolutions in one run, from the shapes that ONNX Runtime's profiler saw."""
+    import onnxruntime as ort
+
+    with tempfile.TemporaryDirectory() as directory:
+        options = ort.SessionOptions()
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(directory) / "profile")
+        options.log_severity_level = 3
+        session = ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        features = np.zeros((1, mel_bins, frames), dtype=np.float32)
+        session.run(None, {"audio_signal": features, "length": np.array([frames], dtype=np.int64)})
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    return sum(_of_node(event["args"]) for event in events if "output_type_shape" in event.get("args", {}))
+
+
+def _of_node(node: Mapping[str, Any]) -> int:
+    shapes = [next(iter(entry.values())) for entry in node["input_type_shape"]]
+    if node["op_name"] in ("MatMul", "FusedMatMul", "Gemm", "FusedGemm"):
+        summed = shapes[0][-1]
+    elif node["op_name"] in ("Conv", "FusedConv"):
+        summed = math.prod(shapes[1][1:])
+    else:
+        return 0
+    results = math.prod(next(iter(node["output_type_shape"][0].values())))
+    return int(summed * results)
+
+
+class Rate:
+    """Multiply-adds a second of products in fp32, by NumPy's BLAS and by ONNX Runtime."""
+
+    def __init__(self, threads: int, clock: Callable[[], float] = time.perf_counter) -> None:
+        """`threads` counts for ONNX Runtime; NumPy's must be told by the environment before it is imported."""
+        self._clock = clock
+        rng = np.random.default_rng(0)
+        self._products: list[tuple[int, Callable[[], Any]]] = []
+        for rows, summed, columns in _SIZES:
+            left = rng.normal(size=(rows, summed)).astype(np.float32)
+            right = rng.normal(size=(summed, columns)).astype(np.float32)
+            work = rows * summed * columns
+            session = _product(right, threads)
+            self._products.append((work, lambda left=left, right=right: left @ right))  # type: ignore[misc]
+            self._products.append((work, lambda left=left, session=session: session.run(None, {"x": left})))  # type: ignore[misc]
+
+    def __call__(self) -> float:
+        """The best of all, now."""
+        return max(self._once(*product) for product in self._products for _ in range(_REPETITIONS))
+
+    def _once(self, work: int, product: Callable[[], Any]) -> float:
+        times = max(1, round(5e8 / work))  # some milliseconds
+        started = self._clock()
+        for _ in range(times):
+            product()
+        return work * times / (self._clock() - started)
+
+
+def _product(right: Any, threads: int) -> Any:
+    import onnx
+    import onnxruntime as ort
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "product",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", right.shape[0]])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", right.shape[1]])],
+        [numpy_helper.from_array(right, "w")],
+    )
+    model: onnx.ModelProto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

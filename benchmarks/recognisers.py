@@ -1,0 +1,161 @@
+"""The programs compared. Each runs in a process of its own, so that every import is late.
+
+`ready` reads a WAV file, which nobody is timed for; `hear` is what is timed.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Recogniser:
+    """A program with a model loaded."""
+
+    ready: Callable[[Path], Any]
+    """WAV file → what the program takes."""
+    hear: Callable[[Any], str]
+    """That → text; empty where the program makes none."""
+
+
+def library(directory: Path, threads: int, precision: str = "fp32") -> Recogniser:
+    """Ours, with the graph that the server's lanes load, from the bytes of a file to its text."""
+    from inference.package import load_package
+    from inference.prepared import prepare
+
+    with tempfile.TemporaryDirectory() as cache:
+        return _pipeline(directory, threads, precision, prepare(load_package(directory), precision, Path(cache)))
+
+
+def library_exported(directory: Path, threads: int) -> Recogniser:
+    """Ours, with the graph as it was exported."""
+    return _pipeline(directory, threads, "fp32", None)
+
+
+def library_int8(directory: Path, threads: int) -> Recogniser:
+    """Ours, with the package's int8 graph."""
+    return library(directory, threads, "int8")
+
+
+def onnx_runtime(directory: Path, threads: int) -> Recogniser:
+    """The exported graph alone, on features that are ready."""
+    from inference.features import Featurizer
+    from inference.model import Model, SessionOptions
+    from inference.package import load_package
+    from inference.types import Waveform
+
+    package = load_package(directory)
+    featurizer = Featurizer(package.features)
+    model = Model(package.model_path(), SessionOptions(threads, spinning=threads > 1))
+
+    def ready(clip: Path) -> Any:
+        samples, rate = _samples(clip)
+        return featurizer(Waveform(samples, rate))
+
+    def hear(features: Any) -> str:
+        model(features)
+        return ""
+
+    return Recogniser(ready, hear)
+
+
+def sherpa_onnx(directory: Path, threads: int, precision: str = "fp32") -> Recogniser:
+    """`OfflineRecognizer.from_nemo_ctc`."""
+    import sherpa_onnx as peer
+
+    from inference.package import load_package
+
+    package = load_package(directory)
+    recognizer = peer.OfflineRecognizer.from_nemo_ctc(
+        model=str(package.model_path(precision)), tokens=str(package.vocabulary_path()), num_threads=threads
+    )
+
+    def hear(sound: Any) -> str:
+        samples, rate = sound
+        stream = recognizer.create_stream()
+        stream.accept_waveform(rate, samples)
+        recognizer.decode_stream(stream)
+        return str(stream.result.text)
+
+    return Recogniser(_samples, hear)
+
+
+def sherpa_onnx_int8(directory: Path, threads: int) -> Recogniser:
+    """The same with the package's int8 graph."""
+    return sherpa_onnx(directory, threads, "int8")
+
+
+def onnx_asr(directory: Path, threads: int, precision: str = "fp32") -> Recogniser:
+    """`load_model("nemo-conformer-ctc", …)`."""
+    import onnx_asr as peer
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    recognizer = peer.load_model(
+        "nemo-conformer-ctc",
+        directory,
+        quantization=None if precision == "fp32" else precision,
+        sess_options=options,
+        providers=["CPUExecutionProvider"],
+    )
+    return Recogniser(_samples, lambda sound: str(recognizer.recognize(sound[0], sample_rate=sound[1])))
+
+
+def onnx_asr_int8(directory: Path, threads: int) -> Recogniser:
+    """The same with the package's int8 graph."""
+    return onnx_asr(directory, threads, "int8")
+
+
+def nemo(checkpoint: Path, threads: int) -> Recogniser:
+    """NeMo on PyTorch: its preprocessor, encoder, decoder and greedy search."""
+    import torch
+    from nemo.collections.asr.models import EncDecCTCModelBPE
+
+    torch.set_num_threads(threads)
+    model = EncDecCTCModelBPE.restore_from(str(checkpoint), map_location="cpu").eval()
+    model.preprocessor.featurizer.dither = 0.0
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator, unused-ignore] # torch is not in every environment
+    def hear(sound: Any) -> str:
+        samples = torch.from_numpy(sound[0])[None]
+        features, lengths = model.preprocessor(input_signal=samples, length=torch.tensor([samples.shape[1]]))
+        encoded, steps = model.encoder(audio_signal=features, length=lengths)
+        found = model.decoding.ctc_decoder_predictions_tensor(model.decoder(encoder_output=encoded), steps)
+        return str(found[0].text)
+
+    return Recogniser(_samples, hear)
+
+
+def _pipeline(directory: Path, threads: int, precision: str, graph: Path | None) -> Recogniser:
+    from inference.model import SessionOptions
+    from inference.package import load_package
+    from inference.pipeline import Pipeline
+
+    pipeline = Pipeline(load_package(directory), SessionOptions(threads, spinning=threads > 1), precision, graph)
+    return Recogniser(Path.read_bytes, lambda data: pipeline.transcribe(data).text)
+
+
+def _samples(clip: Path) -> tuple[Any, int]:
+    import soundfile
+
+    samples, rate = soundfile.read(clip, dtype="float32")
+    return samples, int(rate)
+
+
+FP32: Mapping[str, Callable[[Path, int], Recogniser]] = {
+    "this library": library,
+    "this library, exported graph": library_exported,
+    "ONNX Runtime alone": onnx_runtime,
+    "sherpa-onnx": sherpa_onnx,
+    "onnx-asr": onnx_asr,
+}
+INT8: Mapping[str, Callable[[Path, int], Recogniser]] = {
+    "this library, int8": library_int8,
+    "sherpa-onnx, int8": sherpa_onnx_int8,
+    "onnx-asr, int8": onnx_asr_int8,
+}
+NEMO: Mapping[str, Callable[[Path, int], Recogniser]] = {"NeMo": nemo}
