@@ -1,10 +1,12 @@
 """A server of one's own on the loopback: started, found ready, looked into, stopped."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -40,6 +42,9 @@ class LocalServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            # So that a tool that is told to end takes its server along.
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ASR_")}
         environment = {
             **inherited,
