@@ -8,13 +8,15 @@ prints WER and CER with Vistaar's normalisation, overall and by voice, with 95 %
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from export.scoring import ErrorRate, score
+from export.package_writer import write_manifest as write_package_manifest
+from export.scoring import ErrorRate, Score, score
 from inference.errors import InferenceError
 from inference.model import SessionOptions
 from inference.package import Package, load_package
@@ -58,6 +60,21 @@ def report(rows: list[dict[str, Any]], texts: list[str], by: str) -> str:
     return "\n".join(lines)
 
 
+def record(directory: Path, manifest: Path, precision: str, found: Score) -> None:
+    """Write a test set's figures into the package's ``model.yaml``, in place of older ones of the same set."""
+    package = load_package(directory)
+    entry = {
+        "set": manifest.parent.name,
+        "precision": precision,
+        "clips": found.utterances,
+        "wer": round(found.words.percent, 1),
+        "cer": round(found.characters.percent, 1),
+    }
+    key = (entry["set"], precision)
+    others = (old for old in package.accuracy if (old.get("set"), old.get("precision")) != key)
+    write_package_manifest(dataclasses.replace(package, accuracy=(*others, entry)))
+
+
 def main() -> None:
     """Run the step from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -67,12 +84,15 @@ def main() -> None:
     parser.add_argument("--by", default="voice", help="column of the manifest to group by (default: voice)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save", type=Path, help="folder for manifests with what was heard beside what was said")
+    parser.add_argument("--record", action="store_true", help="write the overall figures into the package's model.yaml")
     options = parser.parse_args()
     package = load_package(options.package)
     for manifest in options.manifest:
         rows = read_manifest(manifest)
         texts = transcribe(package, rows, options.precision, options.threads)
         print(f"\n{manifest.parent.name} ({options.precision})\n\n{report(rows, texts, options.by)}", flush=True)
+        if options.record:
+            record(options.package, manifest, options.precision, score([row["text"] for row in rows], texts))
         if options.save:
             heard = [{**row, "pred_text": text} for row, text in zip(rows, texts, strict=True)]
             write_manifest(options.save / f"{manifest.parent.name}-{options.precision}.jsonl", heard)
