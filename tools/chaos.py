@@ -9,7 +9,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tools.local_server import LocalServer
 
@@ -38,7 +38,9 @@ class Killer:
 
     def _kill_on(self) -> None:
         while not self._stop.wait(self._every):
-            lanes = self._server.lane_pids()
+            # Those in service: one that is killed while it starts was missed by nobody.
+            in_service = {event["pid"] for event in _ready(self._server.log)}
+            lanes = [pid for pid in self._server.lane_pids() if pid in in_service]
             if lanes:
                 self.kills.append(time.time())
                 try:
@@ -49,11 +51,11 @@ class Killer:
 
 def seconds_until_back(kills: list[float], log: Path) -> list[float]:
     """From each kill to the `lane ready` that followed it, in the order of both."""
-    back = [time for time in _ready_times(log) if kills and time > kills[0]]
+    times = [datetime.fromisoformat(event["timestamp"]).timestamp() for event in _ready(log)]
+    back = [time for time in times if kills and time > kills[0]]
     return [ready - kill for kill, ready in zip(kills, back, strict=False)]
 
 
-def _ready_times(log: Path) -> list[float]:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    ready = [json.loads(line) for line in lines if '"lane ready"' in line]
-    return [datetime.fromisoformat(event["timestamp"]).timestamp() for event in ready]
+def _ready(log: Path) -> list[dict[str, Any]]:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if '"lane ready"' in line and line.endswith("\n")]

@@ -82,5 +82,5 @@ def test_the_time_until_a_lane_is_back_is_read_off_the_log(tmp_path):
     log = tmp_path / "server.log"
     times = [f"1970-01-01T00:01:{second:02d}+00:00" for second in (0, 0, 12)]
     lines = [json.dumps({"timestamp": time, "message": "lane ready"}) for time in times]
-    log.write_text("\n".join(lines), encoding="utf-8")
+    log.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     assert seconds_until_back([70.0], log) == [2.0]
