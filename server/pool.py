@@ -65,6 +65,22 @@ class Pool:
         came_up = all(driver.came_up for driver in self._drivers)
         return came_up and any(driver.ready for driver in self._drivers) and not self._closing
 
+    def refuse_overload(self, client: str, patience: float, seconds: float = 0.0) -> float:
+        """Raise Overloaded where this client would wait too long, miss its deadline, or push others past theirs.
+
+        Asked before a body is read too, when its `seconds` of audio are not known yet. Returns the predicted wait.
+        """
+        wait = self._backlog.wait_of(client)
+        excess = max(
+            wait - self._limits.max_queue_seconds,
+            wait + seconds * self._backlog.real_time_factor - patience,
+            self._backlog.wait_of_all() - self._limits.request_timeout,
+        )
+        if excess > 0:
+            metrics.REJECTED.labels("overloaded").inc()
+            raise Overloaded(f"{wait:.1f} s of work stand before this request", max(1, math.ceil(excess)))
+        return wait
+
     async def transcribe(self, data: bytes, client: str, patience: float) -> Completed:
         """Queue one file of audio and wait for its text, `patience` seconds at most.
 
@@ -93,23 +109,10 @@ class Pool:
             metrics.REJECTED.labels("poison").inc()
             raise PoisonInput("this very input has ended two processes within the last minutes")
         seconds = min(estimate_seconds(data), self._setup.options.limit_seconds)
-        self._refuse_overload(client, seconds, timeout)
+        metrics.PREDICTED_WAIT_SECONDS.observe(self.refuse_overload(client, timeout, seconds))
         job = Job(next(self._numbers), data, client, seconds, time.monotonic() + timeout)
         self._backlog.put(job)
         return job
-
-    def _refuse_overload(self, client: str, seconds: float, timeout: float) -> None:
-        """Raise Overloaded where this client would wait too long, miss its deadline, or push others past theirs."""
-        wait = self._backlog.wait_of(client)
-        excess = max(
-            wait - self._limits.max_queue_seconds,
-            wait + seconds * self._backlog.real_time_factor - timeout,
-            self._backlog.wait_of_all() - self._limits.request_timeout,
-        )
-        if excess > 0:
-            metrics.REJECTED.labels("overloaded").inc()
-            raise Overloaded(f"{wait:.1f} s of work stand before this request", max(1, math.ceil(excess)))
-        metrics.PREDICTED_WAIT_SECONDS.observe(wait)
 
     @staticmethod
     def _place(job: Job) -> str:

@@ -30,6 +30,10 @@ class Transcriber:
         self._pool = pool
         self._request_timeout = request_timeout
 
+    def refuse_overload(self, request: Request) -> None:
+        """Raise Overloaded before the body of `request` is read, where its size would make no difference."""
+        self._pool.refuse_overload(_client(request), self._patience(request))
+
     async def transcribe(self, request: Request, data: bytes) -> Transcribed:
         """Transcribe for the client of `request`, whose body has been read.
 

@@ -17,6 +17,11 @@ def expected_texts():
     return {DATA / name: text for name, text in rows}
 
 
+def seconds_of(path):
+    """Duration of a clip, by libsndfile."""
+    return soundfile.info(path).duration
+
+
 def tone(seconds=0.5, rate=16_000, hertz=1000.0):
     return 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
 
