@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     command = f"python -m benchmarks {shlex.join(arguments)}"
     page.write(options.out, page.render(runs, spoken, command, speed))
-    picture.draw(runs[-1], options.picture, f"{speed.name}, {runs[-1].threads} threads")
+    picture.draw(runs[-1], options.picture, f"{speed.name}, threads: {runs[-1].threads}")
     print(options.out.read_text(encoding="utf-8"))
     return 0
 

@@ -59,8 +59,9 @@ class Program:
     def __init__(self, entrant: Entrant, threads: int, errors: Path) -> None:
         self._name = entrant.name
         self._errors = errors
-        # NumPy's BLAS and PyTorch read these when they are imported.
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+        # NumPy's BLAS and PyTorch read these when they are imported. malloc's is that of gunicorn.conf.py, for all.
+        settings = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), str(threads))
+        environment = {**os.environ, **settings, "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
         command = [str(entrant.python), "-m", "benchmarks.child", entrant.name, str(entrant.model.resolve())]
         command += [str(threads), entrant.clock]
         with errors.open("w") as stream:
