@@ -17,6 +17,7 @@ from pathlib import Path
 import onnxruntime as ort
 
 from inference import rewriting
+from inference.errors import PackageError
 from inference.package import Package
 
 _REWRITTEN, _GRAPH, _WEIGHTS = "rewritten.onnx", "model.onnx", "model.weights"
@@ -26,7 +27,8 @@ _SMALLEST_MAPPED = 1024  # bytes; smaller constants stay in the graph
 def prepare(package: Package, precision: str, cache: Path) -> Path:
     """Return the prepared graph of a package, made now where the cache has none for this machine.
 
-    Raises OSError where the cache cannot be written, PackageError where the package has no such precision.
+    Raises OSError where the cache cannot be written, PackageError where ONNX Runtime cannot, or where the package has
+    no such precision.
     """
     family = f"{package.name}-{precision}-"
     directory = cache / f"{family}{_fingerprint(package.graph(precision).sha256)}"
@@ -73,7 +75,10 @@ def _make(model: Path, directory: Path) -> None:
             "session.save_external_prepacked_constant_initializers": "1",
         }.items():
             options.add_session_config_entry(key, value)
-        ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        try:
+            ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime raises a class of its own for each status code, a full disk included
+            raise PackageError(f"{model} cannot be prepared: {error}") from error
         rewritten.unlink(missing_ok=True)
         partial.replace(directory)
     except BaseException:

@@ -90,7 +90,8 @@ def warm_up() -> Ready:
     _Process.pipeline, prepared = _load(setup)
     canary = _canary(setup.package.features.sample_rate)
     started = time.perf_counter()
-    _Process.pipeline.transcribe(canary, setup.options)
+    # By the default options: a limit below the canary's length is the requests' affair.
+    _Process.pipeline.transcribe(canary)
     return Ready(_CANARY_SECONDS, time.perf_counter() - started, prepared)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,3 +116,9 @@ def test_warming_up_tells_the_speed():
     ready = worker.warm_up()
     assert ready.canary_seconds > 0
     assert ready.compute_seconds > 0
+
+
+def test_warming_up_does_not_depend_on_the_limit(process, monkeypatch):
+    options = Options(overlength="reject", limit_seconds=0.5)
+    monkeypatch.setattr(process, "setup", replace(process.setup, options=options))
+    assert worker.warm_up().compute_seconds > 0

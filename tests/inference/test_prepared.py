@@ -50,7 +50,7 @@ def test_another_way_of_rewriting_gets_its_own(package, tmp_path, monkeypatch):
 
 def test_nothing_is_left_of_a_try_that_failed(package, tmp_path, monkeypatch):
     monkeypatch.setattr(prepared, "_WEIGHTS", "no/such/directory")
-    with pytest.raises(Exception, match=r"no.such.directory"):
+    with pytest.raises(PackageError, match=r"no.such.directory"):
         prepared.prepare(package, "fp32", tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
 
