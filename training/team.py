@@ -17,6 +17,8 @@ import torch
 import torch.distributed
 import torch.multiprocessing
 
+from inference.process import die_with
+
 _MALLOC = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**33),
@@ -24,6 +26,15 @@ _MALLOC = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 """glibc otherwise returns every large tensor to the kernel: half the time went into page faults."""
+
+
+@dataclass(frozen=True)
+class _Leader:
+    """The process that started the others, and where they find each other."""
+
+    pid: int
+    size: int
+    meeting: str
 
 
 @dataclass(frozen=True)
@@ -48,12 +59,15 @@ class Team:
         return tuple(flat[start:].tolist())
 
 
-def _member(rank: int, size: int, meeting: str, work: Callable[[Team, Any], None], options: Any) -> None:
-    if size > 1:
+def _member(rank: int, leader: _Leader, work: Callable[[Team, Any], None], options: Any) -> None:
+    die_with(leader.pid)  # PyTorch's own SIGINT is ignored by whatever a shell started in the background
+    if leader.size > 1:
         torch.set_num_threads(1)
-        torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=size)
-    work(Team(rank, size), options)
-    if size > 1:
+        torch.distributed.init_process_group(
+            "gloo", init_method=f"file://{leader.meeting}", rank=rank, world_size=leader.size
+        )
+    work(Team(rank, leader.size), options)
+    if leader.size > 1:
         torch.distributed.destroy_process_group()
 
 
@@ -65,6 +79,5 @@ def launch(work: Callable[[Team, Any], None], options: Any, size: int | None = N
     os.environ.setdefault("OMP_NUM_THREADS", "1" if size > 1 else str(len(os.sched_getaffinity(0))))
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     with tempfile.TemporaryDirectory() as folder:
-        torch.multiprocessing.start_processes(
-            _member, args=(size, f"{folder}/meeting", work, options), nprocs=size, start_method="spawn"
-        )
+        leader = _Leader(os.getpid(), size, f"{folder}/meeting")
+        torch.multiprocessing.start_processes(_member, args=(leader, work, options), nprocs=size, start_method="spawn")
