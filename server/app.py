@@ -17,7 +17,7 @@ from inference.worker import Setup
 from server.checks import checked_package
 from server.driver import Patience
 from server.errors import install_error_handlers
-from server.middleware import BodyLimit, RequestContext
+from server.middleware import BodyLimit, EarlyRefusal, RequestContext
 from server.plan import resolve_plan
 from server.pool import Limits, Pool
 from server.routes import health, transcribe
@@ -56,7 +56,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(transcribe.router)
     app.include_router(health.router)
     app.add_middleware(BodyLimit, limit=settings.max_upload_bytes)
-    app.add_middleware(RequestContext)  # the outermost, so that refused bodies are logged and counted too
+    app.add_middleware(EarlyRefusal, routes=transcribe.router.routes)
+    app.add_middleware(RequestContext)  # the outermost, so that what is refused is logged and counted too
     return app
 
 

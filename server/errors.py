@@ -119,8 +119,8 @@ def answer_unexpected(request_id: str) -> JSONResponse:
 
 def install_error_handlers(app: FastAPI) -> None:
     """Make every failure that is foreseen a problem: ours and FastAPI's. The middleware answers for the rest."""
-    app.add_exception_handler(ServerError, _answer_expected)
-    app.add_exception_handler(inference_errors.InferenceError, _answer_expected)
+    app.add_exception_handler(ServerError, answer_expected)
+    app.add_exception_handler(inference_errors.InferenceError, answer_expected)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
 
@@ -128,7 +128,8 @@ def install_error_handlers(app: FastAPI) -> None:
 # All async: a plain function would cost a trip to a thread and back, which a busy machine makes long.
 
 
-async def _answer_expected(request: Request, error: Exception) -> JSONResponse:
+async def answer_expected(request: Request, error: Exception) -> JSONResponse:
+    """Answer for a failure of the table."""
     response = problem_response(problem_of(error), str(error), request.state.request_id)
     if isinstance(error, Overloaded):
         response.headers["Retry-After"] = str(error.retry_after)

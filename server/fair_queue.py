@@ -7,6 +7,7 @@ items keep their order, and a client that floods delays itself, not the others.
 
 import asyncio
 import itertools
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -37,8 +38,13 @@ class FairQueue(Generic[Item]):
     def __init__(self) -> None:
         self._order: asyncio.PriorityQueue[Ticket] = asyncio.PriorityQueue()
         self._waiting: dict[Ticket, Item] = {}
+        self._waiting_of: defaultdict[str | None, dict[Ticket, None]] = defaultdict(dict)
+        """Each client's tickets that wait, in their order."""
+        self._seconds = 0.0
         self._numbers = itertools.count()
         self._virtual_time = 0.0
+        self._latest_start = 0.0
+        """No ticket that waits starts later."""
         self._served: dict[str, float] = {}
 
     def put(self, item: Item, client: str, cost: float) -> Ticket:
@@ -59,28 +65,48 @@ class FairQueue(Generic[Item]):
                     self._served[ticket.client] = ticket.finish
                 if self._order.empty():
                     self._served.clear()  # every client's debt is paid; keep no memory of who came by
-                return self._waiting.pop(ticket)
+                return self._leave(ticket)
 
     def withdraw(self, ticket: Ticket) -> bool:
         """Take an item back and free its place; False where it has left the queue already."""
-        return self._waiting.pop(ticket, None) is not None
+        if ticket not in self._waiting:
+            return False
+        self._leave(ticket)
+        return True
 
     @property
     def seconds(self) -> float:
         """Audio that is waiting, in seconds."""
-        return sum(ticket.cost for ticket in self._waiting)
+        return self._seconds
 
     def seconds_ahead(self, client: str) -> float:
         """Audio that would be served before a new item of this client, in seconds."""
         start = self._start_tag(client)
+        if start >= self._latest_start:  # a client that floods stands at the end: asked most often when time is short
+            return self._seconds
         return sum(ticket.cost for ticket in self._waiting if ticket.start <= start)
 
     def _start_tag(self, client: str) -> float:
         # Only what waits and what was served counts: whoever withdraws owes nothing for it.
-        waiting = (ticket.finish for ticket in self._waiting if ticket.client == client)
-        return max(self._virtual_time, self._served.get(client, 0.0), *waiting)
+        waiting = self._waiting_of.get(client)
+        last = next(reversed(waiting)).finish if waiting else 0.0
+        return max(self._virtual_time, self._served.get(client, 0.0), last)
 
     def _enter(self, ticket: Ticket, item: Item) -> Ticket:
         self._waiting[ticket] = item
+        self._waiting_of[ticket.client][ticket] = None
+        self._seconds += ticket.cost
+        self._latest_start = max(self._latest_start, ticket.start)
         self._order.put_nowait(ticket)
         return ticket
+
+    def _leave(self, ticket: Ticket) -> Item:
+        of_client = self._waiting_of[ticket.client]
+        del of_client[ticket]
+        if not of_client:
+            del self._waiting_of[ticket.client]
+        item = self._waiting.pop(ticket)
+        self._seconds -= ticket.cost
+        if not self._waiting:
+            self._seconds = self._latest_start = 0.0  # so that rounding errors do not add up
+        return item

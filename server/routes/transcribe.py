@@ -32,7 +32,6 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 async def transcribe(request: Request) -> TranscriptionReply:
     """Turn speech into text: the audio as multipart field `file`, or as the raw body."""
     transcriber: Transcriber = request.state.transcriber
-    transcriber.refuse_overload(request)
     transcribed = await transcriber.transcribe(request, await read_audio(request))
     transcript = transcribed.completed.transcript
     timings = transcript.timings
