@@ -143,6 +143,14 @@ ACTIONS = st.one_of(
 )
 
 
+def check_seconds_ahead(queue, waiting):
+    for client in "abc":
+        ahead = queue.seconds_ahead(client)
+        newcomer = queue.put("newcomer", client, 1.0)
+        assert ahead == pytest.approx(sum(ticket.cost for ticket in waiting if ticket < newcomer))
+        queue.withdraw(newcomer)
+
+
 @given(st.lists(ACTIONS, max_size=40))
 def test_nothing_is_lost_or_doubled(actions):
     queue = FairQueue()
@@ -163,6 +171,7 @@ def test_nothing_is_lost_or_doubled(actions):
                 item = await queue.get()
                 del waiting[item]
             assert queue.seconds == pytest.approx(sum(waiting.values()))
+            check_seconds_ahead(queue, [tickets[item] for item in waiting])
         while waiting:
             item = await queue.get()
             del waiting[item]
