@@ -52,7 +52,7 @@ class Transcriber:
             work.cancel()
             watch.cancel()
             await asyncio.gather(work, return_exceptions=True)
-        _record(transcribed)
+        asyncio.get_running_loop().call_soon(_record, transcribed)  # the answer goes first
         return transcribed
 
     def _patience(self, request: Request) -> float:
