@@ -19,6 +19,11 @@ $(VENV)/%.stamp: %.txt requirements.txt
 	.venv-export/bin/pip install --quiet --disable-pip-version-check -r requirements-export.txt -r training/requirements.txt
 	@touch $@
 
+.venv-servers/peers.stamp: requirements-servers.txt
+	@test -x .venv-servers/bin/python || $(PYTHON) -m venv .venv-servers
+	.venv-servers/bin/pip install --quiet --disable-pip-version-check -r requirements-servers.txt
+	@touch $@
+
 run: $(VENV)/requirements.stamp  ## install what is needed and start the server
 	$(BIN)/python -m gunicorn server.asgi:app
 
@@ -49,7 +54,7 @@ MINUTES ?= 10
 soak: $(VENV)/requirements-dev.stamp  ## MINUTES=10 of clips of every length: does a lane's memory grow?
 	$(BIN)/python -m tools.soak --minutes $(MINUTES) $(TOOL_OPTIONS)
 
-bench: $(VENV)/requirements-bench.stamp  ## BENCH_MODEL=package: side by side with other programs; writes docs/benchmarks.md
+bench: $(VENV)/requirements-bench.stamp .venv-servers/peers.stamp  ## BENCH_MODEL=package: side by side with other programs; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks --speed $(BENCH_MODEL) $(TOOL_OPTIONS)
 
 .PHONY: help run test parity lint tune capacity loadtest soak bench

@@ -1,17 +1,18 @@
-"""`python -m benchmarks.child NAME MODEL THREADS CLOCK`: one program, that answers a line with a line.
+"""`python -m benchmarks.child KIND MODEL THREADS CLOCK`: one program, that answers a line with a line.
 
-It runs with any interpreter that has the program; lines are JSON. A clip's path comes in; seconds and text go out.
+It runs with any interpreter that has the program; lines are JSON. A clip's path and how often to hear it come in; the
+seconds of one time and the text go out.
 """
 
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from benchmarks.recognisers import FP32, INT8, NEMO
+from benchmarks.recognisers import KINDS
 
 RATE = "best matrix product"
 
@@ -20,30 +21,33 @@ CLOCKS: Mapping[str, Clock] = {"wall": time.perf_counter, "processor": time.proc
 """What passes by, or what this process was given by a processor that it had to share."""
 
 
-def main(name: str, model: Path, threads: int, clock: Clock) -> None:
+def main(kind: str, model: Path, threads: int, clock: Clock) -> None:
     """Load, say that it is done, then answer until there are no more questions."""
     answers = _own_stdout()
-    answer = _answerer(name, model, threads, clock)
-    _say(answers, {"loaded": name})
-    for clip in _questions():
-        _say(answers, answer(Path(clip)))
+    answer = _answerer(kind, model, threads, clock)
+    _say(answers, {"loaded": kind})
+    for line in sys.stdin:
+        question = json.loads(line)
+        _say(answers, answer(Path(question["clip"]), question["times"]))
 
 
-def _answerer(name: str, model: Path, threads: int, clock: Clock) -> Callable[[Path], dict[str, Any]]:
-    if name == RATE:
+def _answerer(kind: str, model: Path, threads: int, clock: Clock) -> Callable[[Path, int], dict[str, Any]]:
+    if kind == RATE:
         from benchmarks.limit import Rate
 
         rate = Rate(threads, clock)
-        return lambda _: {"seconds": 1 / rate(), "text": ""}  # for one multiply-add
-    recogniser = {**FP32, **INT8, **NEMO}[name](model, threads)
+        return lambda _clip, _times: {"seconds": 1 / rate(), "text": ""}  # for one multiply-add
+    recogniser = KINDS[kind](model, threads)
     read: dict[Path, Any] = {}
 
-    def answer(clip: Path) -> dict[str, Any]:
+    def answer(clip: Path, times: int) -> dict[str, Any]:
         if clip not in read:
             read[clip] = recogniser.ready(clip)
         started = clock()
-        text = recogniser.hear(read[clip])
-        return {"seconds": clock() - started, "text": text}
+        for _ in range(times):
+            text = recogniser.hear(read[clip])
+        seconds = (clock() - started) / times
+        return {"seconds": seconds, "text": text, "outside": recogniser.outside and recogniser.outside()}
 
     return answer
 
@@ -53,11 +57,6 @@ def _own_stdout() -> TextIO:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return answers
-
-
-def _questions() -> Iterator[str]:
-    for line in sys.stdin:
-        yield line.rstrip("\n")
 
 
 def _say(answers: TextIO, value: dict[str, Any]) -> None:

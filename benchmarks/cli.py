@@ -6,101 +6,120 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import page, picture
-from benchmarks.child import CLOCKS, RATE
-from benchmarks.clips import cut
+from benchmarks import accuracy, contestants, entrants, fairness, lanes, machine, page, picture, serving
+from benchmarks.child import RATE
+from benchmarks.clips import cut, pieces
+from benchmarks.compared import Compared
+from benchmarks.entrants import Checkpoint
 from benchmarks.limit import multiply_adds
-from benchmarks.page import Compared, Spoken
-from benchmarks.recognisers import FP32, INT8, NEMO
-from benchmarks.rounds import Entrant, Failed, Program, take_turns
+from benchmarks.options import parse
+from benchmarks.page import Measured
+from benchmarks.rounds import Division, Entrant, Failed, Program, take_turns
+from benchmarks.served import NotServing
 from inference.cpu import usable_cpus
 from inference.errors import InferenceError
 from inference.package import Package, load_package
 
-_ROOT = Path(__file__).parent.parent
+_SERVER_CLIPS, _SERVER_SECONDS = 8, 5.0
+_FAIRNESS_ROUNDS, _LANE_STARTS, _LANES = 5, 7, 3
 
 
 def main(arguments: Sequence[str]) -> int:
     """Return the exit status."""
-    options = _parse(arguments)
+    options = parse(arguments)
+    before = machine.load()
     try:
-        speed, accuracy = load_package(options.speed), load_package(options.accuracy)
-        runs = [_compare(speed, options, threads) for threads in options.threads]
-        spoken = _listen(accuracy, options)
-    except (InferenceError, Failed) as error:
+        speed, heard = load_package(options.speed), load_package(options.accuracy)
+        with tempfile.TemporaryDirectory() as scratch:
+            measured = _measure(speed, heard, options, Path(scratch))
+    except (InferenceError, Failed, NotServing) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     command = f"python -m benchmarks {shlex.join(arguments)}"
-    page.write(options.out, page.render(runs, spoken, command, speed))
-    picture.draw(runs[-1], options.picture, f"{speed.name}, threads: {runs[-1].threads}")
+    told = machine.describe(options.servers_python, options.nemo_python)
+    told += f"; load average {before} before, {machine.load()} after"
+    page.write(options.out, page.render(measured, speed, heard, command, told))
+    picture.programs(measured.library, options.pictures / "benchmarks.png", f"{speed.name}, full load")
+    if measured.served:
+        title = f"{speed.name}, clips of {_SERVER_SECONDS:g} s, full load"
+        picture.servers(measured.served, options.pictures / "servers.png", title)
     print(options.out.read_text(encoding="utf-8"))
     return 0
 
 
-def _compare(package: Package, options: argparse.Namespace, threads: int) -> Compared:
+def _measure(speed: Package, heard: Package, options: argparse.Namespace, scratch: Path) -> Measured:
+    speech = sorted(options.speech.glob("*.wav"))
+    clips = cut(speech, [*options.lengths, 10.0], scratch)
+    ours = contestants.this_server(speed)
+    flood = fairness.Flood(pieces(speech, 1.0, 4), pieces(speech, 10.0, 4), options.clients, options.server_seconds)
+    without = options.without
+    return Measured(
+        library=_compare(speed, options, {seconds: clips[seconds] for seconds in options.lengths}, scratch),
+        heard=[] if "texts" in without else _listen(heard, options, scratch),
+        served=None if "servers" in without else _serve(speed, options, speech, scratch),
+        waits=None if "fairness" in without else fairness.measure(ours, flood, _FAIRNESS_ROUNDS, scratch),
+        lanes=None if "lanes" in without else lanes.measure(speed.directory, clips[10.0], _LANES, _LANE_STARTS),
+    )
+
+
+def _compare(package: Package, options: argparse.Namespace, clips: Mapping[float, Path], scratch: Path) -> Compared:
     """Time every program on every length."""
-    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
-        clips = cut(sorted(options.speech.glob("*.wav")), options.lengths, Path(scratch))
-        programs = _start(_entrants(package, options, RATE), threads, Path(scratch), stack)
-        results = take_turns(programs, list(clips.values()), options.rounds)
-        frames = {seconds: _frames(package, seconds) for seconds in clips}
-        work = {
-            seconds: multiply_adds(package.model_path(), package.features.mel_bins, count)
-            for seconds, count in frames.items()
+    limit = Entrant(RATE, RATE, package.directory)
+    found = [limit, *_entrants(package, options, options.nemo, scratch / "speed")]
+    with ExitStack() as stack:
+        programs = {
+            (entrant.name, division): stack.enter_context(_start(entrant, division, options, scratch))
+            for entrant in found
+            for division in options.divisions
         }
-    return Compared(threads, options.clock, {seconds: results[clip] for seconds, clip in clips.items()}, work)
-
-
-def _listen(package: Package, options: argparse.Namespace) -> Spoken:
-    """Ask every program what it hears in the sample clips."""
-    clips = sorted(options.speech.glob("*.wav"))
-    rows = (line.split("\t") for line in (options.speech / "expected.tsv").read_text(encoding="utf-8").splitlines())
-    said = {options.speech / name: text for name, text in rows}
-    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
-        # NeMo's checkpoint is that of the package that speed is measured with.
-        entrants = [entrant for entrant in _entrants(package, options) if entrant.name not in NEMO]
-        programs = _start(entrants, options.threads[0], Path(scratch), stack)
-        heard = {name: {clip: program.ask(clip)["text"] for clip in clips} for name, program in programs.items()}
-    return Spoken(package.name, said, heard)
-
-
-def _entrants(package: Package, options: argparse.Namespace, *others: str) -> list[Entrant]:
-    names = [*others, *FP32, *(INT8 if "int8" in package.models else ())]
-    entrants = [Entrant(name, package.directory, clock=options.clock) for name in names]
-    if options.nemo:
-        entrants += [Entrant(name, options.nemo, options.nemo_python, options.clock) for name in NEMO]
-    return entrants
-
-
-def _start(entrants: Sequence[Entrant], threads: int, scratch: Path, stack: ExitStack) -> Mapping[str, Program]:
-    return {
-        entrant.name: stack.enter_context(Program(entrant, threads, scratch / f"{index}.log"))
-        for index, entrant in enumerate(entrants)
+        results = take_turns(programs, clips, options.rounds)
+    work = {
+        seconds: multiply_adds(package.model_path(), package.features.mel_bins, _frames(package, seconds))
+        for seconds in clips
     }
+    return Compared(options.clock, options.divisions, results, work)
+
+
+def _listen(
+    package: Package, options: argparse.Namespace, scratch: Path
+) -> list[tuple[accuracy.Known, Mapping[str, accuracy.Heard]]]:
+    """Ask every program what it hears in clips whose text is known."""
+    sets = [accuracy.samples(options.speech), *accuracy.test_sets(options.manifest, options.manifest_clips)]
+    found = [
+        entrant
+        for entrant in _entrants(package, options, options.nemo_accuracy, scratch / "accuracy")
+        if entrant.kind != "onnx_runtime"  # it makes no text
+    ]
+    with ExitStack() as stack:
+        programs = {
+            entrant.name: stack.enter_context(_start(entrant, options.divisions[0], options, scratch))
+            for entrant in found
+        }
+        return [(known, accuracy.listen(programs, known)) for known in sets]
+
+
+def _serve(package: Package, options: argparse.Namespace, speech: Sequence[Path], scratch: Path) -> serving.Comparison:
+    """Load every server."""
+    load = serving.Load(
+        pieces(speech, _SERVER_SECONDS, _SERVER_CLIPS), _SERVER_SECONDS, options.clients, options.server_seconds
+    )
+    servers = contestants.all_servers(package, options.servers_python, usable_cpus())
+    return serving.compare(servers, load, options.server_rounds, scratch)
+
+
+def _entrants(package: Package, options: argparse.Namespace, checkpoint: Path | None, scratch: Path) -> list[Entrant]:
+    nemo = Checkpoint(checkpoint, options.nemo_python) if checkpoint else None
+    found = entrants.fp32(package, nemo)
+    return found if "int8" in options.without else [*found, *entrants.int8(package, scratch)]
+
+
+def _start(entrant: Entrant, division: Division, options: argparse.Namespace, scratch: Path) -> Program:
+    log = Path(tempfile.mkstemp(prefix="program-", suffix=".log", dir=scratch)[1])
+    return Program(replace(entrant, clock=options.clock), division, log)
 
 
 def _frames(package: Package, seconds: float) -> int:
     return round(seconds * package.features.sample_rate) // package.features.hop_size
-
-
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--speed", type=Path, required=True, help="package to time, `export random --size medium` say")
-    parser.add_argument("--accuracy", type=Path, default=_ROOT / "models" / "hi-demo", help="package whose texts count")
-    parser.add_argument("--speech", type=Path, default=_ROOT / "tests" / "data", help="WAV files and expected.tsv")
-    parser.add_argument("--lengths", type=float, nargs="+", default=[1, 5, 10, 30], help="seconds")
-    parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, usable_cpus()}))
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--nemo", type=Path, help="checkpoint with the weights of --speed")
-    parser.add_argument("--nemo-python", type=Path, help="interpreter of an environment with NeMo")
-    parser.add_argument("--out", type=Path, default=_ROOT / "docs" / "benchmarks.md")
-    parser.add_argument("--picture", type=Path, default=_ROOT / "docs" / "images" / "benchmarks.png")
-    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="processor time bears a busy machine better")
-    options = parser.parse_args(arguments)
-    if options.clock == "processor" and max(options.threads) > 1:
-        parser.error("processor time says something about one thread only: --threads 1")
-    if (options.nemo is None) != (options.nemo_python is None):
-        parser.error("--nemo and --nemo-python go together")
-    return options

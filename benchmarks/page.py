@@ -1,59 +1,58 @@
 """The measured part of docs/benchmarks.md."""
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.child import RATE
-from benchmarks.rounds import Results
+from benchmarks import goals, tables
+from benchmarks.accuracy import Heard, Known
+from benchmarks.compared import Compared
+from benchmarks.fairness import Waits
+from benchmarks.lanes import Lanes
+from benchmarks.serving import Comparison
 from inference.package import Package
 
-OURS = "this library"
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
-_SHARE_OF = ("this library", "this library, exported graph", "ONNX Runtime alone")
+
+_HOW_TO_READ = """\
+Median over the rounds, first and ninth decile. *Full load*: each program in the division of the processors that suits
+it best. *One client*: one process with all threads."""
+_SERVERS = """\
+Clips of {:g} s; full load: {} clients, each sending its next clip when it has the answer to the last, for {:g} s a
+round. All servers run all the while and are loaded one at a time; idle, they keep {:.0f} % of one processor busy
+together."""
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """Times of all programs with so many threads."""
+class Measured:
+    """A whole run; what was left out of it is None, or empty."""
 
-    threads: int
-    clock: str
-    results: Mapping[float, Mapping[str, Results]]
-    """Seconds of audio → program → its results, the best matrix product among them."""
-    work: Mapping[float, int]
-    """Seconds of audio → multiply-adds of the exported graph."""
-
-    def limit(self, seconds: float) -> float:
-        """Seconds that the multiply-adds would take at the best rate of this run."""
-        return self.work[seconds] * min(min(entry[RATE].seconds) for entry in self.results.values())
-
-    def programs(self, seconds: float) -> dict[str, Results]:
-        """Without the matrix product."""
-        return {name: entry for name, entry in self.results[seconds].items() if name != RATE}
+    library: Compared
+    heard: Sequence[tuple[Known, Mapping[str, Heard]]]
+    served: Comparison | None
+    waits: Waits | None
+    lanes: Lanes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """Texts of the sample clips."""
-
-    model: str
-    said: Mapping[Path, str]
-    heard: Mapping[str, Mapping[Path, str]]
-
-
-def render(runs: Sequence[Compared], spoken: Spoken, command: str, package: Package) -> str:
-    """Write the tables in Markdown."""
-    source = f" ({package.source})" if package.source else ""
+def render(measured: Measured, speed: Package, accuracy: Package, command: str, machine: str) -> str:
+    """Write everything in Markdown."""
+    source = f" ({speed.source})" if speed.source else ""
+    library = measured.library
     parts = [
-        f"Model for speed: `{package.name}`{source}. {_machine()}.",
+        f"Model for speed: `{speed.name}`{source}; for texts: `{accuracy.name}`. {machine}.",
         f"    {command}",
-        *(_table(run, seconds) for run in runs for seconds in run.results),
-        _texts(spoken),
+        "### What was wanted",
+        _HOW_TO_READ,
+        goals.of_library(library),
+        goals.of_server(library, measured.served, measured.waits, measured.lanes),
+        *_servers(measured),
+        "## Programs",
+        "Columns *n × m*: n processes of m threads, each hearing the clip.",
+        *(tables.library(library, seconds) for seconds in library.lengths),
     ]
-    return "\n\n".join(parts) + "\n"
+    if measured.heard:
+        parts += [f"### Texts, `{accuracy.name}`", tables.texts(measured.heard)]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def write(path: Path, text: str) -> None:
@@ -64,59 +63,23 @@ def write(path: Path, text: str) -> None:
     path.write_text(f"{before}{_BEGIN}\n\n{text}\n{_END}{after}", encoding="utf-8")
 
 
-def _table(run: Compared, seconds: float) -> str:
-    programs = run.programs(seconds)
-    ours, limit, work = programs[OURS], run.limit(seconds), run.work[seconds] / 1e9
-    threads = "one thread" if run.threads == 1 else f"{run.threads} threads"
-    lines = [
-        f"### {seconds:g} s of audio, {threads}, {run.clock} time",
-        "",
-        "| program | median, ms | audio seconds a second | this library ÷ it [deciles 1 and 9] | share of the limit |",
-        "|---|---|---|---|---|",
-        f"| the limit: {work:.2f} G multiply-adds | {limit * 1000:.1f} | {seconds / limit:.0f} | | 1 |",
-    ]
-    for name, result in sorted(programs.items(), key=lambda item: item[1].median):
-        ratio, low, high = ours.ratio(result)
-        share = f"{limit / result.median:.2f}" if name in _SHARE_OF else ""
-        compared = "" if name == OURS else f"{ratio:.2f} [{low:.2f}, {high:.2f}]"
-        lines.append(f"| {name} | {result.median * 1000:.1f} | {seconds / result.median:.0f} | {compared} | {share} |")
-    return "\n".join(lines)
-
-
-def _texts(spoken: Spoken) -> str:
-    lines = [
-        f"### Texts of the {len(spoken.said)} sample clips, `{spoken.model}`",
-        "",
-        "| program | equal to this library's | equal to what was said |",
-        "|---|---|---|",
-    ]
-    for name, texts in spoken.heard.items():
-        if any(texts.values()):
-            same = sum(text == spoken.heard[OURS][clip] for clip, text in texts.items())
-            right = sum(text == spoken.said[clip] for clip, text in texts.items())
-            lines.append(f"| {name} | {same} | {right} |")
-    return "\n".join(lines)
-
-
-def _machine() -> str:
-    packages = {name: _version(name) for name in ("onnxruntime", "sherpa-onnx", "onnx-asr", "numpy")}
-    programs = ", ".join(f"{name} {found}" for name, found in packages.items())
-    return f"Processor: {_processor()}; Linux {platform.release()}; Python {platform.python_version()}; {programs}"
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "missing"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    flags = next((line for line in lines if line.startswith("flags")), "").split()
-    known = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_int8") if flag in flags]
-    return f"{len(names)} × {names[0] if names else platform.machine()} ({', '.join(known)})"
+def _servers(measured: Measured) -> list[str]:
+    parts = []
+    if measured.served:
+        load, idle = measured.served.load, measured.served.idle
+        parts += [
+            "## Servers",
+            _SERVERS.format(load.clip_seconds, load.clients, load.seconds, 100 * idle),
+            tables.servers(measured.served),
+            "![Audio seconds a second by server](images/servers.png)",
+        ]
+        if choice := tables.tried(measured.served):
+            parts += ["Settings tried for the peers, one turn each; the best ones are in the table above:", choice]
+    if measured.waits:
+        wrong = measured.waits.wrong
+        parts += [
+            "### One client floods, another sends short clips",
+            f"Some send 10-second clips without a pause, one sends 1-second clips; wrong or lost: {wrong}.",
+            tables.fairness(measured.waits),
+        ]
+    return parts

@@ -3,11 +3,13 @@
 `ready` reads a WAV file, which nobody is timed for; `hear` is what is timed.
 """
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+CACHE = Path(__file__).parent.parent / "build" / "cache"
+"""Where the server keeps graphs prepared for this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +20,30 @@ class Recogniser:
     """WAV file → what the program takes."""
     hear: Callable[[Any], str]
     """That → text; empty where the program makes none."""
+    outside: Callable[[], float] | None = None
+    """Share of the last `hear` that was spent outside ONNX Runtime, where the program knows it."""
 
 
 def library(directory: Path, threads: int, precision: str = "fp32") -> Recogniser:
     """Ours, with the graph that the server's lanes load, from the bytes of a file to its text."""
+    from inference.model import SessionOptions
     from inference.package import load_package
+    from inference.pipeline import Pipeline
     from inference.prepared import prepare
+    from inference.types import Options, StageTimings
 
-    with tempfile.TemporaryDirectory() as cache:
-        return _pipeline(directory, threads, precision, prepare(load_package(directory), precision, Path(cache)))
+    package = load_package(directory)
+    options = Options(limit_seconds=package.longest_seconds)  # the server's own limit is shorter
+    graph = prepare(package, precision, CACHE)
+    pipeline = Pipeline(package, SessionOptions(threads, spinning=threads > 1), precision, graph)
+    last: list[StageTimings] = []
 
+    def hear(data: bytes) -> str:
+        transcript = pipeline.transcribe(data, options)
+        last[:] = [transcript.timings]
+        return transcript.text
 
-def library_exported(directory: Path, threads: int) -> Recogniser:
-    """Ours, with the graph as it was exported."""
-    return _pipeline(directory, threads, "fp32", None)
+    return Recogniser(Path.read_bytes, hear, lambda: 1 - last[0].inference / last[0].total)
 
 
 def library_int8(directory: Path, threads: int) -> Recogniser:
@@ -50,9 +62,7 @@ def onnx_runtime(directory: Path, threads: int) -> Recogniser:
 
     package = load_package(directory)
     featurizer = Featurizer(package.features)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
+    options = _session_options(threads)
     session = onnxruntime.InferenceSession(str(package.model_path()), options, providers=["CPUExecutionProvider"])
 
     def ready(clip: Path) -> Any:
@@ -66,15 +76,12 @@ def onnx_runtime(directory: Path, threads: int) -> Recogniser:
     return Recogniser(ready, hear)
 
 
-def sherpa_onnx(directory: Path, threads: int, precision: str = "fp32") -> Recogniser:
+def sherpa_onnx(directory: Path, threads: int, graph: str = "model.onnx") -> Recogniser:
     """`OfflineRecognizer.from_nemo_ctc`."""
     import sherpa_onnx as peer
 
-    from inference.package import load_package
-
-    package = load_package(directory)
     recognizer = peer.OfflineRecognizer.from_nemo_ctc(
-        model=str(package.model_path(precision)), tokens=str(package.vocabulary_path()), num_threads=threads
+        model=str(directory / graph), tokens=str(directory / "vocab.txt"), num_threads=threads
     )
 
     def hear(sound: Any) -> str:
@@ -88,30 +95,26 @@ def sherpa_onnx(directory: Path, threads: int, precision: str = "fp32") -> Recog
 
 
 def sherpa_onnx_int8(directory: Path, threads: int) -> Recogniser:
-    """The same with the package's int8 graph."""
-    return sherpa_onnx(directory, threads, "int8")
+    """The same with an int8 graph of `benchmarks.quantised`."""
+    return sherpa_onnx(directory, threads, "model.int8.onnx")
 
 
-def onnx_asr(directory: Path, threads: int, precision: str = "fp32") -> Recogniser:
+def onnx_asr(directory: Path, threads: int, quantization: str | None = None) -> Recogniser:
     """`load_model("nemo-conformer-ctc", …)`."""
     import onnx_asr as peer
-    import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
     recognizer = peer.load_model(
         "nemo-conformer-ctc",
         directory,
-        quantization=None if precision == "fp32" else precision,
-        sess_options=options,
+        quantization=quantization,
+        sess_options=_session_options(threads),
         providers=["CPUExecutionProvider"],
     )
     return Recogniser(_samples, lambda sound: str(recognizer.recognize(sound[0], sample_rate=sound[1])))
 
 
 def onnx_asr_int8(directory: Path, threads: int) -> Recogniser:
-    """The same with the package's int8 graph."""
+    """The same with an int8 graph of `benchmarks.quantised`."""
     return onnx_asr(directory, threads, "int8")
 
 
@@ -135,16 +138,13 @@ def nemo(checkpoint: Path, threads: int) -> Recogniser:
     return Recogniser(_samples, hear)
 
 
-def _pipeline(directory: Path, threads: int, precision: str, graph: Path | None) -> Recogniser:
-    from inference.model import SessionOptions
-    from inference.package import load_package
-    from inference.pipeline import Pipeline
-    from inference.types import Options
+def _session_options(threads: int) -> Any:
+    import onnxruntime
 
-    package = load_package(directory)
-    pipeline = Pipeline(package, SessionOptions(threads, spinning=threads > 1), precision, graph)
-    options = Options(limit_seconds=package.longest_seconds)  # the server's own limit is shorter
-    return Recogniser(Path.read_bytes, lambda data: pipeline.transcribe(data, options).text)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return options
 
 
 def _samples(clip: Path) -> tuple[Any, int]:
@@ -154,16 +154,17 @@ def _samples(clip: Path) -> tuple[Any, int]:
     return samples, int(rate)
 
 
-FP32: Mapping[str, Callable[[Path, int], Recogniser]] = {
-    "this library": library,
-    "this library, exported graph": library_exported,
-    "ONNX Runtime alone": onnx_runtime,
-    "sherpa-onnx": sherpa_onnx,
-    "onnx-asr": onnx_asr,
+KINDS: Mapping[str, Callable[[Path, int], Recogniser]] = {
+    function.__name__: function
+    for function in (
+        library,
+        library_int8,
+        onnx_runtime,
+        sherpa_onnx,
+        sherpa_onnx_int8,
+        onnx_asr,
+        onnx_asr_int8,
+        nemo,
+    )
 }
-INT8: Mapping[str, Callable[[Path, int], Recogniser]] = {
-    "this library, int8": library_int8,
-    "sherpa-onnx, int8": sherpa_onnx_int8,
-    "onnx-asr, int8": onnx_asr_int8,
-}
-NEMO: Mapping[str, Callable[[Path, int], Recogniser]] = {"NeMo": nemo}
+"""What `benchmarks.child` can be told to run."""

@@ -1,0 +1,37 @@
+"""onnx-asr behind FastAPI's thread pool. `python thread_pool.py PACKAGE PORT THREADS`; 0 is ONNX Runtime's default."""
+
+import io
+import sys
+from typing import Annotated
+
+import onnx_asr
+import onnxruntime
+import soundfile
+import uvicorn
+from fastapi import Body, FastAPI
+
+
+def application(directory: str, threads: int) -> FastAPI:
+    """Load the model, and serve it; `threads` are those inside one operator."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    recogniser = onnx_asr.load_model(
+        "nemo-conformer-ctc", directory, sess_options=options, providers=["CPUExecutionProvider"]
+    )
+    app = FastAPI()
+
+    @app.post("/transcribe")
+    def transcribe(sound: Annotated[bytes, Body(media_type="audio/wav")]) -> dict[str, str]:
+        samples, rate = soundfile.read(io.BytesIO(sound), dtype="float32")
+        return {"text": str(recogniser.recognize(samples, sample_rate=rate))}
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    return app
+
+
+if __name__ == "__main__":
+    app = application(sys.argv[1], int(sys.argv[3]))
+    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[2]), log_level="warning")
