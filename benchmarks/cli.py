@@ -2,12 +2,14 @@
 
 import argparse
 import shlex
+import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks import accuracy, contestants, entrants, fairness, lanes, machine, page, picture, serving
 from benchmarks.child import RATE
@@ -19,9 +21,12 @@ from benchmarks.options import parse
 from benchmarks.page import Measured
 from benchmarks.rounds import Division, Entrant, Failed, Program, take_turns
 from benchmarks.served import NotServing
+from benchmarks.wire import Refused
 from inference.cpu import usable_cpus
 from inference.errors import InferenceError
 from inference.package import Package, load_package
+
+Part = TypeVar("Part")
 
 _SERVER_CLIPS, _SERVER_SECONDS = 8, 5.0
 _FAIRNESS_ROUNDS, _LANE_STARTS, _LANES = 5, 7, 3
@@ -35,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         speed, heard = load_package(options.speed), load_package(options.accuracy)
         with tempfile.TemporaryDirectory() as scratch:
             measured = _measure(speed, heard, options, Path(scratch))
-    except (InferenceError, Failed, NotServing) as error:
+    except (InferenceError, Failed) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     command = f"python -m benchmarks {shlex.join(arguments)}"
@@ -55,14 +60,24 @@ def _measure(speed: Package, heard: Package, options: argparse.Namespace, scratc
     clips = cut(speech, [*options.lengths, 10.0], scratch)
     ours = contestants.this_server(speed)
     flood = fairness.Flood(pieces(speech, 1.0, 4), pieces(speech, 10.0, 4), options.clients, options.server_seconds)
-    without = options.without
     return Measured(
         library=_compare(speed, options, {seconds: clips[seconds] for seconds in options.lengths}, scratch),
-        heard=[] if "texts" in without else _listen(heard, options, scratch),
-        served=None if "servers" in without else _serve(speed, options, speech, scratch),
-        waits=None if "fairness" in without else fairness.measure(ours, flood, _FAIRNESS_ROUNDS, scratch),
-        lanes=None if "lanes" in without else lanes.measure(speed.directory, clips[10.0], _LANES, _LANE_STARTS),
+        heard=[] if "texts" in options.without else _listen(heard, options, scratch),
+        served=_part("servers", options, lambda: _serve(speed, options, speech, scratch)),
+        waits=_part("fairness", options, lambda: fairness.measure(ours, flood, _FAIRNESS_ROUNDS, scratch)),
+        lanes=_part("lanes", options, lambda: lanes.measure(speed.directory, clips[10.0], _LANES, _LANE_STARTS)),
     )
+
+
+def _part(name: str, options: argparse.Namespace, measure: Callable[[], Part]) -> Part | None:
+    """Measure what was not left out; a server that breaks down shall not cost the tables of the programs."""
+    if name in options.without:
+        return None
+    try:
+        return measure()
+    except (NotServing, Refused, OSError, EOFError, subprocess.CalledProcessError) as error:
+        print(f"benchmarks: {name} left out: {error!r}", file=sys.stderr)
+        return None
 
 
 def _compare(package: Package, options: argparse.Namespace, clips: Mapping[float, Path], scratch: Path) -> Compared:

@@ -9,6 +9,7 @@ from benchmarks.served import Served
 from benchmarks.wire import HttpLine, Line, Refused
 
 _PROBE_SECONDS = 0.05
+_PATIENCE = 60.0  # seconds; who has no answer by then has lost it
 
 
 class Loop:
@@ -30,11 +31,13 @@ class Loop:
         try:
             while (sent := time.perf_counter()) < self._end:
                 number = next(self._numbers) % len(self._messages)
-                if await line.ask(self._messages[number]) == self._expected[number]:
+                async with asyncio.timeout(_PATIENCE):
+                    text = await line.ask(self._messages[number])
+                if text == self._expected[number]:
                     self.seconds.append(time.perf_counter() - sent)
                 else:
                     self.wrong += 1
-        except (OSError, EOFError, Refused):
+        except (OSError, EOFError, Refused):  # TimeoutError is an OSError
             self.wrong += 1
 
 
@@ -44,7 +47,8 @@ async def one_by_one(server: Served, messages: Sequence[bytes]) -> tuple[list[st
     texts, seconds = [], []
     for message in messages:
         sent = time.perf_counter()
-        texts.append(await line.ask(message))
+        async with asyncio.timeout(_PATIENCE):
+            texts.append(await line.ask(message))
         seconds.append(time.perf_counter() - sent)
     await line.close()
     return texts, seconds
@@ -57,7 +61,8 @@ async def probe_health(server: Served, end: float) -> list[float]:
         return seconds
     line = await HttpLine.open(server.port)
     while (sent := time.perf_counter()) < end:
-        await line.get("/healthz")
+        async with asyncio.timeout(_PATIENCE):
+            await line.get("/healthz")
         seconds.append(time.perf_counter() - sent)
         await asyncio.sleep(_PROBE_SECONDS)
     await line.close()

@@ -60,7 +60,7 @@ def sherpa_server(package: Package, python: Path, processors: int) -> list[Conte
             websocket=True,
         )
         for workers, threads, batch in _distinct(
-            (processors, 1, 1), (processors, 1, 4), (1, processors, 1), (1, processors, 5), (3, 2, 5)
+            (processors, 1, 1), (processors, 1, 4), (1, processors, 5), (3, 2, 5)
         )
     ]
 

@@ -49,7 +49,7 @@ def _programs(parser: argparse.ArgumentParser) -> None:
     divisions = list(dict.fromkeys((Division(1, processors), Division(processors, 1))))
     programs = parser.add_argument_group("programs")
     programs.add_argument("--lengths", type=float, nargs="+", default=[1, 5, 10, 30], help="seconds of audio")
-    programs.add_argument("--rounds", type=int, default=10)
+    programs.add_argument("--rounds", type=int, default=8)
     programs.add_argument("--clock", choices=CLOCKS, default="wall", help="processor time bears a busy machine better")
     programs.add_argument(
         "--divisions", type=_division, nargs="+", default=divisions, help="processes x threads, such as 1x2 2x1"
@@ -62,7 +62,7 @@ def _servers(parser: argparse.ArgumentParser) -> None:
     servers.add_argument(
         "--servers-python", type=_program, default=python, help="environment of requirements-servers.txt"
     )
-    servers.add_argument("--server-rounds", type=int, default=6)
+    servers.add_argument("--server-rounds", type=int, default=5)
     servers.add_argument("--server-seconds", type=float, default=5.0, help="of full load in a round")
     servers.add_argument("--clients", type=int, default=8, help="at full load")
 

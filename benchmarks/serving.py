@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from benchmarks.closed_loop import Loop, one_by_one, probe_health
 from benchmarks.contestants import Contestant
-from benchmarks.served import Served
+from benchmarks.served import NotServing, Served
+from benchmarks.wire import Refused
 
 _IDLE_SECONDS = 2.0
 
@@ -117,9 +118,12 @@ class _Turn:
 
 
 def _try(contestant: Contestant, load: Load, scratch: Path) -> float:
-    with Served(contestant, scratch / "tried.log") as server:
-        turn = _Turn(server, load)
-        turn.take()
+    try:
+        with Served(contestant, scratch / "tried.log") as server:
+            turn = _Turn(server, load)
+            turn.take()
+    except (NotServing, Refused, OSError, EOFError):
+        return 0.0
     return turn.turns.rates[0]
 
 
