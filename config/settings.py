@@ -22,7 +22,9 @@ class Settings(BaseSettings):
 
     bind: str = Field("0.0.0.0:8000", description="Address and port to listen on.")
     model: Path = Field(_EMBEDDED_MODEL, description="Directory of the model package.")
-    precision: Literal["fp32", "int8"] = Field("fp32", description="Graph of the package to run: `fp32` or `int8`.")
+    precision: Literal["auto", "fp32", "int8"] = Field(
+        "auto", description="`fp32`, `int8`, or int8 where the package's plan passed its gate and it is faster here."
+    )
 
     workers: int | None = Field(None, ge=1, description="Gunicorn workers. From the processors where unset.")
     lanes: int | None = Field(None, ge=1, description="Pool processes of one worker. Likewise.")

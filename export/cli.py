@@ -78,9 +78,11 @@ def _add_random(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _add_quantise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    quantise = commands.add_parser("quantise", help="add an int8 graph, if the accuracy gate lets it pass")
+    quantise = commands.add_parser("quantise", help="add an int8 plan, if the accuracy gate lets one pass")
     quantise.add_argument("package", type=Path, metavar="models/NAME")
-    quantise.add_argument("--dev", type=Path, required=True, nargs="+", metavar="MANIFEST", help="NeMo's JSON lines")
+    source = quantise.add_mutually_exclusive_group(required=True)
+    source.add_argument("--dev", type=Path, nargs="+", metavar="MANIFEST", help="NeMo's JSON lines")
+    source.add_argument("--like", type=Path, metavar="PACKAGE", help="no gate: its plan, for random weights alone")
     quantise.add_argument("--report", type=Path, metavar="FILE", help="also write the table here, as Markdown")
     quantise.set_defaults(run=_quantise)
 
@@ -121,9 +123,12 @@ def _random(options: argparse.Namespace) -> int:
 
 
 def _quantise(options: argparse.Namespace) -> int:
-    from export.quantise import quantise
+    from export.quantise import quantise, take_over
 
-    quantise(options.package, options.dev, options.report)
+    if options.like:
+        take_over(options.package, options.like)
+    else:
+        quantise(options.package, options.dev, options.report)
     return 0
 
 

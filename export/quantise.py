@@ -1,91 +1,100 @@
-"""int8 through the accuracy gate: try, measure, keep the fastest that keeps the accuracy."""
+"""int8 through the accuracy gate: plan, measure, keep the fastest plan that keeps the accuracy."""
 
 import dataclasses
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
-from tqdm import tqdm
 
-from export.candidates import Recipe, quantise_graph, recipes, sensitivities
+from export.calibration import subsampling_ranges
+from export.candidates import describe, plans, sensitivities
 from export.errors import ExportError, RefusedByGate
 from export.gate import LARGEST_RISE, DevelopmentSet, Measured, report
 from export.manifest import read_manifests
 from export.package_writer import write_manifest
-from inference.package import Package, PackageFile, load_package, sha256
+from inference.package import Package, load_package, sha256
+from inference.rewriting.exported import Exported, UnknownGraph
+from inference.rewriting.rewrite import rewrite, write
+from inference.types import Int8Plan
 
-_FILE = "model.int8.onnx"
-_SENSITIVITY_CLIPS = 8
+_CLIPS = 16  # for sensitivities and ranges
 
 
 def quantise(directory: Path, manifests: Sequence[Path], report_path: Path | None = None) -> Package:
-    """Add an int8 graph to the package in `directory`; print the report, and write it to `report_path` too.
+    """Add an int8 plan to the package in `directory`; print the report, and write it to `report_path` too.
 
-    Raises RefusedByGate where WER rises by more than 0.2 points on any set with every recipe, and then nothing
-    in the package is changed; ExportError or InferenceError where the package or a manifest is unusable.
+    Graphs are measured as lanes run them. Raises RefusedByGate where WER rises by more than 0.2 points on any set with
+    every plan, and then the package has none afterwards; ExportError or InferenceError where the package or a manifest
+    is unusable.
     """
     package = load_package(directory)
     development = DevelopmentSet(package, read_manifests(manifests))
+    few = development.few(_CLIPS)
     source = package.model_path()
-    reference = development.measure("fp32", source)
-    if any(entry.words.percent == float("inf") for entry in reference.scores.values()):
-        raise ExportError("a test set holds no words, so that WER means nothing on it")
     with tempfile.TemporaryDirectory() as scratch:
-        ranked = sensitivities(source, Path(scratch), development.few(_SENSITIVITY_CLIPS))
-        candidates = _measure_all(source, Path(scratch), development, recipes([name for name, _ in ranked]))
-        passing = {recipe: found for recipe, found in candidates.items() if found.passes(reference)}
-        recipe = min(passing, key=lambda key: passing[key].seconds, default=None)
-        text = _whole_report(reference, candidates, recipe, ranked)
-        print(text)
-        if report_path:
-            report_path.write_text(text, encoding="utf-8")
-        if recipe is None:
-            smallest = min(found.rise(reference) for found in candidates.values())
-            raise RefusedByGate(f"WER rises by {smallest:.2f} points at least; {LARGEST_RISE} is the most allowed")
-        return _install(package, passing[recipe], _provenance(recipe, passing[recipe], reference, manifests))
+        reference = development.measure("fp32", _rewritten(source, Path(scratch)))
+        if any(entry.words.percent == float("inf") for entry in reference.scores.values()):
+            raise ExportError("a test set holds no words, so that WER means nothing on it")
+        ranges = subsampling_ranges(source, few)
+        ranked = sensitivities(source, few, ranges)
+        tried: dict[Int8Plan, Measured] = {}
+        chosen = None
+        exported = Exported(source)
+        for plan in plans([group for group, _ in ranked], ranges):
+            graph = Path(scratch) / f"{len(tried)}.onnx"
+            write(exported, graph, plan)
+            tried[plan] = development.measure(describe(plan), graph)
+            if tried[plan].passes(reference):  # the fastest come first
+                chosen = plan
+                break
+        text = _whole_report(reference, list(tried.values()), tried[chosen] if chosen else None, ranked)
+    print(text)
+    if report_path:
+        report_path.write_text(text, encoding="utf-8")
+    if chosen is None:
+        if package.int8 is not None:
+            write_manifest(dataclasses.replace(package, int8=None))
+        smallest = min(found.rise(reference) for found in tried.values())
+        raise RefusedByGate(f"WER rises by {smallest:.2f} points at least; {LARGEST_RISE} is the most allowed")
+    return _install(package, chosen, _provenance(tried[chosen], reference, manifests))
 
 
-def _measure_all(
-    source: Path, scratch: Path, development: DevelopmentSet, wanted: Sequence[Recipe]
-) -> dict[Recipe, Measured]:
-    measured = {}
-    for index, recipe in enumerate(tqdm(wanted, desc="candidates", unit="graph", disable=None)):
-        path = scratch / f"{index}.onnx"
-        quantise_graph(source, path, recipe)
-        measured[recipe] = development.measure(recipe.name, path)
-    return measured
+def take_over(directory: Path, other: Path) -> Package:
+    """Give a package of random weights the plan of another, for benchmarks of speed; no gate can judge them.
 
-
-def _install(package: Package, measured: Measured, provenance: Mapping[str, Any]) -> Package:
-    """Graph first, then the line that names it; an older int8 graph is struck off before either."""
-    directory = package.directory
-    fp32 = {"fp32": package.models["fp32"]}
-    if "int8" in package.models:
-        write_manifest(dataclasses.replace(package, models=fp32))
-    partial = directory / f".{_FILE}.partial"
-    try:
-        partial.write_bytes(measured.path.read_bytes())
-        partial.replace(directory / _FILE)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise ExportError(f"{directory / _FILE} cannot be written: {error}") from error
-    write_manifest(
-        dataclasses.replace(
-            package,
-            models={**fp32, "int8": PackageFile(_FILE, sha256(directory / _FILE))},
-            provenance={**package.provenance, "int8": provenance},
-        )
+    Raises ExportError where the other has no plan.
+    """
+    package, plan = load_package(directory), load_package(other).int8
+    if plan is None:
+        raise ExportError(f"{other} has no int8 plan")
+    noise = np.random.default_rng(0).normal(size=(package.features.mel_bins, 1000)).astype(np.float32)
+    ranges = subsampling_ranges(package.model_path(), [noise])
+    return _install(
+        package, dataclasses.replace(plan, ranges=ranges), {"taken_over_from": str(other.name), "gate": "none"}
     )
-    return load_package(directory)
 
 
-def _provenance(recipe: Recipe, found: Measured, reference: Measured, manifests: Sequence[Path]) -> dict[str, Any]:
+def _rewritten(source: Path, scratch: Path) -> Path:
+    target = scratch / "fp32.onnx"
+    try:
+        rewrite(source, target)
+    except UnknownGraph as error:
+        raise ExportError(f"{source} cannot be rewritten, and so not be planned in int8: {error}") from error
+    return target
+
+
+def _install(package: Package, plan: Int8Plan, provenance: dict[str, Any]) -> Package:
+    write_manifest(dataclasses.replace(package, int8=plan, provenance={**package.provenance, "int8": provenance}))
+    return load_package(package.directory)
+
+
+def _provenance(found: Measured, reference: Measured, manifests: Sequence[Path]) -> dict[str, Any]:
     return {
         "onnxruntime": onnxruntime.__version__,
-        "recipe": recipe.name,
-        "left_out": list(recipe.left_out),
+        "plan": found.name,
         "manifests": {"/".join(path.resolve().parts[-2:]): sha256(path) for path in manifests},
         "largest_rise_of_wer": round(found.rise(reference), 3),
         "wer": {
@@ -97,13 +106,13 @@ def _provenance(recipe: Recipe, found: Measured, reference: Measured, manifests:
 
 def _whole_report(
     reference: Measured,
-    candidates: Mapping[Recipe, Measured],
-    chosen: Recipe | None,
-    ranked: Sequence[tuple[str, float]],
+    candidates: Sequence[Measured],
+    chosen: Measured | None,
+    ranked: Sequence[tuple[tuple[str, ...], float]],
 ) -> str:
-    table = report(reference, list(candidates.values()), candidates[chosen] if chosen else None)
-    worst = "\n".join(f"| {name} | {error:.4f} |" for name, error in ranked[:10])
+    table = report(reference, candidates, chosen)
+    worst = "\n".join(f"| {', '.join(group)} | {divergence:.6f} |" for group, divergence in ranked)
     return (
-        f"{table}\nNodes that mind most, each quantised alone (mean absolute error of the log-probabilities):\n\n"
-        f"| node | error |\n| --- | --- |\n{worst}\n"
+        f"{table}\nKinds of products, each rounded alone (divergence from fp32, nats a step):\n\n"
+        f"| kind | divergence |\n| --- | --- |\n{worst}\n"
     )

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from inference.cpu import usable_cpus
 from inference.errors import InferenceError
+from inference.loading import CACHE, load
 from inference.model import SessionOptions
 from inference.package import load_package
 from inference.pipeline import Pipeline
@@ -24,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print a line for each file; return 0, 1 where a file failed, 2 where the model did."""
     options = _parser().parse_args(arguments)
     try:
-        pipeline = Pipeline(load_package(options.model), SessionOptions(threads=options.threads), options.precision)
+        session = SessionOptions(threads=options.threads)
+        pipeline = load(load_package(options.model), session, options.precision, options.cache).pipeline
     except InferenceError as error:
         print(error, file=sys.stderr)
         return 2
@@ -56,7 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m inference", description="Transcribe audio files.")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="WAV, FLAC or OGG")
     parser.add_argument("--model", type=Path, default=_EMBEDDED_MODEL, help="model package (default: the embedded one)")
-    parser.add_argument("--precision", default="fp32", help="graph of the package to use: fp32 or int8")
+    parser.add_argument("--precision", choices=("auto", "fp32", "int8"), default="auto", help="(default: auto)")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="for graphs prepared for this machine")
     parser.add_argument("--threads", type=int, default=usable_cpus(), help="ONNX Runtime threads (default: all)")
     parser.add_argument("--overlength", choices=("clip", "reject"), default="clip", help="audio over the limit")
     parser.add_argument("--limit-seconds", type=float, default=10.0, help="the limit (default: %(default)s)")

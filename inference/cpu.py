@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
+_CPUINFO = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +52,15 @@ def _quota(cgroup: Path) -> float:
     if quota in {"max", "-1"}:
         return math.inf
     return int(quota) / int(period)
+
+
+def has_int8_products(cpuinfo: Path = _CPUINFO) -> bool:
+    """Whether there are instructions for products of 8-bit numbers with 32-bit sums: VNNI, or Arm's dot products.
+
+    False where the system does not tell.
+    """
+    try:
+        words = set(cpuinfo.read_text(encoding="utf-8").split())
+    except OSError:
+        return False
+    return bool(words & {"avx512_vnni", "avx_vnni", "asimddp"})

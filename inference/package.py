@@ -18,6 +18,7 @@ import yaml
 
 from inference.errors import PackageError
 from inference.features import FeatureParameters
+from inference.types import Int8Plan
 
 MANIFEST = "model.yaml"
 FORMAT = 1
@@ -56,6 +57,8 @@ class Package:
     licence: str
     source: str
     """Where the weights come from."""
+    int8: Int8Plan | None = None
+    """How lanes may compute faster; only where that passed the accuracy gate."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Versions and settings of the export."""
     accuracy: tuple[Mapping[str, Any], ...] = ()
@@ -75,6 +78,11 @@ class Package:
     def model_path(self, precision: str = "fp32") -> Path:
         """Return the file of the graph; raise PackageError where the package has none."""
         return self.directory / self.graph(precision).path
+
+    def fingerprint(self, precision: str) -> str:
+        """Tell graphs as they are computed from each other: by weights, precision and plan."""
+        weights = self.graph().sha256
+        return weights if precision == "fp32" else hashlib.sha256(f"{weights} {self.int8}".encode()).hexdigest()
 
     def vocabulary_path(self) -> Path:
         """Return the file of pieces."""

@@ -19,7 +19,10 @@ import onnxruntime as ort
 from inference import rewriting
 from inference.errors import PackageError
 from inference.package import Package
+from inference.types import Int8Plan
 
+PRECISIONS = ("fp32", "int8")
+"""Of prepared graphs."""
 _REWRITTEN, _GRAPH, _WEIGHTS = "rewritten.onnx", "model.onnx", "model.weights"
 _SMALLEST_MAPPED = 1024  # bytes; smaller constants stay in the graph
 
@@ -27,11 +30,14 @@ _SMALLEST_MAPPED = 1024  # bytes; smaller constants stay in the graph
 def prepare(package: Package, precision: str, cache: Path) -> Path:
     """Return the prepared graph of a package, made now where the cache has none for this machine.
 
-    Raises OSError where the cache cannot be written, PackageError where ONNX Runtime cannot, or where the package has
-    no such precision.
+    `precision` is `fp32`, or `int8` where the package has a plan for it. Raises OSError where the cache cannot be
+    written, PackageError where ONNX Runtime cannot, or where the package has no such precision.
     """
+    if precision not in PRECISIONS or (precision == "int8" and package.int8 is None):
+        raise PackageError(f"{package.directory} has no {precision} plan")
+    plan = package.int8 if precision == "int8" else None
     family = f"{package.name}-{precision}-"
-    directory = cache / f"{family}{_fingerprint(package.graph(precision).sha256)}"
+    directory = cache / f"{family}{_fingerprint(package.fingerprint(precision))}"
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / f"{family}lock").open("w") as lock:
         # All lanes come here at once on the first start: one works, the others wait for it.
@@ -39,12 +45,12 @@ def prepare(package: Package, precision: str, cache: Path) -> Path:
         if not directory.exists():
             for outdated in cache.glob(f"{family}*/"):
                 shutil.rmtree(outdated)
-            _make(package.model_path(precision), directory)
+            make(package.model_path(), directory, plan)
     return directory / _GRAPH
 
 
 def _fingerprint(graph: str) -> str:
-    """Name all that a prepared graph depends on: the weights, our rewriting, ONNX Runtime, the processor."""
+    """Name all that a prepared graph depends on: the weights, the plan, our rewriting, ONNX Runtime, the processor."""
     parts = f"{graph} {rewriting.VERSION} {ort.__version__} {_processor()}"
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
@@ -59,13 +65,15 @@ def _processor() -> str:
     return " ".join(sorted(told))
 
 
-def _make(model: Path, directory: Path) -> None:
-    """Write into a temporary directory that takes its name when it is whole."""
+def make(model: Path, directory: Path, plan: Int8Plan | None = None) -> None:
+    """Prepare the graph `model` in a temporary directory that takes its name when it is whole.
+
+    Raises OSError and PackageError as `prepare` does; a graph that is not known cannot follow a plan.
+    """
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=directory.parent))
     try:
         rewritten = partial / _REWRITTEN
-        if rewriting.rewrite_apart(model, rewritten):
-            model = rewritten
+        source = _rewritten(model, rewritten, plan)
         options = ort.SessionOptions()
         options.optimized_model_filepath = str(partial / _GRAPH)
         options.log_severity_level = 3  # ONNX Runtime warns that the file is for this machine alone: that is the point
@@ -76,7 +84,7 @@ def _make(model: Path, directory: Path) -> None:
         }.items():
             options.add_session_config_entry(key, value)
         try:
-            ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+            ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime raises a class of its own for each status code, a full disk included
             raise PackageError(f"{model} cannot be prepared: {error}") from error
         rewritten.unlink(missing_ok=True)
@@ -84,3 +92,11 @@ def _make(model: Path, directory: Path) -> None:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _rewritten(model: Path, target: Path, plan: Int8Plan | None) -> Path:
+    if rewriting.rewrite_apart(model, target, plan):
+        return target
+    if plan is not None:
+        raise PackageError(f"{model} cannot be computed as its int8 plan says")
+    return model

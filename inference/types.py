@@ -24,6 +24,18 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class Int8Plan:
+    """Which products are computed in eight bits; by the kind of their modules (`inference/rewriting/products.py`)."""
+
+    once: tuple[str, ...] = ()
+    """Activations rounded to eight bits."""
+    twice: tuple[str, ...] = ()
+    """Activations rounded, and what that left over rounded in turn: nearer to fp32, and slower."""
+    ranges: tuple[float, float] = (0.0, 0.0)
+    """The usual largest outputs of the two subsampling convolutions."""
+
+
+@dataclass(frozen=True, slots=True)
 class Waveform:
     """Sound as the model wants it."""
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from inference.errors import DeadlineExceeded, PackageError, WorkCancelled
+from inference.errors import DeadlineExceeded, WorkCancelled
+from inference.loading import load
 from inference.model import SessionOptions
 from inference.package import Package
 from inference.pipeline import Pipeline
-from inference.prepared import prepare
 from inference.process import die_with
 from inference.types import Options, Transcript
 
@@ -37,6 +37,7 @@ class Setup:
 
     package: Package
     precision: str
+    """`auto`, `fp32` or `int8`."""
     session_options: SessionOptions
     options: Options
     cache: Path
@@ -66,6 +67,8 @@ class Ready:
     """Time it took, so that the parent can predict before the first request."""
     prepared: bool
     """Whether the graph prepared for this machine is in use, whose weights all lanes share."""
+    precision: str
+    """`fp32` or `int8`, as it is computed."""
 
 
 class _Process:
@@ -87,12 +90,13 @@ def initialise(setup: Setup, control: Control) -> None:
 def warm_up() -> Ready:
     """Load the model and send a canary clip through every stage; raise PackageError where it cannot be loaded."""
     setup = _Process.setup
-    _Process.pipeline, prepared = _load(setup)
+    loaded = load(setup.package, setup.session_options, setup.precision, setup.cache)
+    _Process.pipeline = loaded.pipeline
     canary = _canary(setup.package.features.sample_rate)
     started = time.perf_counter()
     # By the default options: a limit below the canary's length is the requests' affair.
     _Process.pipeline.transcribe(canary)
-    return Ready(_CANARY_SECONDS, time.perf_counter() - started, prepared)
+    return Ready(_CANARY_SECONDS, time.perf_counter() - started, loaded.prepared, loaded.precision)
 
 
 def run(task: Task) -> Transcript:
@@ -105,15 +109,6 @@ def run(task: Task) -> Transcript:
             raise DeadlineExceeded("the deadline passed while the audio was being transcribed")
 
     return _Process.pipeline.transcribe(task.data, _Process.setup.options, checkpoint)
-
-
-def _load(setup: Setup) -> tuple[Pipeline, bool]:
-    """Load the prepared graph, or the package's own where there is no writing or reading the cache."""
-    try:
-        graph = prepare(setup.package, setup.precision, setup.cache)
-        return Pipeline(setup.package, setup.session_options, setup.precision, graph), True
-    except (OSError, PackageError):
-        return Pipeline(setup.package, setup.session_options, setup.precision), False
 
 
 def _canary(sample_rate: int) -> bytes:

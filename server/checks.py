@@ -3,13 +3,14 @@
 from config.settings import Settings
 from inference.audio import require_resampler
 from inference.errors import PackageError
+from inference.loading import choose_precision
 from inference.package import Package, load_package
 
 
 def checked_package(settings: Settings) -> Package:
     """Load the package, its checksums compared; raise PackageError or MissingDependency where it cannot be served."""
     package = load_package(settings.model)
-    package.model_path(settings.precision)
+    choose_precision(package, settings.precision)
     require_resampler(settings.resampler)
     if settings.clip_seconds > package.longest_seconds:
         raise PackageError(

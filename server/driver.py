@@ -82,8 +82,11 @@ class Driver:
         self._backlog.observe(canary.canary_seconds, canary.compute_seconds)
         self.came_up = True
         self._show(ready=True)
+        metrics.PRECISION.labels(canary.precision).set(1)
         seconds = round(canary.compute_seconds, 3)
-        logger.bind(pid=self._lane.pid, canary_seconds=seconds, prepared_graph=canary.prepared).info("lane ready")
+        logger.bind(
+            pid=self._lane.pid, canary_seconds=seconds, prepared_graph=canary.prepared, precision=canary.precision
+        ).info("lane ready")
 
     async def _serve(self) -> str:
         """Work until the lane is unfit for more; return why."""

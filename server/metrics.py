@@ -34,6 +34,12 @@ QUEUED_AUDIO_SECONDS = Gauge(
 )
 RUNNING = Gauge("asr_running_requests", "Clips in a lane.", multiprocess_mode="livesum")
 LANES = Gauge("asr_lanes", "Lanes by state: ready or down.", ["state"], multiprocess_mode="livesum")
+PRECISION = Gauge(
+    "asr_precision",
+    "1 for the precision in which lanes compute: fp32 or int8.",
+    ["precision"],
+    multiprocess_mode="livemax",
+)
 REAL_TIME_FACTOR = Gauge(
     "asr_real_time_factor", "Compute seconds for a second of audio, moving.", multiprocess_mode="livemax"
 )

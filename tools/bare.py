@@ -10,13 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from inference.loading import load
 from inference.model import SessionOptions
 from inference.package import Package, load_package
-from inference.pipeline import Pipeline
-from inference.prepared import prepare
 from inference.types import Options
 
-_CACHE = Path(__file__).parent.parent / "build" / "cache"
 _START_SECONDS = 120.0
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # as in gunicorn.conf.py
 
@@ -43,7 +41,7 @@ class BareLibrary:
         processes: int,
         options: SessionOptions,
         limit_seconds: float = 10.0,
-        precision: str = "fp32",
+        precision: str = "auto",
     ) -> None:
         self._package = load_package(package)
         self._arguments = (options, Options(limit_seconds=limit_seconds), precision)
@@ -100,8 +98,7 @@ class BareLibrary:
 def _serve(
     pipe: Connection, package: Package, session_options: SessionOptions, options: Options, precision: str
 ) -> None:
-    graph = prepare(package, precision, _CACHE)  # as the server's lanes do
-    pipeline = Pipeline(package, session_options, precision, graph)
+    pipeline = load(package, session_options, precision).pipeline  # as the server's lanes do
     pipe.send("ready")
     while True:
         try:

@@ -17,8 +17,8 @@ import uvloop
 from tqdm import tqdm
 
 from inference.errors import InferenceError
+from inference.loading import load
 from inference.package import load_package
-from inference.pipeline import Pipeline
 from tools import plots
 from tools.client import Client
 from tools.clips import REPOSITORY, Clip, make_clips
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         with ExitStack() as stack:
-            pipeline = Pipeline(load_package(options.model), precision=options.precision)
+            pipeline = load(load_package(options.model), precision=options.precision).pipeline
             clips = make_clips(pipeline, [CLIP_SECONDS] * 8, limit_seconds=10.0)
             host, port = _server(options, stack)
             trials = uvloop.run(_find(host, port, clips, options))

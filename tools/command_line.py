@@ -11,7 +11,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """Add `--model` and `--precision`."""
     default = REPOSITORY / "models" / "hi-demo"
     parser.add_argument("--model", type=Path, default=default, help="model package (default: the embedded one)")
-    parser.add_argument("--precision", default="fp32", choices=("fp32", "int8"), help="(default: fp32)")
+    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "int8"), help="(default: auto)")
 
 
 def at_least(least: float, kind: Callable[[str], float] = float) -> Callable[[str], float]:

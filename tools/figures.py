@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from inference.cpu import usable_cpus
 from inference.errors import InferenceError
+from inference.loading import load
 from inference.model import SessionOptions
 from inference.package import load_package
-from inference.pipeline import Pipeline
 from tools.bare import BareLibrary
 from tools.client import Answer, Client
 from tools.clips import Clip, make_clips
@@ -176,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         session = SessionOptions(threads=options.threads)
-        pipeline = Pipeline(load_package(options.model), session, options.precision)
+        pipeline = load(load_package(options.model), session, options.precision).pipeline
         clips = make_clips(pipeline, [_CLIP_SECONDS] * 8, limit_seconds=10.0)
         for name in options.figures or FIGURES:
             with ExitStack() as stack:

@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     ways = {name: way for name, way in WAYS.items() if options.only in name or way == Way()}
     try:
-        graph = load_package(options.model).model_path(options.precision)
+        graph = load_package(options.model).model_path()
     except InferenceError as error:
         print(error, file=sys.stderr)
         return 2

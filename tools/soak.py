@@ -15,8 +15,8 @@ import uvloop
 from tqdm import tqdm
 
 from inference.errors import InferenceError
+from inference.loading import load
 from inference.package import load_package
-from inference.pipeline import Pipeline
 from tools import plots
 from tools.capacity import saturated_rate
 from tools.client import Answer, Client
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     try:
-        pipeline = Pipeline(load_package(options.model), precision=options.precision)
+        pipeline = load(load_package(options.model), precision=options.precision).pipeline
         lengths = spread_lengths(_SHORTEST, _LONGEST, _LENGTHS)
         clips = make_clips(pipeline, lengths, limit_seconds=_LONGEST)
         with LocalServer(_settings(options), log=options.out / "server.log") as server:

@@ -11,9 +11,9 @@ from tqdm import tqdm
 from config.profile import Profile, write_profile
 from inference.cpu import usable_cpus
 from inference.errors import InferenceError
+from inference.loading import choose_precision, load
 from inference.model import SessionOptions
 from inference.package import load_package
-from inference.pipeline import Pipeline
 from tools import plots
 from tools.bare import BareLibrary
 from tools.clips import REPOSITORY, make_clips
@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cpus = usable_cpus()
     try:
         results = measure(options.model, options.precision, divisions(cpus), options.seconds, options.rounds)
-        graph = load_package(options.model).graph(options.precision).sha256
+        package = load_package(options.model)
+        graph = package.fingerprint(choose_precision(package, options.precision))
     except InferenceError as error:
         print(error, file=sys.stderr)
         return 2
@@ -86,7 +87,7 @@ def measure(
 ) -> dict[Division, Measured]:
     """Go round all candidates `rounds` times, so that a machine that slows down slows all of them."""
     results = {division: Measured() for division in candidates}
-    pipeline = Pipeline(load_package(model), precision=precision)
+    pipeline = load(load_package(model), precision=precision).pipeline
     clips = [clip.data for clip in make_clips(pipeline, [_CLIP_SECONDS] * 4, limit_seconds=_CLIP_SECONDS)]
     with tqdm(total=rounds * len(candidates), unit="run", disable=None) as bar:
         for _ in range(rounds):

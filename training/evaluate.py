@@ -18,16 +18,16 @@ from tqdm import tqdm
 from export.package_writer import write_manifest as write_package_manifest
 from export.scoring import ErrorRate, Score, score
 from inference.errors import InferenceError
+from inference.loading import load
 from inference.model import SessionOptions
 from inference.package import Package, load_package
-from inference.pipeline import Pipeline
 from inference.types import Options
 from training.files import RecipeError, command, read_manifest, write_manifest
 
 
 def transcribe(package: Package, rows: list[dict[str, Any]], precision: str, threads: int) -> list[str]:
     """Text of every clip, by the package."""
-    pipeline = Pipeline(package, SessionOptions(threads=threads), precision)
+    pipeline = load(package, SessionOptions(threads=threads), precision).pipeline
     options = Options(limit_seconds=package.longest_seconds)
     texts = []
     for row in tqdm(rows, unit="clip", desc=package.name, disable=None):

@@ -6,22 +6,28 @@ the weights, as `conformer.py` and `attention.py` tell, and taken only if it giv
 is not a plain Conformer-CTC nothing is rewritten: it serves as it is, only slower.
 """
 
+import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
-VERSION = 1
+from inference.types import Int8Plan
+
+VERSION = 2
 """Of the rewriting: graphs prepared by another one are made anew."""
 
 _ROOT = Path(__file__).parents[2]
 
 
-def rewrite_apart(source: Path, target: Path) -> bool:
-    """Write the rewritten graph to `target` in a process of its own; tell whether there is one.
+def rewrite_apart(source: Path, target: Path, plan: Int8Plan | None = None) -> bool:
+    """Write the graph, in int8 as `plan` says, to `target` in a process of its own; tell whether there is one.
 
     The process takes all the memory with it that the `onnx` package and a few copies of the weights need.
     """
     command = [sys.executable, "-m", "inference.rewriting", str(source.resolve()), str(target.resolve())]
+    if plan is not None:
+        command.append(json.dumps(asdict(plan)))
     try:
         finished = subprocess.run(command, cwd=_ROOT, capture_output=True, check=False)  # noqa: S603 # our own module
     except OSError:  # no such interpreter, or no memory for another process

@@ -1,12 +1,18 @@
-"""`python -m inference.rewriting SOURCE TARGET`: rewrite a graph, or say why not and exit with 1."""
+"""`python -m inference.rewriting SOURCE TARGET [PLAN]`: rewrite a graph, or say why not and exit with 1.
 
+PLAN is an Int8Plan as JSON.
+"""
+
+import json
 import sys
 from pathlib import Path
 
 from inference.rewriting.exported import UnknownGraph
 from inference.rewriting.rewrite import rewrite
+from inference.types import Int8Plan
 
+plan = Int8Plan(**json.loads(sys.argv[3])) if len(sys.argv) > 3 else None
 try:
-    rewrite(Path(sys.argv[1]), Path(sys.argv[2]))
+    rewrite(Path(sys.argv[1]), Path(sys.argv[2]), plan)
 except UnknownGraph as reason:
     sys.exit(f"not rewritten: {reason}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from inference.rewriting.exported import Exported
 from inference.rewriting.graph import Graph, Value, integers
+from inference.rewriting.products import Products
 from inference.types import Float32Array
 
 _READY_STEPS = 750  # 30 s: the embedded tables of longer clips would make the weights much larger, for few clips
@@ -63,8 +64,9 @@ def positions(graph: Graph, exported: Exported, x: Value) -> Positions:
     )
 
 
-def attention(graph: Graph, exported: Exported, module: str, x: Value, place: Positions) -> Value:
+def attention(products: Products, exported: Exported, module: str, x: Value, place: Positions) -> Value:
     """`[steps, width]` → `[steps, width]`."""
+    graph = products.graph
     u, v = (exported.parameter(f"{module}/pos_bias_{letter}") for letter in "uv")
     heads, head = u.shape
     scale = np.float32(head**-0.5)
@@ -72,7 +74,10 @@ def attention(graph: Graph, exported: Exported, module: str, x: Value, place: Po
     # The bias of the keys adds the same to all scores of a step, which softmax takes away again; that of the values
     # comes through softmax as it is, since a step's weights sum to one.
     weights[0] = weights[0] * scale
-    query, key, value = (graph("Reshape", graph("MatMul", x, each), integers(-1, heads, head)) for each in weights)
+    query, key, value = (
+        graph("Reshape", products(f"{module}/linear_{name}", x, each), integers(-1, heads, head))
+        for name, each in zip("qkv", weights, strict=True)
+    )
     query_bias = exported.parameter(f"{module}/linear_q.bias").reshape(heads, head)
     by_content = _products(graph, graph("Add", query, (query_bias + u) * scale), key)
     relative = _relative_positions(graph, exported.product(f"{module}/linear_pos"), place)
@@ -82,7 +87,7 @@ def attention(graph: Graph, exported: Exported, module: str, x: Value, place: Po
     heard = graph("Transpose", graph("ort:FusedMatMul", heed, value, transBatchB=1), perm=[1, 0, 2])
     out = exported.product(f"{module}/linear_out")
     bias = exported.parameter(f"{module}/linear_out.bias") + exported.parameter(f"{module}/linear_v.bias") @ out
-    return graph("Gemm", graph("Reshape", heard, integers(-1, heads * head)), out, bias)
+    return products(f"{module}/linear_out", graph("Reshape", heard, integers(-1, heads * head)), out, bias)
 
 
 def _products(graph: Graph, left: Value, right: Value) -> Value:

@@ -7,37 +7,56 @@ import onnxruntime as ort
 
 from inference.rewriting.conformer import conformer
 from inference.rewriting.exported import Exported, UnknownGraph
-from inference.types import Float32Array
+from inference.types import Float32Array, Int8Plan
 
 _PROBES = (9, 230)  # frames; odd steps and even ones
 _LARGEST_DIFFERENCE = 1e-3  # of log-probabilities; rounding makes 1e-5, another function some tenths at least
+_LARGEST_MEAN_OF_INT8 = 1.0  # rounding to eight bits makes some tenths, and noise excites ranges that speech does not
 
 
-def rewrite(source: Path, target: Path) -> None:
+def rewrite(source: Path, target: Path, plan: Int8Plan | None = None) -> None:
     """Write to `target` what `source` computes for one clip at full length; raise UnknownGraph where that is not sure.
 
-    Inputs and output are those of `source`; `length` is not read.
+    With a plan, the graph computes in int8 what the plan names; that it is the same function is made sure of in fp32,
+    and of int8 only that it comes near. Inputs and output are those of `source`; `length` is not read.
     """
     exported = Exported(source)
+    probes = [
+        np.random.default_rng(frames).normal(size=(1, exported.mel_bins, frames)).astype(np.float32)
+        for frames in _PROBES
+    ]
+    expected = _answers(source, probes)
     try:
-        graph, output = conformer(exported)
-    except (ValueError, IndexError) as error:  # weights of other shapes
-        raise UnknownGraph(f"the weights do not fit together: {error}") from error
-    graph.save(target, exported.mel_bins, output)
-    try:
-        _compare(source, target, exported.mel_bins)
+        write(exported, target, None)
+        _compare(_differences(_answers(target, probes), expected).max(), _LARGEST_DIFFERENCE)
+        if plan is not None:
+            write(exported, target, plan)
+            _compare(_differences(_answers(target, probes), expected).mean(), _LARGEST_MEAN_OF_INT8)
     except UnknownGraph:
-        target.unlink()
+        target.unlink(missing_ok=True)
         raise
 
 
-def _compare(source: Path, target: Path, mel_bins: int) -> None:
+def write(exported: Exported, target: Path, plan: Int8Plan | None) -> None:
+    """Write the rewritten graph without a look at what it answers; raise UnknownGraph where something is missing."""
+    try:
+        graph, output = conformer(exported, plan)
+    except (ValueError, IndexError) as error:  # weights of other shapes
+        raise UnknownGraph(f"the weights do not fit together: {error}") from error
+    graph.save(target, exported.mel_bins, output)
+
+
+def _compare(difference: float, largest: float) -> None:
     """Names say little: what counts is that both graphs answer alike."""
-    probes = [np.random.default_rng(frames).normal(size=(1, mel_bins, frames)).astype(np.float32) for frames in _PROBES]
-    for expected, found in zip(_answers(source, probes), _answers(target, probes), strict=True):
-        difference = np.abs(found - expected).max() if found.shape == expected.shape else np.inf
-        if not difference < _LARGEST_DIFFERENCE:
-            raise UnknownGraph(f"it answers otherwise: log-probabilities differ by {difference}")
+    if not difference < largest:
+        raise UnknownGraph(f"it answers otherwise: log-probabilities differ by {difference}")
+
+
+def _differences(found: list[Float32Array], expected: list[Float32Array]) -> Float32Array:
+    """Of all numbers of all answers; infinite where the shapes differ."""
+    if [each.shape for each in found] != [each.shape for each in expected]:
+        return np.array([np.inf], dtype=np.float32)
+    return np.concatenate([np.abs(a - b).ravel() for a, b in zip(found, expected, strict=True)])
 
 
 def _answers(path: Path, probes: list[Float32Array]) -> list[Float32Array]:

@@ -6,7 +6,7 @@ from tests.end_to_end.gunicorn_server import PATIENCE, GunicornServer
 
 WRONG = {
     "no model": ({"ASR_MODEL": "/nowhere"}, ["/nowhere/model.yaml does not exist", "ASR_MODEL"]),
-    "a precision that the model has not": ({"ASR_PRECISION": "int8"}, ["no int8 model"]),
+    "a precision that the model has not": ({"ASR_PRECISION": "int8"}, ["no int8 plan"]),
     "one bad setting": ({"ASR_OVERLENGTH": "cut"}, ["ASR_OVERLENGTH", "'clip' or 'reject'"]),
     "two bad settings": ({"ASR_LANES": "0", "ASR_LOG_LEVEL": "LOUD"}, ["ASR_LANES", "ASR_LOG_LEVEL", "'DEBUG'"]),
     "clips longer than the model takes": ({"ASR_CLIP_SECONDS": "100000"}, ["ASR_CLIP_SECONDS", "at most"]),

@@ -27,8 +27,8 @@ def test_same_to_the_last_bit_where_nothing_is_rewritten(package, tmp_path, monk
 
 def test_made_once_however_many_ask(package, tmp_path, monkeypatch):
     made = []
-    make = prepared._make
-    monkeypatch.setattr(prepared, "_make", lambda *arguments: (made.append(arguments), make(*arguments)))
+    make = prepared.make
+    monkeypatch.setattr(prepared, "make", lambda *arguments: (made.append(arguments), make(*arguments)))
     with ThreadPoolExecutor(4) as executor:
         paths = set(executor.map(lambda _: prepared.prepare(package, "fp32", tmp_path), range(4)))
     assert len(paths) == len(made) == 1

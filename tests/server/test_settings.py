@@ -59,7 +59,7 @@ def test_every_wrong_value_is_named_at_once(monkeypatch):
     with pytest.raises(InvalidSettings) as caught:
         read_settings()
     assert str(caught.value).splitlines() == [
-        "ASR_PRECISION=fp8: Input should be 'fp32' or 'int8'",
+        "ASR_PRECISION=fp8: Input should be 'auto', 'fp32' or 'int8'",
         "ASR_LANES=0: Input should be greater than or equal to 1",
     ]
 
