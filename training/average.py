@@ -6,13 +6,15 @@ Usage: python -m training.average training/work/run --last 6 --out training/work
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from export.configuration import Shape
 from training.checkpoint import weights
 from training.files import RecipeError, atomic_path, command
-from training.model import Shape, build
+from training.model import SHAPE, build
 
 
 def average(paths: list[Path]) -> dict[str, torch.Tensor]:
@@ -31,7 +33,7 @@ def shape_of(state: dict[str, torch.Tensor]) -> Shape:
     """Read the size of the Conformer off its weights."""
     layers = 1 + max(int(name.split(".")[2]) for name in state if name.startswith("encoder.layers."))
     width = state["encoder.layers.0.norm_out.weight"].shape[0]
-    return Shape(width=width, layers=layers)
+    return replace(SHAPE, width=width, layers=layers)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import argparse
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from training.checkpoint import Progress, load_latest, save
 from training.curves import Curves
 from training.dataset import Arena, Batch, Draw, Group, Stream
 from training.files import RecipeError, atomic_path, command, read_manifest
-from training.model import Shape, build, make_tokenizer
+from training.model import SHAPE, build, make_tokenizer
 from training.team import Team, launch
 from training.validate import character_error_rate
 
@@ -182,8 +182,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=Plan.steps)
     parser.add_argument("--batch-seconds", type=float, default=Plan.batch_seconds)
     parser.add_argument("--peak", type=float, default=Plan.peak)
-    parser.add_argument("--width", type=int, default=Shape.width)
-    parser.add_argument("--layers", type=int, default=Shape.layers)
+    parser.add_argument("--width", type=int, default=SHAPE.width)
+    parser.add_argument("--layers", type=int, default=SHAPE.layers)
     parser.add_argument("--processes", type=int, default=None, help="default: one for each CPU, or one beside a GPU")
     return parser.parse_args()
 
@@ -192,7 +192,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
     """What every process does."""
     torch.manual_seed(Plan.seed)
     plan = Plan(minutes=options.minutes, steps=options.steps, batch_seconds=options.batch_seconds, peak=options.peak)
-    model = build(Shape(width=options.width, layers=options.layers), options.work / "tokenizer")
+    model = build(replace(SHAPE, width=options.width, layers=options.layers), options.work / "tokenizer")
     trainer = Trainer(model, plan, options.work, team)
     torch.manual_seed(Plan.seed + 1000 * team.rank + trainer.progress.steps)
     if team.rank == 0:

@@ -23,7 +23,8 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def nemo_checkpoint_file(tmp_path_factory) -> Path:
     """A real .nemo file: a Conformer-CTC of the medium model's kind, small enough to export in seconds."""
-    from export.random_model import Shape, random_checkpoint
+    from export.configuration import Shape
+    from export.random_model import random_checkpoint
 
     path = tmp_path_factory.mktemp("nemo") / "tiny.nemo"
     random_checkpoint(Shape(width=32, layers=2, heads=4, positions=300), seed=7, save_to=path)

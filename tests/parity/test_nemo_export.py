@@ -81,7 +81,8 @@ def test_command_exports_and_verifies(nemo_checkpoint_file, tmp_path, capsys):
 
 
 def test_verify_notices_another_model(nemo_checkpoint_file, tmp_path, capsys):
-    from export.random_model import Shape, random_checkpoint
+    from export.configuration import Shape
+    from export.random_model import random_checkpoint
 
     other = random_checkpoint(Shape(width=32, layers=2, heads=4, positions=300), seed=8)
     write_package(other, tmp_path / "other", LABELS)
