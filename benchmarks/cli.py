@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks import accuracy, contestants, entrants, fairness, lanes, machine, page, picture, serving
+from benchmarks import accuracy, contestants, fairness, lanes, machine, page, picture, quantised, serving
 from benchmarks.child import RATE
 from benchmarks.clips import cut, pieces
 from benchmarks.compared import Compared
-from benchmarks.entrants import Checkpoint
+from benchmarks.entrants import Checkpoint, Subject
 from benchmarks.limit import multiply_adds
 from benchmarks.options import parse
 from benchmarks.page import Measured
@@ -35,6 +36,7 @@ _FAIRNESS_ROUNDS, _LANE_STARTS, _LANES = 5, 7, 3
 def main(arguments: Sequence[str]) -> int:
     """Return the exit status."""
     options = parse(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and programs end with us
     before = machine.load()
     try:
         speed, heard = load_package(options.speed), load_package(options.accuracy)
@@ -56,16 +58,26 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measure(speed: Package, heard: Package, options: argparse.Namespace, scratch: Path) -> Measured:
+    timed = _subject(speed, options.nemo, options, scratch / "speed")
     speech = sorted(options.speech.glob("*.wav"))
     clips = cut(speech, [*options.lengths, 10.0], scratch)
-    ours = contestants.this_server(speed)
+    ours = contestants.this_server(speed.directory)
     flood = fairness.Flood(pieces(speech, 1.0, 4), pieces(speech, 10.0, 4), options.clients, options.server_seconds)
     return Measured(
-        library=_compare(speed, options, {seconds: clips[seconds] for seconds in options.lengths}, scratch),
+        library=_compare(timed, options, {seconds: clips[seconds] for seconds in options.lengths}, scratch),
         heard=[] if "texts" in options.without else _listen(heard, options, scratch),
-        served=_part("servers", options, lambda: _serve(speed, options, speech, scratch)),
+        served=_part("servers", options, lambda: _serve(timed, options, speech, scratch)),
         waits=_part("fairness", options, lambda: fairness.measure(ours, flood, _FAIRNESS_ROUNDS, scratch)),
         lanes=_part("lanes", options, lambda: lanes.measure(speed.directory, clips[10.0], _LANES, _LANE_STARTS)),
+    )
+
+
+def _subject(package: Package, checkpoint: Path | None, options: argparse.Namespace, scratch: Path) -> Subject:
+    plan = options.int8_plan or options.accuracy
+    return Subject(
+        package,
+        None if "int8" in options.without else quantised.make(package, plan, scratch),
+        Checkpoint(checkpoint, options.nemo_python) if checkpoint else None,
     )
 
 
@@ -80,10 +92,11 @@ def _part(name: str, options: argparse.Namespace, measure: Callable[[], Part]) -
         return None
 
 
-def _compare(package: Package, options: argparse.Namespace, clips: Mapping[float, Path], scratch: Path) -> Compared:
+def _compare(subject: Subject, options: argparse.Namespace, clips: Mapping[float, Path], scratch: Path) -> Compared:
     """Time every program on every length."""
+    package = subject.package
     limit = Entrant(RATE, RATE, package.directory)
-    found = [limit, *_entrants(package, options, options.nemo, scratch / "speed")]
+    found = [limit, *subject.entrants()]
     with ExitStack() as stack:
         programs = {
             (entrant.name, division): stack.enter_context(_start(entrant, division, options, scratch))
@@ -103,11 +116,8 @@ def _listen(
 ) -> list[tuple[accuracy.Known, Mapping[str, accuracy.Heard]]]:
     """Ask every program what it hears in clips whose text is known."""
     sets = [accuracy.samples(options.speech), *accuracy.test_sets(options.manifest, options.manifest_clips)]
-    found = [
-        entrant
-        for entrant in _entrants(package, options, options.nemo_accuracy, scratch / "accuracy")
-        if entrant.kind != "onnx_runtime"  # it makes no text
-    ]
+    subject = _subject(package, options.nemo_accuracy, options, scratch / "accuracy")
+    found = [entrant for entrant in subject.entrants() if entrant.kind != "onnx_runtime"]  # it makes no text
     with ExitStack() as stack:
         programs = {
             entrant.name: stack.enter_context(_start(entrant, options.divisions[0], options, scratch))
@@ -116,19 +126,15 @@ def _listen(
         return [(known, accuracy.listen(programs, known)) for known in sets]
 
 
-def _serve(package: Package, options: argparse.Namespace, speech: Sequence[Path], scratch: Path) -> serving.Comparison:
+def _serve(subject: Subject, options: argparse.Namespace, speech: Sequence[Path], scratch: Path) -> serving.Comparison:
     """Load every server."""
     load = serving.Load(
         pieces(speech, _SERVER_SECONDS, _SERVER_CLIPS), _SERVER_SECONDS, options.clients, options.server_seconds
     )
-    servers = contestants.all_servers(package, options.servers_python, usable_cpus())
+    servers = contestants.fp32(subject.package, options.servers_python, usable_cpus())
+    if subject.graphs:
+        servers |= contestants.int8(subject.graphs, options.servers_python, usable_cpus())
     return serving.compare(servers, load, options.server_rounds, scratch)
-
-
-def _entrants(package: Package, options: argparse.Namespace, checkpoint: Path | None, scratch: Path) -> list[Entrant]:
-    nemo = Checkpoint(checkpoint, options.nemo_python) if checkpoint else None
-    found = entrants.fp32(package, nemo)
-    return found if "int8" in options.without else [*found, *entrants.int8(package, scratch)]
 
 
 def _start(entrant: Entrant, division: Division, options: argparse.Namespace, scratch: Path) -> Program:

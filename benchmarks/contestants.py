@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.quantised import GRAPH, Int8
 from inference.package import Package
 
 OURS, ORIGINAL, SHERPA = "this server", "the original design", "sherpa-onnx's C++ server"
+OURS_INT8, SHERPA_INT8 = f"{OURS}, int8", f"{SHERPA}, int8"
 THREAD_POOL, LITSERVE = "onnx-asr, FastAPI's thread pool", "onnx-asr, LitServe"
 
-_ROOT = Path(__file__).parent.parent
 _SCRIPTS = Path(__file__).parent / "servers"
 _PORT = "{port}"
 
@@ -32,13 +33,14 @@ class Contestant:
     """Speaks sherpa-onnx's protocol; has no `/healthz`."""
 
 
-def this_server(package: Package) -> Contestant:
+def this_server(package: Path, precision: str = "fp32") -> Contestant:
     """Ours, as `make run` starts it: it divides the processors itself."""
-    settings = {"ASR_MODEL": str(package.directory.resolve()), "ASR_BIND": f"127.0.0.1:{_PORT}"}
+    settings = {"ASR_MODEL": str(package.resolve()), "ASR_BIND": f"127.0.0.1:{_PORT}", "ASR_PRECISION": precision}
     # A profile lying about would be a setting; nothing else is set.
     environment = {**settings, "ASR_PROFILE": os.devnull, "ASR_LOG_FORMAT": "json"}
     command = [sys.executable, "-m", "gunicorn", "server.asgi:app"]
-    return Contestant(OURS, "its defaults", command, environment, ready="/readyz")
+    name = OURS if precision == "fp32" else OURS_INT8
+    return Contestant(name, "its defaults", command, environment, ready="/readyz")
 
 
 def original(package: Package) -> Contestant:
@@ -47,21 +49,19 @@ def original(package: Package) -> Contestant:
     return Contestant(ORIGINAL, "its defaults", [*module, str(package.directory), _PORT])
 
 
-def sherpa_server(package: Package, python: Path, processors: int) -> list[Contestant]:
+def sherpa_server(directory: Path, python: Path, processors: int, graph: str = "model.onnx") -> list[Contestant]:
     """`sherpa-onnx-offline-websocket-server`: work threads × threads of one, and clips in one call."""
     program = str(python.parent / "sherpa-onnx-offline-websocket-server")
-    files = [f"--nemo-ctc-model={package.model_path()}", f"--tokens={package.vocabulary_path()}"]
+    files = [f"--nemo-ctc-model={directory / graph}", f"--tokens={directory / 'vocab.txt'}"]
     files += ["--model-type=nemo_ctc", f"--log-file={os.devnull}", f"--port={_PORT}"]
     return [
         Contestant(
-            SHERPA,
+            SHERPA if graph == "model.onnx" else SHERPA_INT8,
             f"{workers} work threads × {threads}, batches of {batch}",
             [program, *files, f"--num-work-threads={workers}", f"--num-threads={threads}", f"--max-batch-size={batch}"],
             websocket=True,
         )
-        for workers, threads, batch in _distinct(
-            (processors, 1, 1), (processors, 1, 4), (1, processors, 5), (3, 2, 5)
-        )
+        for workers, threads, batch in _distinct((processors, 1, 1), (processors, 1, 4), (1, processors, 5), (3, 2, 5))
     ]
 
 
@@ -87,13 +87,23 @@ def litserve(package: Package, python: Path, processors: int) -> list[Contestant
     ]
 
 
-def all_servers(package: Package, python: Path | None, processors: int) -> dict[str, list[Contestant]]:
+def fp32(package: Package, python: Path | None, processors: int) -> dict[str, list[Contestant]]:
     """Name → settings to try; `python` is an interpreter of an environment with requirements-servers.txt."""
-    found = {OURS: [this_server(package)], ORIGINAL: [original(package)]}
+    found = {OURS: [this_server(package.directory)], ORIGINAL: [original(package)]}
     if python is not None:
-        found[SHERPA] = sherpa_server(package, python, processors)
+        found[SHERPA] = sherpa_server(package.directory.resolve(), python, processors)
         found[THREAD_POOL] = thread_pool(package, python, processors)
         found[LITSERVE] = litserve(package, python, processors)
+    return found
+
+
+def int8(graphs: Int8, python: Path | None, processors: int) -> dict[str, list[Contestant]]:
+    """Build the same for the two that have a server of their own; sherpa-onnx's with the faster of its graphs."""
+    found = {}
+    if graphs.ours:
+        found[OURS_INT8] = [this_server(graphs.ours, "int8")]
+    if python is not None:
+        found[SHERPA_INT8] = sherpa_server(graphs.products, python, processors, GRAPH)[:2]
     return found
 
 

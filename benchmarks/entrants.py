@@ -1,11 +1,10 @@
 """Which programs take part, with which model."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.compared import NEMO, ONNX_ASR, OURS, OURS_INT8, RUNTIME, SHERPA
-from benchmarks.quantised import AS_SCRIPTED, PRODUCTS, quantised
+from benchmarks.quantised import AS_SCRIPTED, PRODUCTS, Int8
 from benchmarks.rounds import Entrant
 from inference.package import Package
 
@@ -18,31 +17,37 @@ class Checkpoint:
     python: Path
 
 
-def fp32(package: Package, checkpoint: Checkpoint | None) -> list[Entrant]:
-    """Build all that need no quantised graph."""
-    directory = package.directory
-    entrants = [
-        Entrant(OURS, "library", directory),
-        Entrant(RUNTIME, "onnx_runtime", directory),
-        Entrant(SHERPA, "sherpa_onnx", directory),
-        Entrant(ONNX_ASR, "onnx_asr", directory),
-    ]
-    if checkpoint:
-        entrants.append(Entrant(NEMO, "nemo", checkpoint.path, checkpoint.python))
-    return entrants
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model in all its forms."""
+
+    package: Package
+    graphs: Int8 | None
+    """None where int8 is left out."""
+    checkpoint: Checkpoint | None
+    """None where NeMo is left out."""
+
+    def entrants(self) -> list[Entrant]:
+        """All programs."""
+        return [*self._fp32(), *(_int8(self.graphs) if self.graphs else [])]
+
+    def _fp32(self) -> list[Entrant]:
+        directory = self.package.directory
+        entrants = [
+            Entrant(OURS, "library", directory),
+            Entrant(RUNTIME, "onnx_runtime", directory),
+            Entrant(SHERPA, "sherpa_onnx", directory),
+            Entrant(ONNX_ASR, "onnx_asr", directory),
+        ]
+        if self.checkpoint:
+            entrants.append(Entrant(NEMO, "nemo", self.checkpoint.path, self.checkpoint.python))
+        return entrants
 
 
-def int8(package: Package, scratch: Path) -> list[Entrant]:
-    """Build the peers' with graphs that are made in `scratch`; ours where the package has one."""
-    scripted = quantised(package, AS_SCRIPTED, scratch / f"{package.name}-scripted")
-    products = quantised(package, PRODUCTS, scratch / f"{package.name}-products")
+def _int8(graphs: Int8) -> list[Entrant]:
     return [
-        *_ours(package),
-        Entrant(f"{SHERPA}, int8 {AS_SCRIPTED}", "sherpa_onnx_int8", scripted),
-        Entrant(f"{SHERPA}, int8, {PRODUCTS}", "sherpa_onnx_int8", products),
-        Entrant(f"{ONNX_ASR}, int8, {PRODUCTS}", "onnx_asr_int8", products),
+        *([Entrant(OURS_INT8, "library_int8", graphs.ours)] if graphs.ours else []),
+        Entrant(f"{SHERPA}, int8 {AS_SCRIPTED}", "sherpa_onnx_int8", graphs.scripted),
+        Entrant(f"{SHERPA}, int8, {PRODUCTS}", "sherpa_onnx_int8", graphs.products),
+        Entrant(f"{ONNX_ASR}, int8, {PRODUCTS}", "onnx_asr_int8", graphs.products),
     ]
-
-
-def _ours(package: Package) -> Sequence[Entrant]:
-    return [Entrant(OURS_INT8, "library_int8", package.directory)] if "int8" in package.models else []

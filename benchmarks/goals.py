@@ -89,8 +89,11 @@ def _servers(run: Compared, served: Comparison) -> list[Goal]:
     goals = [
         Goal(f"this server ÷ {name}, full load", 1.5, [ratios(ours.rates, found.rates)])
         for name, found in turns.items()
-        if found is not ours
+        if name not in (contestants.OURS, contestants.OURS_INT8, contestants.SHERPA_INT8)
     ]
+    if (contestants.OURS_INT8 in turns) and (theirs := turns.get(contestants.SHERPA_INT8)):
+        mine = turns[contestants.OURS_INT8]
+        goals.append(Goal("the same against sherpa-onnx's, both int8", 1.5, [ratios(mine.rates, theirs.rates)]))
     original = turns[contestants.ORIGINAL]
     goals.append(
         Goal(

@@ -36,6 +36,7 @@ def _models(parser: argparse.ArgumentParser) -> None:
     models.add_argument("--speech", type=Path, default=_ROOT / "tests" / "data", help="WAV files and expected.tsv")
     models.add_argument("--manifest", type=Path, nargs="+", default=[], help="NeMo manifests: more clips for texts")
     models.add_argument("--manifest-clips", type=int, default=100, help="of each set at most (default: 100)")
+    models.add_argument("--int8-plan", type=Path, help="package with the plan for --speed (default: --accuracy's)")
     models.add_argument("--nemo", type=Path, help="checkpoint with the weights of --speed")
     models.add_argument("--nemo-accuracy", type=Path, help="checkpoint with the weights of --accuracy")
     models.add_argument("--nemo-python", type=_program, help="interpreter of an environment with NeMo")

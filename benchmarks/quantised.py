@@ -1,4 +1,4 @@
-"""The peers' int8, made from the exported fp32 graph as people make it for them.
+"""Everybody's int8: ours by plan, the peers' made from the exported fp32 graph as people make it for them.
 
 sherpa-onnx's scripts for NeMo's CTC models (`scripts/nemo/*/export-onnx-ctc*.py`) call `quantize_dynamic` with
 weights of type QUInt8 and leave the choice of operators to ONNX Runtime, which then quantises convolutions too.
@@ -8,17 +8,57 @@ onnx-asr has no script of its own. Quantising nothing but matrix products is fas
 import logging
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference.package import Package
+import yaml
 
-AS_SCRIPTED, PRODUCTS = "as sherpa-onnx's scripts make it", "matrix products alone"
-GRAPH, TOKENS = "model.int8.onnx", "vocab.txt"  # what onnx-asr looks for
+from inference.package import MANIFEST, Package
+
+AS_SCRIPTED, PRODUCTS = "as its scripts make it", "matrix products alone"
+GRAPH = "model.int8.onnx"  # what onnx-asr looks for
+
+_PLAN = "int8"  # its key in the manifest
 
 
-def quantised(package: Package, way: str, directory: Path) -> Path:
-    """Lay an int8 graph down in a new `directory`, with what peers want beside it; return the directory."""
+@dataclass(frozen=True, slots=True)
+class Int8:
+    """Directories."""
+
+    ours: Path | None
+    """A package with an int8 plan; None where there is no plan."""
+    scripted: Path
+    products: Path
+
+
+def make(package: Package, plan: Path, scratch: Path) -> Int8:
+    """Make what is missing, in `scratch`.
+
+    Where the package has no int8 plan, a copy of it gets that of the package in the directory `plan`: which products
+    are computed in eight bits decides on speed, whatever the weights say.
+    """
+    return Int8(
+        _planned(package.directory, plan, scratch / "planned"),
+        _quantised(package, AS_SCRIPTED, scratch / "scripted"),
+        _quantised(package, PRODUCTS, scratch / "products"),
+    )
+
+
+def _planned(package: Path, other: Path, directory: Path) -> Path | None:
+    own, theirs = (yaml.safe_load((path / MANIFEST).read_text(encoding="utf-8")) for path in (package, other))
+    if _PLAN in own:
+        return package
+    if _PLAN not in theirs:
+        return None
+    shutil.copytree(package, directory)
+    manifest = yaml.safe_dump({**own, _PLAN: theirs[_PLAN]}, allow_unicode=True)
+    (directory / MANIFEST).write_text(manifest, encoding="utf-8")
+    return directory
+
+
+def _quantised(package: Package, way: str, directory: Path) -> Path:
+    """Lay a graph down, with what peers want beside it."""
     # Here and not above: it loads the onnx package, which no program that is measured needs.
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -28,7 +68,7 @@ def quantised(package: Package, way: str, directory: Path) -> Path:
     }
     directory.mkdir(parents=True)
     _quietly(lambda: quantize_dynamic(package.model_path(), directory / GRAPH, **ways[way]))
-    shutil.copy(package.vocabulary_path(), directory / TOKENS)
+    shutil.copy(package.vocabulary_path(), directory / "vocab.txt")
     shutil.copy(package.directory / "config.json", directory)
     return directory
 

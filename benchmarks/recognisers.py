@@ -35,7 +35,7 @@ def library(directory: Path, threads: int, precision: str = "fp32") -> Recognise
     package = load_package(directory)
     options = Options(limit_seconds=package.longest_seconds)  # the server's own limit is shorter
     graph = prepare(package, precision, CACHE)
-    pipeline = Pipeline(package, SessionOptions(threads, spinning=threads > 1), precision, graph)
+    pipeline = Pipeline(package, SessionOptions(threads, spinning=threads > 1), graph=graph)
     last: list[StageTimings] = []
 
     def hear(data: bytes) -> str:
@@ -47,7 +47,7 @@ def library(directory: Path, threads: int, precision: str = "fp32") -> Recognise
 
 
 def library_int8(directory: Path, threads: int) -> Recogniser:
-    """Ours, with the package's int8 graph."""
+    """Ours, by the package's int8 plan."""
     return library(directory, threads, "int8")
 
 

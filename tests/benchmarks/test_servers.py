@@ -19,7 +19,6 @@ from tests.samples import CLIPS, encode, tone
 PEERS = Path(os.environ.get("BENCH_SERVERS_PYTHON", ".venv-servers/bin/python")).absolute()
 INSTALLED = pytest.mark.skipif(not PEERS.exists(), reason="no .venv-servers: `make bench` makes it")
 
-SMALL = {contestants.OURS: contestants.this_server, contestants.ORIGINAL: contestants.original}
 pytestmark = pytest.mark.end_to_end
 
 
@@ -48,7 +47,7 @@ def test_litserve(package, library_texts, tmp_path):
 
 @INSTALLED
 def test_the_server_of_sherpa_onnx(package, library_texts, tmp_path):
-    assert heard(contestants.sherpa_server(package, PEERS, 1)[0], tmp_path) == list(library_texts.values())
+    assert heard(contestants.sherpa_server(package.directory, PEERS, 1)[0], tmp_path) == list(library_texts.values())
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path):
@@ -58,7 +57,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path):
 
 
 def test_servers_take_turns(package, tmp_path):
-    servers = {name: [make(package)] for name, make in SMALL.items()}
+    servers = {name: found[:1] for name, found in contestants.fp32(package, None, 1).items()}
     load = serving.Load(pieces(CLIPS, 1.0, 2), 1.0, clients=2, seconds=0.5, alone=2)
     compared = serving.compare(servers, load, 2, tmp_path)
     assert [turns.wrong for turns in compared.turns.values()] == [0, 0]
@@ -73,7 +72,7 @@ def test_servers_take_turns(package, tmp_path):
 
 def test_fairness(package, tmp_path):
     flood = fairness.Flood(pieces(CLIPS, 0.5, 1), pieces(CLIPS, 2.0, 1), clients=2, seconds=0.5)
-    waits = fairness.measure(contestants.this_server(package), flood, 1, tmp_path)
+    waits = fairness.measure(contestants.this_server(package.directory), flood, 1, tmp_path)
     assert waits.wrong == 0
     assert len(waits.fair) == len(waits.one_client) == 1
     assert "| fair, two clients |" in tables.fairness(waits)
