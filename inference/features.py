@@ -10,9 +10,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.fft import rfft
-from scipy.sparse import csr_array
 
+from inference.scipy_kernels import SparseMatrix, rfft
 from inference.types import Float32Array, Waveform
 
 _STD_GUARD = np.float32(1e-5)  # NeMo's CONSTANT; it is added to the standard deviation, not the variance
@@ -48,7 +47,7 @@ class Featurizer:
         filterbank = mel_filterbank(parameters.sample_rate, parameters.fft_size, parameters.mel_bins)
         # Each frequency lies in two triangles at most. As a dense product this would go to BLAS, whose threads spin
         # for a while after it and take the processors away from ONNX Runtime.
-        self._filterbank = csr_array(filterbank / _LOG_GUARD)
+        self._filterbank = SparseMatrix(filterbank / _LOG_GUARD)
 
     def __call__(self, waveform: Waveform) -> Float32Array:
         """Compute `[mel_bins, frames]` float32, one frame every 10 ms, each bin of zero mean and unit variance.
@@ -72,7 +71,9 @@ class Featurizer:
         frames = sliding_window_view(padded, parameters.window_size)[:: parameters.hop_size]
         frames = frames[: samples.size // parameters.hop_size + (parameters.semantics == "nemo-1")]
         # SciPy transforms many rows at once in vector registers: a tenth of the time of numpy.fft.
-        spectrum = rfft(frames * self._window, n=parameters.fft_size, axis=1)
+        windowed = np.zeros((len(frames), parameters.fft_size), dtype=np.float32)
+        np.multiply(frames, self._window, out=windowed[:, : parameters.window_size])
+        spectrum = rfft(windowed)
         power: Float32Array = np.square(spectrum.real)
         power += np.square(spectrum.imag)
         return power
