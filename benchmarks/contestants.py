@@ -69,7 +69,7 @@ def thread_pool(package: Package, python: Path, processors: int) -> list[Contest
     """FastAPI with a `def` handler."""
     command = [str(python), str(_SCRIPTS / "thread_pool.py"), str(package.directory.resolve()), _PORT]
     return [
-        Contestant(THREAD_POOL, f"{threads or processors} threads inside an operator", [*command, str(threads)])
+        Contestant(THREAD_POOL, f"threads inside an operator: {threads or processors}", [*command, str(threads)])
         for (threads,) in _distinct((1,), (0,))
     ]
 

@@ -15,7 +15,7 @@ from benchmarks.contestants import Contestant
 from benchmarks.served import NotServing, Served
 from benchmarks.wire import Refused
 
-_IDLE_SECONDS = 2.0
+_SETTLE_SECONDS, _IDLE_SECONDS = 1.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,10 @@ def compare(entrants: Mapping[str, Sequence[Contestant]], load: Load, rounds: in
             for index, contestant in enumerate(chosen.values())
         ]
         turns = [_Turn(server, load) for server in servers]
-        idle = _idle(servers)
         for number in tqdm(range(rounds), unit="round", disable=None):
             for index in range(len(turns)):
                 turns[(index + number) % len(turns)].take()
+        idle = _idle(servers)
     return Comparison(load, {turn.name: turn.turns for turn in turns}, tried, idle)
 
 
@@ -128,6 +128,7 @@ def _try(contestant: Contestant, load: Load, scratch: Path) -> float:
 
 
 def _idle(servers: Sequence[Served]) -> float:
+    time.sleep(_SETTLE_SECONDS)
     before = sum(server.processor_seconds() for server in servers)
     time.sleep(_IDLE_SECONDS)
     return (sum(server.processor_seconds() for server in servers) - before) / _IDLE_SECONDS
