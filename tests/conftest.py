@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from inference.loading import load
 from inference.package import load_package
-from inference.pipeline import Pipeline
 from tests.samples import CLIPS, expected_texts
 
 _EMBEDDED_MODEL = Path(__file__).parent.parent / "models" / "hi-demo"
@@ -34,8 +34,8 @@ def model_directory():
 
 @pytest.fixture(scope="session")
 def pipeline(model_directory):
-    """The library's own recogniser, in this process: what a server's answers are compared with."""
-    return Pipeline(load_package(model_directory))
+    """The library's own recogniser, in this process, as lanes load it: what a server's answers are compared with."""
+    return load(load_package(model_directory)).pipeline
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,15 @@
 """A start that cannot succeed ends at once, with one line that says why."""
 
+import shutil
+
 import pytest
+import yaml
 
 from tests.end_to_end.gunicorn_server import PATIENCE, GunicornServer
 
 WRONG = {
     "no model": ({"ASR_MODEL": "/nowhere"}, ["/nowhere/model.yaml does not exist", "ASR_MODEL"]),
-    "a precision that the model has not": ({"ASR_PRECISION": "int8"}, ["no int8 plan"]),
+    "an unknown precision": ({"ASR_PRECISION": "int4"}, ["ASR_PRECISION", "'auto'"]),
     "one bad setting": ({"ASR_OVERLENGTH": "cut"}, ["ASR_OVERLENGTH", "'clip' or 'reject'"]),
     "two bad settings": ({"ASR_LANES": "0", "ASR_LOG_LEVEL": "LOUD"}, ["ASR_LANES", "ASR_LOG_LEVEL", "'DEBUG'"]),
     "clips longer than the model takes": ({"ASR_CLIP_SECONDS": "100000"}, ["ASR_CLIP_SECONDS", "at most"]),
@@ -15,7 +18,19 @@ WRONG = {
 
 @pytest.mark.parametrize(("settings", "words"), WRONG.values(), ids=WRONG)
 def test_a_start_that_cannot_succeed(model_directory, tmp_path, settings, words):
-    server = GunicornServer(model_directory, tmp_path, settings)
+    check_that_it_cannot_start(GunicornServer(model_directory, tmp_path, settings), tmp_path, words)
+
+
+def test_int8_without_a_plan_cannot_start(model_directory, tmp_path):
+    shutil.copytree(model_directory, plain := tmp_path / "plain")
+    description = yaml.safe_load((plain / "model.yaml").read_text(encoding="utf-8"))
+    description.pop("int8", None)
+    (plain / "model.yaml").write_text(yaml.safe_dump(description, allow_unicode=True), encoding="utf-8")
+    server = GunicornServer(plain, tmp_path, {"ASR_PRECISION": "int8"})
+    check_that_it_cannot_start(server, tmp_path, ["no int8 plan"])
+
+
+def check_that_it_cannot_start(server, tmp_path, words):
     try:
         assert server.process.wait(PATIENCE) != 0
         server.assert_gone(30)

@@ -7,6 +7,7 @@ import pytest
 from config.profile import InvalidProfile, Profile, read_profile, write_profile
 from config.settings import Settings
 from inference.cpu import usable_cpus
+from inference.loading import choose_precision
 from inference.package import load_package
 from server.plan import profile_note, resolve_plan
 from tools import tune
@@ -16,7 +17,8 @@ from tools.tune import Division, Measured, choose, divisions
 @pytest.fixture
 def profile(model_directory):
     """One that fits this machine and this model, and that nobody would compute."""
-    graph = load_package(model_directory).graph().sha256
+    package = load_package(model_directory)
+    graph = package.fingerprint(choose_precision(package, "auto"))
     return Profile(graph, usable_cpus(), lanes=3, threads=2, spinning=True)
 
 

@@ -5,6 +5,7 @@ import pytest
 from config.profile import Profile, write_profile
 from config.settings import Settings
 from inference.cpu import Plan
+from inference.loading import choose_precision
 from inference.package import load_package
 from server import plan as module
 from server.plan import profile_note, resolve_plan
@@ -26,7 +27,8 @@ def tuned(settings, model_directory):
     """Write a profile; what is not said fits."""
 
     def tuned(**changes):
-        graph = load_package(model_directory).graph("fp32").sha256
+        package = load_package(model_directory)
+        graph = package.fingerprint(choose_precision(package, "auto"))
         found = {"graph": graph, "cpus": 6, "lanes": 3, "threads": 2, "spinning": True} | changes
         write_profile(Profile(**found), settings().profile)
 
