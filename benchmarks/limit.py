@@ -5,6 +5,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,8 @@ class Rate:
             right = rng.normal(size=(summed, columns)).astype(np.float32)
             work = rows * summed * columns
             session = _product(right, threads)
-            self._products.append((work, lambda left=left, right=right: left @ right))  # type: ignore[misc]
-            self._products.append((work, lambda left=left, session=session: session.run(None, {"x": left})))  # type: ignore[misc]
+            self._products.append((work, partial(np.matmul, left, right)))
+            self._products.append((work, partial(session.run, None, {"x": left})))
 
     def __call__(self) -> float:
         """The best of all, now."""

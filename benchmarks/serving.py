@@ -67,8 +67,9 @@ def compare(entrants: Mapping[str, Sequence[Contestant]], load: Load, rounds: in
     """Find the best settings of each server, then let the servers take turns."""
     chosen, tried = {}, {}
     for name, settings in entrants.items():
-        tried[name] = {} if len(settings) == 1 else {one.settings: _try(one, load, scratch) for one in settings}
-        chosen[name] = max(settings, key=lambda one, found=tried[name]: found.get(one.settings, 0.0))  # type: ignore[misc]
+        rates = [_try(one, load, scratch) for one in settings] if len(settings) > 1 else [0.0]
+        tried[name] = {one.settings: rate for one, rate in zip(settings, rates, strict=True) if len(settings) > 1}
+        chosen[name] = settings[rates.index(max(rates))]
     with ExitStack() as stack:
         servers = [
             stack.enter_context(Served(contestant, scratch / f"server-{index}.log"))

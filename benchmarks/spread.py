@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
+import numpy as np
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -31,5 +33,4 @@ def ratios(numerators: Iterable[float], denominators: Iterable[float]) -> Spread
 
 def percentile(values: Sequence[float], percent: float) -> float:
     """Nearest-rank percentile: a value that was really seen; NaN where there are none."""
-    ordered = sorted(values)
-    return ordered[max(1, math.ceil(percent / 100 * len(ordered))) - 1] if ordered else math.nan
+    return float(np.percentile(values, percent, method="inverted_cdf")) if values else math.nan

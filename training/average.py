@@ -1,6 +1,6 @@
 """Average the last sets of weights of a run into one model: smoother, and better than any of them.
 
-Usage: python -m training.average training/work/run --last 6 --out training/work/hi-demo.nemo
+Usage: python -m training.average training/build/run --last 6 --out training/build/hi-demo.nemo
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Measure a package as the server runs it: `inference` and nothing else, no torch.
 
-    python -m training.evaluate models/hi-demo training/work/testsets/unseen/manifest.jsonl
+    python -m training.evaluate models/hi-demo training/build/testsets/unseen/manifest.jsonl
 
 prints WER and CER with Vistaar's normalisation, overall and by voice, with 95 % bootstrap intervals.
 """

@@ -1,6 +1,6 @@
 """Make Hindi sentences: templates filled with names and spoken numbers, and words drawn by their frequency.
 
-    python -m training.sentences --out training/work/sentences --count 8000
+    python -m training.sentences --out training/build/sentences --count 8000
 
 writes ``train.tsv``, ``test.tsv`` and ``development.tsv``. Sentences one already has go in with ``--extra-sentences``.
 No sentence of the tests, nor of the sample clips in ``tests/data``, gets into ``train.tsv``.

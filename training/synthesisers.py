@@ -110,7 +110,7 @@ def _kokoro() -> Kokoro:
     """The one instance of this process; loaded late, since it takes a second and most clips need none."""
     from training.kokoro import Kokoro
 
-    return Kokoro(Path(os.environ.get("KOKORO_DIR", "training/work/kokoro")))
+    return Kokoro(Path(os.environ.get("KOKORO_DIR", "training/build/kokoro")))
 
 
 def synthesise(utterance: Utterance) -> Samples:

@@ -1,6 +1,6 @@
 """Make the test sets: sentences that trained nothing, by voices kept out of training, clean, noisy and telephoned.
 
-    python -m training.testsets SENTENCES.tsv --out training/work/testsets
+    python -m training.testsets SENTENCES.tsv --out training/build/testsets
 
 Every set is a folder with a NeMo manifest; one that is there is kept.
 """

@@ -1,6 +1,6 @@
 """Train the model within a budget of minutes, resumable, on a GPU where there is one and on the CPU otherwise.
 
-    python -m training.train --work training/work --train kokoro/manifest.jsonl=3 --train espeak/manifest.jsonl=1 \
+    python -m training.train --work training/build --train kokoro/manifest.jsonl=3 --train espeak/manifest.jsonl=1 \
         --valid testsets/development/manifest.jsonl --minutes 100
 
 The same command goes on from the last checkpoint. The learning rate follows the share of the budget that is spent:

@@ -1,25 +1,14 @@
+from pathlib import Path
+
 import pytest
 
+from export.configuration import Shape, conformer_ctc
 from export.errors import ExportError
 from export.preprocessor import feature_parameters, semantics_of
 from inference.features import FeatureParameters
 
 # As in stt_hi_conformer_ctc_medium and NeMo's own Conformer-CTC recipes.
-SECTION = {
-    "_target_": "nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor",
-    "sample_rate": 16_000,
-    "normalize": "per_feature",
-    "window_size": 0.025,
-    "window_stride": 0.01,
-    "window": "hann",
-    "features": 80,
-    "n_fft": 512,
-    "log": True,
-    "frame_splicing": 1,
-    "dither": 1e-5,
-    "pad_to": 16,
-    "pad_value": 0.0,
-}
+SECTION = conformer_ctc(Shape(width=8, layers=1, heads=1), Path())["preprocessor"] | {"pad_to": 16}
 
 
 def test_the_usual_section():

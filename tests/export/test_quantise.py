@@ -7,9 +7,14 @@ import pytest
 
 from export import gate
 from export.cli import main
+from export.manifest import read_manifests
+from export.scoring import ErrorRate, Score
 from inference.cpu import has_int8_products
 from inference.loading import load
 from inference.package import load_package
+from inference.rewriting.exported import Exported
+from inference.rewriting.rewrite import write
+from inference.types import Int8Plan
 from tests.samples import CLIPS
 
 
@@ -20,10 +25,11 @@ def directory(model_directory, tmp_path):
 
 
 @pytest.fixture
-def manifest(tmp_path, library_texts):
+def manifest(directory, tmp_path):
     """What fp32 hears in the clips, so that its WER is 0."""
     path = tmp_path / "dev.jsonl"
-    rows = [{"audio_filepath": str(clip), "text": library_texts[clip]} for clip in CLIPS]
+    exact = load(load_package(directory), precision="fp32").pipeline
+    rows = [{"audio_filepath": str(clip), "text": exact.transcribe(clip.read_bytes()).text} for clip in CLIPS]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
@@ -58,6 +64,27 @@ def test_accepted(directory, manifest, tmp_path, monkeypatch, capsys):
     taken = load_package(other)
     assert (taken.int8.once, taken.int8.twice) == (package.int8.once, package.int8.twice)
     assert taken.provenance["int8"]["gate"] == "none"
+
+
+def test_a_graph_that_int8_harms_is_refused(directory, manifest, tmp_path):
+    package = load_package(directory)
+    development = gate.DevelopmentSet(package, read_manifests([manifest]))
+    reference = development.measure("fp32", package.model_path())
+    graph = tmp_path / "harmed.onnx"
+    write(Exported(package.model_path()), graph, Int8Plan(once=("pre_encode",), ranges=(0.01, 0.01)))  # all is cut off
+    harmed = development.measure("int8", graph)
+    assert reference.passes(reference)
+    assert harmed.rise(reference) > 1
+    assert not harmed.passes(reference)
+
+
+@pytest.mark.parametrize(("errors", "passes"), [(90, True), (100, True), (102, True), (103, False)])
+def test_the_gate_lets_two_tenths_of_a_point_through_on_every_set(tmp_path, errors, passes):
+    def measured(second_set):
+        rates = {name: ErrorRate(wrong, 1000, (0.0, 1.0)) for name, wrong in (("a", 100), ("b", second_set))}
+        return gate.Measured("", tmp_path, {name: Score(1, rate, rate) for name, rate in rates.items()}, 1.0)
+
+    assert measured(errors).passes(measured(100)) is passes
 
 
 def test_bad_manifest(directory, tmp_path, capsys):
