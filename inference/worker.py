@@ -1,7 +1,8 @@
 """What a pool process imports: `initialise` once, `warm_up` once, then `run` for each task.
 
-The parent shares a small block of memory with each process (`Control`), where it writes the number of
-a task that nobody waits for any more; the process reads it before every stage.
+A process has two tasks at most, the one that it works on and the one that comes next. The parent shares a small
+block of memory with it (`Control`), where it writes the number of a task that nobody waits for any more; the process
+reads it before every stage.
 """
 
 import ctypes
@@ -28,7 +29,15 @@ _CANARY_SECONDS = 2.0
 class Control(ctypes.Structure):
     """Memory shared by a lane and its process."""
 
-    _fields_ = (("abandoned", ctypes.c_uint64),)  # number of a task; written by the parent alone
+    _fields_ = (("_abandoned", ctypes.c_uint64 * 2),)  # numbers of tasks; written by the parent alone
+
+    def abandon(self, number: int) -> None:
+        """Nobody waits for this task any more. Of two tasks in a row neither overwrites the other."""
+        self._abandoned[number % 2] = number
+
+    def is_abandoned(self, number: int) -> bool:
+        """Whether that was said of this task."""
+        return bool(self._abandoned[number % 2] == number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,7 @@ class Task:
     """One file of audio on its way through the pool."""
 
     number: int
-    """Counts up from 1 within a Gunicorn worker."""
+    """Counts up from 1 for each process."""
     data: bytes
     deadline: float
     """`time.monotonic()` of the machine, by which an answer is wanted."""
@@ -103,7 +112,7 @@ def run(task: Task) -> Transcript:
     """Transcribe; raise any InputError, or WorkInterrupted between stages."""
 
     def checkpoint() -> None:
-        if _Process.control.abandoned == task.number:
+        if _Process.control.is_abandoned(task.number):
             raise WorkCancelled("the client is gone")
         if time.monotonic() > task.deadline:
             raise DeadlineExceeded("the deadline passed while the audio was being transcribed")

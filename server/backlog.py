@@ -39,6 +39,7 @@ class Job:
     outcome: asyncio.Future[Completed] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     admitted: float = field(default_factory=time.monotonic)
     started: float = 0.0
+    """`time.monotonic()` at which a lane began to work on it; 0 until then."""
     tries: int = 0
     ticket: Ticket | None = None
 
@@ -59,7 +60,7 @@ class Backlog:
     def __init__(self, lanes: int) -> None:
         self._lanes = lanes
         self._queue: FairQueue[Job] = FairQueue()
-        self._running: set[Job] = set()
+        self._in_lanes: set[Job] = set()
         self._audio = 0.0
         self._compute = 0.0
 
@@ -79,26 +80,37 @@ class Backlog:
         metrics.QUEUED_AUDIO_SECONDS.set(self._queue.seconds)
         return job
 
+    def get_nowait(self) -> Job | None:
+        """Return the next job that is still wanted; None where nothing waits."""
+        job = self._queue.get_nowait()
+        metrics.QUEUED_AUDIO_SECONDS.set(self._queue.seconds)
+        return job
+
     def withdraw(self, job: Job) -> bool:
         """Free the place of a job that still waits; False where it does not."""
         withdrawn = job.ticket is not None and self._queue.withdraw(job.ticket)
         metrics.QUEUED_AUDIO_SECONDS.set(self._queue.seconds)
         return withdrawn
 
+    def hand_over(self, job: Job) -> None:
+        """A lane has it, and works on it as soon as it is done with what it has already."""
+        job.started = 0.0
+        self._in_lanes.add(job)
+
     def begin(self, job: Job) -> None:
-        """A lane takes it up."""
+        """Its lane is at it."""
         job.started = time.monotonic()
-        self._running.add(job)
-        metrics.RUNNING.set(len(self._running))
+        metrics.RUNNING.inc()
 
     def end(self, job: Job) -> None:
         """The lane is done with it, however it went."""
-        self._running.discard(job)
-        metrics.RUNNING.set(len(self._running))
+        self._in_lanes.discard(job)
+        if job.started:
+            metrics.RUNNING.dec()
 
-    def runs(self, job: Job) -> bool:
-        """Whether a lane is at it."""
-        return job in self._running
+    def in_lane(self, job: Job) -> bool:
+        """Whether a lane has it."""
+        return job in self._in_lanes
 
     def observe(self, audio_seconds: float, compute_seconds: float) -> None:
         """Learn the speed from a clip that came through."""
@@ -121,9 +133,9 @@ class Backlog:
         return self._wait(self._queue.seconds)
 
     def _wait(self, queued_seconds: float) -> float:
-        if not queued_seconds and len(self._running) < self._lanes:
+        if not queued_seconds and len(self._in_lanes) < self._lanes:
             return 0.0
         now = time.monotonic()
         factor = self.real_time_factor
-        running = sum(max(0.0, job.seconds * factor - (now - job.started)) for job in self._running)
-        return (queued_seconds * factor + running) / self._lanes
+        left = sum(max(0.0, job.seconds * factor - (now - (job.started or now))) for job in self._in_lanes)
+        return (queued_seconds * factor + left) / self._lanes

@@ -59,13 +59,16 @@ class FairQueue(Generic[Item]):
         """Wait for the next item that was not withdrawn. Cancelling loses nothing."""
         while True:
             ticket = await self._order.get()
-            self._virtual_time = max(self._virtual_time, ticket.start)
-            if ticket in self._waiting:
-                if ticket.client is not None:
-                    self._served[ticket.client] = ticket.finish
-                if self._order.empty():
-                    self._served.clear()  # every client's debt is paid; keep no memory of who came by
+            if self._reach(ticket):
                 return self._leave(ticket)
+
+    def get_nowait(self) -> Item | None:
+        """Return the next item that was not withdrawn; None where nothing waits."""
+        while not self._order.empty():
+            ticket = self._order.get_nowait()
+            if self._reach(ticket):
+                return self._leave(ticket)
+        return None
 
     def withdraw(self, ticket: Ticket) -> bool:
         """Take an item back and free its place; False where it has left the queue already."""
@@ -91,6 +94,17 @@ class FairQueue(Generic[Item]):
         waiting = self._waiting_of.get(client)
         last = next(reversed(waiting)).finish if waiting else 0.0
         return max(self._virtual_time, self._served.get(client, 0.0), last)
+
+    def _reach(self, ticket: Ticket) -> bool:
+        """Let time come to this ticket's turn; False where its item was withdrawn."""
+        self._virtual_time = max(self._virtual_time, ticket.start)
+        if ticket not in self._waiting:
+            return False
+        if ticket.client is not None:
+            self._served[ticket.client] = ticket.finish
+        if self._order.empty():
+            self._served.clear()  # every client's debt is paid; keep no memory of who came by
+        return True
 
     def _enter(self, ticket: Ticket, item: Item) -> Ticket:
         self._waiting[ticket] = item

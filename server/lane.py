@@ -1,16 +1,21 @@
 """One pool process, and the executor that feeds it.
 
+The executor has room for the task that runs and for one more, which the process begins the moment it is free:
+waiting for the parent between two clips would cost it a few milliseconds each time.
+
 A ProcessPoolExecutor of several processes fails every pending call when one of them dies, and cannot
 stop a call that runs. So each lane is an executor of one process, thrown away and made anew when its
 process dies, hangs or grows too large.
 """
 
 import asyncio
+import itertools
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import RawValue
-from pathlib import Path
 
 from inference import worker
 from inference.types import Transcript
@@ -20,14 +25,24 @@ from inference.worker import Control, Ready, Setup, Task
 _SPAWN = multiprocessing.get_context("spawn")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """A task in the lane's hands."""
+
+    number: int
+    answer: asyncio.Future[Transcript]
+    """Raises any InferenceError, or BrokenProcessPool where the process dies."""
+
+
 class Lane:
-    """Runs one task at a time in a process of its own."""
+    """Runs one task at a time, in the order of their calls, in a process of its own."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._executor: ProcessPoolExecutor | None = None
         self._process: BaseProcess | None = None
         self._control = RawValue(Control)
+        self._numbers = itertools.count(1)
         self.died = asyncio.Event()
         """Set while there is no live process."""
         self.died.set()
@@ -49,14 +64,17 @@ class Lane:
         asyncio.get_running_loop().add_reader(self._process.sentinel, self._on_death)
         return await asyncio.wrap_future(warming)
 
-    async def run(self, task: Task) -> Transcript:
-        """Transcribe; raise any InferenceError, or BrokenProcessPool where the process dies."""
+    def call(self, data: bytes, deadline: float) -> Call:
+        """Transcribe a file of audio, after the call before; raise BrokenProcessPool where there is no process."""
         assert self._executor is not None  # noqa: S101 - start() comes first
-        return await asyncio.wrap_future(self._executor.submit(worker.run, task))
+        if self.died.is_set():
+            raise BrokenProcessPool("the process has died")
+        task = Task(next(self._numbers), data, deadline)
+        return Call(task.number, asyncio.wrap_future(self._executor.submit(worker.run, task)))
 
-    def abandon(self, number: int) -> None:
-        """Ask the process to stop at the next stage, where it is still at that task."""
-        self._control.abandoned = number
+    def abandon(self, call: Call) -> None:
+        """Ask the process to stop this task at its next stage, or not to begin it."""
+        self._control.abandon(call.number)
 
     def kill(self) -> None:
         """End the process at once; `start` makes another."""
@@ -84,7 +102,8 @@ class Lane:
     def resident_megabytes(self) -> float:
         """Resident set in MiB; 0 where the system does not tell."""
         try:
-            fields = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()
+            with open(f"/proc/{self.pid}/statm", "rb", buffering=0) as statm:  # noqa: PTH123 - asked for every clip
+                fields = statm.read().split()
         except OSError:
             return 0.0
         return int(fields[1]) * _PAGE_MEGABYTES

@@ -22,7 +22,10 @@ _CLIENT_GONE = 499  # nginx's number for it
 
 
 class RequestContext:
-    """Gives each request its id, in the reply, in every log line and in `request.state`; then logs and counts it."""
+    """Gives each request its id, in the reply, in every log line and in `request.state`; then logs and counts it.
+
+    Whatever a route puts into `request.state.log_fields` stands in that line too: one line tells all of a request.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -33,7 +36,8 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(Headers(scope=scope))
-        scope.setdefault("state", {})["request_id"] = request_id
+        log_fields: dict[str, object] = {}
+        scope.setdefault("state", {}).update(request_id=request_id, log_fields=log_fields)
         started = time.perf_counter()
         status = _CLIENT_GONE  # until there is an answer
 
@@ -54,7 +58,7 @@ class RequestContext:
                 if status == _CLIENT_GONE:
                     await answer_unexpected(request_id)(scope, receive, send_with_id)
             finally:
-                _record(scope, status, time.perf_counter() - started)
+                _record(scope, status, time.perf_counter() - started, log_fields)
 
 
 class EarlyRefusal:
@@ -136,7 +140,7 @@ def _request_id(headers: Headers) -> str:
     return offered if _ACCEPTABLE_ID.fullmatch(offered) else uuid.uuid4().hex
 
 
-def _record(scope: Scope, status: int, seconds: float) -> None:
+def _record(scope: Scope, status: int, seconds: float, log_fields: dict[str, object]) -> None:
     # The route's pattern, never the path: a label for each of a stranger's paths would fill the memory.
     route = getattr(scope.get("route"), "path", "unmatched")
     metrics.REQUESTS.labels(route, scope["method"], status).inc()
@@ -144,5 +148,10 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     level = "DEBUG" if route in _QUIET_ROUTES else "INFO"
     client = scope["client"][0] if scope.get("client") else None
     logger.bind(
-        method=scope["method"], path=scope["path"], status=status, seconds=round(seconds, 4), client=client
+        method=scope["method"],
+        path=scope["path"],
+        status=status,
+        seconds=round(seconds, 4),
+        client=client,
+        **log_fields,
     ).log(level, "request")

@@ -120,7 +120,7 @@ class Pool:
 
     def _leave(self, job: Job) -> None:
         """Return the permit, however the request ended."""
-        if self._backlog.runs(job):
+        if self._backlog.in_lane(job):
             for driver in self._drivers:
                 driver.abandon(job)
         else:

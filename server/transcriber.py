@@ -5,7 +5,6 @@ import time
 from dataclasses import dataclass
 
 from fastapi import Request
-from loguru import logger
 from starlette.requests import ClientDisconnect
 
 from server import metrics
@@ -52,7 +51,8 @@ class Transcriber:
             work.cancel()
             watch.cancel()
             await asyncio.gather(work, return_exceptions=True)
-        asyncio.get_running_loop().call_soon(_record, transcribed)  # the answer goes first
+        asyncio.get_running_loop().call_soon(_count, transcribed.completed)  # the answer goes first
+        request.state.log_fields.update(_log_fields(transcribed.completed))
         return transcribed
 
     def _patience(self, request: Request) -> float:
@@ -79,26 +79,34 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-def _record(transcribed: Transcribed) -> None:
-    completed = transcribed.completed
-    transcript = completed.transcript
-    timings = transcript.timings
-    stages = {
+def _stages(completed: Completed) -> dict[str, float]:
+    """Seconds by stage, in their order."""
+    timings = completed.transcript.timings
+    return {
         "queue": completed.queue_seconds,
         "decode": timings.decode,
         "features": timings.features,
         "inference": timings.inference,
         "decoding": timings.decoding,
     }
-    for stage, seconds in stages.items():
+
+
+def _count(completed: Completed) -> None:
+    transcript = completed.transcript
+    for stage, seconds in _stages(completed).items():
         metrics.STAGE_SECONDS.labels(stage).observe(seconds)
     metrics.AUDIO_DURATION_SECONDS.observe(transcript.duration)
     metrics.AUDIO_SECONDS.inc(transcript.duration)
-    metrics.COMPUTE_SECONDS.inc(timings.total)
-    logger.bind(
-        model=transcript.model,
-        duration=round(transcript.duration, 3),
-        clipped=transcript.clipped,
-        characters=len(transcript.text),
-        **{f"{stage}_seconds": round(seconds, 4) for stage, seconds in stages.items()},
-    ).info("transcribed")
+    metrics.COMPUTE_SECONDS.inc(transcript.timings.total)
+
+
+def _log_fields(completed: Completed) -> dict[str, object]:
+    """What the request's log line tells of its transcription; never the text."""
+    transcript = completed.transcript
+    return {
+        "model": transcript.model,
+        "duration": round(transcript.duration, 3),
+        "clipped": transcript.clipped,
+        "characters": len(transcript.text),
+        **{f"{stage}_seconds": round(seconds, 4) for stage, seconds in _stages(completed).items()},
+    }

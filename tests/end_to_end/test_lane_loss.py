@@ -78,6 +78,16 @@ def test_a_hung_lane_is_replaced(start, library_texts):
         assert server.metric("asr_retried_requests_total") == 1
 
 
+def test_a_hung_lane_keeps_nobody_but_its_own_request_waiting(start, library_texts):
+    with start() as server, in_background() as submit:
+        lane, _ = server.lanes()
+        with paused(lane):
+            # One of these is in the stopped lane, and one may have been handed over behind it.
+            replies = [submit(server.post, NAMASTE.read_bytes()) for _ in range(12)]
+            wait_until(lambda: sum(reply.done() for reply in replies) == 11, "all but one")
+        assert {reply.result().json()["text"] for reply in replies} == {library_texts[NAMASTE]}
+
+
 def test_an_input_that_kills_two_lanes_is_let_in_no_more(start, library_texts):
     poison = sentence_of(60)
     with start(ASR_LANES=1, ASR_CLIP_SECONDS=60) as server, in_background() as submit:

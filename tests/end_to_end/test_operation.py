@@ -89,7 +89,7 @@ def test_the_request_id_leads_to_the_log(server, body):
 def test_a_made_id_leads_there_too(server):
     made = server.post(NAMASTE).headers["x-request-id"]
     lines = wait_until(
-        lambda: [line for line in server.logged("transcribed") if line["request_id"] == made], "log line"
+        lambda: [line for line in server.logged("request") if line.get("request_id") == made], "log line"
     )
     assert {"queue_seconds", "decode_seconds", "features_seconds", "inference_seconds"} <= set(lines[0])
 

@@ -59,8 +59,13 @@ def test_a_flood_is_refused_and_others_are_served_in_between(server):
             server.wait_metric(before + 1, "asr_predicted_wait_seconds_count")
         assert other.result().status_code == 200
         assert {reply.result().status_code for reply in admitted} == {200}
-    order = [line["request_id"] for line in server.logged("transcribed")]
-    assert order.index("other") <= 2
+    order = [
+        line["request_id"]
+        for line in server.logged("request")
+        if line["path"] == "/transcribe" and line["status"] == 200
+    ]
+    # Two lanes each have a clip at work, and may have been handed one more before "other" came.
+    assert order.index("other") <= 4
     flooders = [name for name in order if name.startswith("flooder")]
     assert flooders == [f"flooder-{number}" for number in range(len(flooders))]
 

@@ -105,7 +105,7 @@ def test_a_task_past_its_deadline_is_not_begun():
 
 
 def test_an_abandoned_task_is_not_begun(process):
-    process.control.abandoned = 7
+    process.control.abandon(7)
     with pytest.raises(WorkCancelled):
         worker.run(worker.Task(7, b"never decoded", math.inf))
     assert worker.run(worker.Task(8, NAMASTE, math.inf)).duration > 0

@@ -33,7 +33,9 @@ def test_an_empty_backlog_keeps_nobody_waiting():
 def test_a_free_lane_means_no_wait(play):
     def scene():
         backlog = Backlog(lanes=2)
-        backlog.begin(job())
+        running = job()
+        backlog.hand_over(running)
+        backlog.begin(running)
         return backlog.wait_of("client")
 
     assert play(scene) == 0
@@ -58,6 +60,7 @@ def test_running_work_counts_with_what_is_left_of_it(play):
         backlog = Backlog(lanes=1)
         backlog.observe(100, 100)
         running = job()
+        backlog.hand_over(running)
         backlog.begin(running)
         running.started -= 4
         return backlog.wait_of("client")
@@ -89,11 +92,12 @@ def test_permits_come_back(play):
         backlog = Backlog(lanes=1)
         queued, running = job(1), job(2)
         backlog.put(queued)
+        backlog.hand_over(running)
         backlog.begin(running)
-        assert backlog.runs(running)
+        assert backlog.in_lane(running)
         backlog.end(running)
         backlog.end(running)
-        assert not backlog.runs(running)
+        assert not backlog.in_lane(running)
         assert backlog.withdraw(queued)
         assert not backlog.withdraw(queued)
         return backlog
