@@ -5,6 +5,7 @@ Rounds of the two alternate, so that a machine that slows down slows both; only 
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -26,6 +27,7 @@ from tools.load import closed_loop, completed_rate, open_loop, poisson_arrivals,
 from tools.local_server import LocalServer, ServerFailed
 from tools.probe import Probe
 from tools.process_memory import process_memory
+from tools.processor_time import ProcessorTime
 from tools.statistics import median, percentile
 
 _CLIP_SECONDS = 5.0
@@ -75,18 +77,25 @@ class WrongText(Exception):
 
 
 def throughput(bench: Bench) -> None:
-    """Clips a second: server, library, ratio."""
+    """Clips a second: server, library, ratio; and who had the processors meanwhile."""
     lanes = bench.options.lanes
     server, library = bench.server(lanes), bench.library(lanes)
     bench.saturate(server, lanes)
-    served, called = [], []
+    groups = {"lanes": server.lane_pids(), "worker": server.worker_pids(), "client": [os.getpid()]}
+    served, called, shares = [], [], []
     for _ in bench.rounds():
-        called.append(library.rate(bench.sounds, bench.options.seconds))
-        served.append(bench.saturate(server, lanes))
+        with ProcessorTime(usable_cpus(), {"library": library.pids}) as of_library:
+            called.append(library.rate(bench.sounds, bench.options.seconds))
+        with ProcessorTime(usable_cpus(), groups) as of_server:
+            served.append(bench.saturate(server, lanes))
+        shares.append(of_library.shares | of_server.shares)
     ratios = [mine / bare for mine, bare in zip(served, called, strict=True)]
+    taken = {name: median([each[name] for each in shares]) for name in shares[0]}
     print(
         f"throughput, {lanes} lanes × {bench.options.threads} threads: server {median(served):.2f}, "
-        f"library {median(called):.2f} clips/s; ratio {median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+        f"library {median(called):.2f} clips/s; ratio {median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})\n"
+        f"  of the processors' time: {', '.join(f'{name} {share:.1f} %' for name, share in taken.items())}; "
+        f"lanes ÷ library {taken['lanes'] / taken['library']:.3f}"
     )
 
 

@@ -3,6 +3,8 @@
 import csv
 import json
 import math
+import os
+import time
 
 import pytest
 
@@ -12,6 +14,7 @@ from tools.chaos import seconds_until_back
 from tools.client import LOST, Answer
 from tools.load import completed_rate, rate_within, summarise
 from tools.outcomes import judge, read_outcomes
+from tools.processor_time import ProcessorTime
 from tools.soak import growth
 from tools.statistics import percentile, slope
 
@@ -84,3 +87,12 @@ def test_the_time_until_a_lane_is_back_is_read_off_the_log(tmp_path):
     lines = [json.dumps({"timestamp": time, "message": "lane ready"}) for time in times]
     log.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     assert seconds_until_back([70.0], log) == [2.0]
+
+
+def test_shares_of_the_processors():
+    with ProcessorTime(1, {"this": [os.getpid()], "parent": [os.getppid()]}) as taken:
+        end = time.process_time() + 0.3
+        while time.process_time() < end:
+            pass
+    assert 0 < taken.shares["this"] <= 110
+    assert taken.shares["parent"] < taken.shares["this"]
