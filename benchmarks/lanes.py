@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 
-from benchmarks.recognisers import CACHE
 from inference import worker
+from inference.loading import CACHE, choose_precision
 from inference.model import SessionOptions
 from inference.package import load_package
 from inference.prepared import prepare
@@ -49,8 +49,10 @@ def measure(package: Path, clip: Path, lanes: int, starts: int) -> Lanes:
 
 def main(package: Path, clip: Path, lanes: int, starts: int) -> None:
     """Start lanes one at a time; then some that stay, and weigh them."""
-    setup = worker.Setup(load_package(package), "fp32", SessionOptions(), Options(), CACHE, parent=os.getpid())
-    prepare(setup.package, setup.precision, setup.cache)
+    found = load_package(package)
+    precision = choose_precision(found, "auto")
+    setup = worker.Setup(found, precision, SessionOptions(), Options(), CACHE, parent=os.getpid())
+    prepare(found, precision, setup.cache)
     seconds = []
     for _ in range(starts):
         started = time.perf_counter()

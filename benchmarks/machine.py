@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from inference.cpu import has_int8_products
+
 _ASK = (
     "import importlib.metadata as m, json, sys\n"
     "print(json.dumps({n: m.version(n) for n in sys.argv[1:] if any(m.distributions(name=n))}))"
@@ -53,5 +55,6 @@ def _processor() -> str:
         return platform.processor()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     flags = next((line for line in lines if line.startswith("flags")), "").split()
-    known = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_int8") if flag in flags]
-    return f"{len(names)} × {names[0] if names else platform.machine()} ({', '.join(known)})"
+    known = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8") if flag in flags]
+    sets = f"instruction sets {', '.join(known)}; {'with' if has_int8_products() else 'without'} 8-bit products"
+    return f"{len(names)} × {names[0] if names else platform.machine()} ({sets})"

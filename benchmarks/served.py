@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -62,6 +63,19 @@ class Served:
     async def line(self) -> Line:
         """Connect."""
         return await (WebSocketLine if self.contestant.websocket else HttpLine).open(self.port)
+
+    async def computes(self) -> str:
+        """Return the precision that this project's server tells in its metrics; nothing of servers that do not."""
+        if self.contestant.websocket:
+            return ""
+        line = await HttpLine.open(self.port)
+        try:
+            found = re.search(r'^asr_precision\{precision="(\w+)"\} 1', await line.get("/metrics"), re.MULTILINE)
+        except Refused:  # 404
+            return ""
+        finally:
+            await line.close()
+        return found[1] if found else ""
 
     def processor_seconds(self) -> float:
         """Processor time that all its processes have used so far."""
