@@ -24,6 +24,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.clock == "processor" and options.divisions != [Division(1, 1)]:
         parser.error("processor time says something about one thread of one process only: --divisions 1x1")
+    if options.rounds < len(options.lengths) - 1:
+        parser.error(f"{options.rounds} rounds do not reach all lengths: one of them a round, beside the goals'")
     if (options.nemo or options.nemo_accuracy) and not options.nemo_python:
         parser.error("NeMo's checkpoints need --nemo-python")
     return options
