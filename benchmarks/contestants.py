@@ -108,11 +108,10 @@ def everybody(subject: Subject, python: Path | None, processors: int) -> list[li
     if python is None:
         return found
     side_by_side, batches = (processors, 1, 1), (processors, 1, 4)
-    wide = (1, processors, 5)
     found += [
-        sherpa_server(SHERPA, model / "model.onnx", python, (side_by_side, batches, wide, (3, 2, 5)), compared.SHERPA),
+        sherpa_server(SHERPA, model / "model.onnx", python, (side_by_side, batches, (3, 2, 5)), compared.SHERPA),
         thread_pool(THREAD_POOL, model, python, ((1,), (processors,)), compared.ONNX_ASR),
-        litserve(LITSERVE, model, python, (side_by_side, batches, (1, processors, 1)), compared.ONNX_ASR),
+        litserve(LITSERVE, model, python, (side_by_side, batches), compared.ONNX_ASR),
     ]
     if subject.peers:
         products = subject.peers.products

@@ -18,10 +18,9 @@ from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 
 from inference import worker
-from inference.loading import CACHE, choose_precision
+from inference.loading import CACHE, load
 from inference.model import SessionOptions
 from inference.package import load_package
-from inference.prepared import prepare
 from inference.types import Options
 
 _ROOT = Path(__file__).parent.parent
@@ -50,9 +49,8 @@ def measure(package: Path, clip: Path, lanes: int, starts: int) -> Lanes:
 def main(package: Path, clip: Path, lanes: int, starts: int) -> None:
     """Start lanes one at a time; then some that stay, and weigh them."""
     found = load_package(package)
-    precision = choose_precision(found, "auto")
-    setup = worker.Setup(found, precision, SessionOptions(), Options(), CACHE, parent=os.getpid())
-    prepare(found, precision, setup.cache)
+    setup = worker.Setup(found, "auto", SessionOptions(), Options(), CACHE, parent=os.getpid())
+    load(found)  # prepares the graph
     seconds = []
     for _ in range(starts):
         started = time.perf_counter()

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from inference.cpu import has_int8_products
+from benchmarks.machine import has_int8_products
 from inference.package import MANIFEST, Package, load_package
 
 AS_SCRIPTED, PRODUCTS = "as its scripts make it", "matrix products alone"
@@ -46,7 +46,7 @@ def planned(package: Package, other: Path, directory: Path) -> Package:
     are computed in eight bits decides on speed, whatever the weights say.
     """
     own, theirs = (yaml.safe_load((path / MANIFEST).read_text(encoding="utf-8")) for path in (package.directory, other))
-    if _PLAN in own or _PLAN not in theirs:
+    if own.get(_PLAN) or not theirs.get(_PLAN):
         return package
     shutil.copytree(package.directory, directory)
     manifest = yaml.safe_dump({**own, _PLAN: theirs[_PLAN]}, allow_unicode=True)

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ def sherpa_onnx(directory: Path, threads: int, graph: str = "model.onnx") -> Rec
 
 def sherpa_onnx_int8(directory: Path, threads: int) -> Recogniser:
     """The same with an int8 graph of `benchmarks.quantised`."""
-    return sherpa_onnx(directory, threads, "model.int8.onnx")
+    return replace(sherpa_onnx(directory, threads, "model.int8.onnx"), computes="int8")
 
 
 def onnx_asr(directory: Path, threads: int, quantization: str | None = None) -> Recogniser:
@@ -121,7 +121,7 @@ def onnx_asr(directory: Path, threads: int, quantization: str | None = None) -> 
 
 def onnx_asr_int8(directory: Path, threads: int) -> Recogniser:
     """The same with an int8 graph of `benchmarks.quantised`."""
-    return onnx_asr(directory, threads, "int8")
+    return replace(onnx_asr(directory, threads, "int8"), computes="int8")
 
 
 def nemo(checkpoint: Path, threads: int) -> Recogniser:

@@ -70,7 +70,7 @@ class Served:
             return ""
         line = await HttpLine.open(self.port)
         try:
-            found = re.search(r'^asr_precision\{precision="(\w+)"\} 1', await line.get("/metrics"), re.MULTILINE)
+            found = re.search(r'^asr_precision\{precision="([\w-]+)"\} 1', await line.get("/metrics"), re.MULTILINE)
         except Refused:  # 404
             return ""
         finally:

@@ -31,7 +31,7 @@ class Load:
     """At full load."""
     seconds: float = 6.0
     """Of full load in a round."""
-    alone: int = 6
+    alone: int = 4
     """Clips in a round from one client that has the server to itself."""
 
 

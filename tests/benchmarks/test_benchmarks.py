@@ -204,7 +204,7 @@ def test_two_processes_hear_side_by_side(model_directory, tmp_path):
     entrant = Entrant(OURS, "library", model_directory)
     with Program(entrant, SIDE_BY_SIDE, "wall", tmp_path / "errors.log") as program:
         answer = program.ask(CLIPS[0], seconds=0.1)
-    assert program.computes in ("fp32", "int8")
+    assert program.computes.startswith(("fp32", "int8"))
     assert answer["text"]
     assert answer["seconds"] > 0
     assert 0 < answer["outside"] < 1
@@ -249,8 +249,7 @@ def test_a_page_that_cannot_be_finished_leaves_the_old_one(tmp_path):
 
 def test_colours_tell_ours_from_theirs_and_int8_from_fp32():
     names = (OURS, OURS_FP32, SHERPA, SHERPA_INT8)
-    assert len({picture._colour(name) for name in names}) == 3
-    assert picture._colour(OURS) == picture._colour(OURS_FP32)
+    assert len({picture._colour(name) for name in names}) == 4
 
 
 def test_lanes(compared, model_directory):
