@@ -36,7 +36,9 @@ def main(arguments: Sequence[str]) -> int:
     """Return the exit status."""
     options = parse(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and programs end with us
-    before, started = machine.load(), time.monotonic()
+    told = machine.describe(options.servers_python, options.nemo_python)
+    told += f"; load average {machine.load()} before"
+    started = time.monotonic()
     try:
         speed, heard = load_package(options.speed), load_package(options.accuracy)
         with tempfile.TemporaryDirectory() as scratch:
@@ -45,14 +47,13 @@ def main(arguments: Sequence[str]) -> int:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     command = f"python -m benchmarks {shlex.join(arguments)}"
-    told = machine.describe(options.servers_python, options.nemo_python)
-    told += f"; load average {before} before, {machine.load()} after {(time.monotonic() - started) / 60:.0f} minutes"
+    told += f", {machine.load()} after {(time.monotonic() - started) / 60:.0f} minutes"
     text = page.render(measured, speed, heard, command, told)
+    page.write(options.out, text)
     picture.programs(measured.library, options.pictures / "benchmarks.png", f"Libraries at full load, {speed.name}")
     if measured.served:
         title = f"Servers at full load, {speed.name}, clips of {GOAL_SECONDS:g} s"
         picture.servers(measured.served, options.pictures / "servers.png", title)
-    page.write(options.out, text)
     print(text)
     return 0
 
@@ -67,8 +68,8 @@ def _measure(speed: Package, heard: Package, options: argparse.Namespace, scratc
         pieces(speech, 1.0, 4), pieces(speech, GOAL_SECONDS, 4), options.clients, options.server_seconds
     )
     return Measured(
-        library=_compare(timed, options, {seconds: clips[seconds] for seconds in options.lengths}, scratch),
         texts=accuracy.Texts() if "texts" in options.without else _listen(heard, options, scratch),
+        library=_compare(timed, options, {seconds: clips[seconds] for seconds in options.lengths}, scratch),
         served=_part("servers", options, lambda: _serve(timed, options, speech, scratch)),
         waits=_part("fairness", options, lambda: fairness.measure(server, flood, options.server_rounds, scratch)),
         lanes=_part("lanes", options, lambda: lanes.measure(ours, clips[GOAL_SECONDS], _LANES, _LANE_STARTS)),
