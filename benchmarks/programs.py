@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from tqdm import tqdm
+
 _ROOT = Path(__file__).parent.parent
 _PATIENCE = 180.0  # seconds; what does not answer by then is ended, and counts as broken
 
@@ -88,11 +90,12 @@ class Program:
         """
         question = json.dumps({"clip": str(clip), "seconds": seconds}) + "\n"
         for process in self._processes:
-            if process.stdin is None or process.poll() is not None:
+            try:
+                if process.stdin:
+                    process.stdin.write(question)
+                    process.stdin.flush()
+            except OSError:
                 self._fail()
-            else:
-                process.stdin.write(question)
-                process.stdin.flush()
         answers = self._answers()
         return {**answers[0], "seconds": 1 / sum(1 / answer["seconds"] for answer in answers)}
 
@@ -143,7 +146,7 @@ def company(
     """Start each in every division of the processors."""
     found = Company()
     with ExitStack() as stack:
-        for entrant in entrants:
+        for entrant in tqdm(entrants, desc="loading", unit="program", disable=None):
             try:
                 for division in divisions:
                     log = Path(tempfile.mkstemp(prefix="program-", suffix=".log", dir=scratch)[1])

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks import cli, goals, lanes, page, picture, rounds, server_goals, tables
+from benchmarks import cli, goals, lanes, page, picture, programs, rounds, server_goals, tables
 from benchmarks.accuracy import Heard, Known, Texts
 from benchmarks.child import CLOCKS
 from benchmarks.compared import LIMIT, OURS, OURS_FP32, RUNTIME, SHERPA, Compared
@@ -54,8 +54,7 @@ def test_the_goals_length_is_in_every_round_and_others_take_turns(cast):
 
 
 def test_a_program_that_breaks_leaves_and_the_others_go_on(cast):
-    programs = cast[0].programs
-    programs["b", SIDE_BY_SIDE] = Scripted("B", 1.0, cast[1], breaks=True)
+    cast[0].programs["b", SIDE_BY_SIDE] = Scripted("B", 1.0, cast[1], breaks=True)
     results = take_turns(cast[0], {10.0: ""}, Turns(2, 1.0), "a")[10.0]
     assert list(results) == [("a", ALONE), ("c", ALONE)]
     assert cast[0].broken == {"b": "B is broken"}
@@ -215,6 +214,15 @@ def test_a_program_that_cannot_start_says_why(tmp_path):
     with company([nowhere], [ALONE], "wall", OURS, tmp_path) as found:
         assert not found.programs
     assert "does not exist" in found.broken[SHERPA]
+
+
+def test_a_program_that_hangs_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(programs, "_PATIENCE", 0.2)
+    hangs = tmp_path / "hangs"
+    hangs.write_text("#!/bin/sh\nexec sleep 60\n")
+    hangs.chmod(0o755)
+    with pytest.raises(Failed, match=SHERPA):
+        Program(Entrant(SHERPA, "library", tmp_path, hangs), ALONE, "wall", tmp_path / "errors.log")
 
 
 def test_a_program_that_is_killed_has_failed(model_directory, tmp_path):
