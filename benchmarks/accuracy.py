@@ -55,7 +55,7 @@ def listen(cast: Company, known: Known, division: Division) -> dict[str, Heard]:
         try:
             texts = [str(cast.programs[name, division].ask(clip)["text"]) for clip in known.said]
         except Failed as error:
-            cast.lose(name, error, OURS)
+            cast.lose(name, error)
             continue
         first = first or texts
         equal = sum(normalise(ours) == normalise(theirs) for ours, theirs in zip(first, texts, strict=True))

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from benchmarks import accuracy, contestants, fairness, lanes, machine, page, picture, quantised, serving
 from benchmarks.clips import cut, pieces
-from benchmarks.compared import OURS, Compared
+from benchmarks.compared import Compared
 from benchmarks.entrants import Checkpoint, Subject
 from benchmarks.limit import UNIT, multiply_adds
 from benchmarks.options import parse
@@ -100,8 +100,8 @@ def _compare(subject: Subject, options: argparse.Namespace, clips: Mapping[float
     """Time every program on every length."""
     package = subject.package
     turns = Turns(options.rounds, options.seconds)
-    with company(subject.entrants(), options.divisions, options.clock, OURS, scratch) as cast:
-        results = take_turns(cast, clips, turns, OURS)
+    with company(subject.entrants(), options.divisions, options.clock, scratch) as cast:
+        results = take_turns(cast, clips, turns)
         computes = {name: program.computes for (name, _), program in cast.programs.items()}
     work = {
         seconds: multiply_adds(package.model_path(), package.features.mel_bins, _frames(package, seconds)) / UNIT
@@ -115,7 +115,7 @@ def _listen(package: Package, options: argparse.Namespace, scratch: Path) -> acc
     sets = [accuracy.samples(options.speech), *accuracy.test_sets(options.manifest, options.manifest_clips)]
     subject = _subject(package, options.nemo_accuracy, options, scratch / "accuracy")
     division = options.divisions[0]
-    with company(subject.hearing(), [division], options.clock, OURS, scratch) as cast:
+    with company(subject.hearing(), [division], options.clock, scratch) as cast:
         return accuracy.Texts([(known, accuracy.listen(cast, known, division)) for known in sets], cast.broken)
 
 

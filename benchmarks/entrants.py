@@ -35,9 +35,9 @@ class Subject:
         """All programs."""
         directory = self.package.directory
         entrants = [
-            Entrant(LIMIT, "matrix_products", directory),
-            Entrant(OURS, "library", directory),
-            Entrant(OURS_FP32, "library_fp32", directory),
+            Entrant(LIMIT, "matrix_products", directory, needed=True),
+            Entrant(OURS, "library", directory, needed=True),
+            Entrant(OURS_FP32, "library_fp32", directory, needed=True),
             Entrant(RUNTIME, "onnx_runtime", directory),
             Entrant(SHERPA, "sherpa_onnx", directory),
             Entrant(ONNX_ASR, "onnx_asr", directory),

@@ -46,6 +46,8 @@ class Entrant:
     """Package, directory of `benchmarks.quantised`, or NeMo's checkpoint."""
     python: Path = Path(sys.executable)
     """An interpreter that has the program."""
+    needed: bool = False
+    """Whether all the others would be measured in vain without it."""
 
 
 class Program:
@@ -127,12 +129,14 @@ class Company:
     """Programs that are running."""
 
     programs: dict[tuple[str, Division], Program] = field(default_factory=dict)
+    needed: frozenset[str] = frozenset()
+    """Names of those without which there is nothing to compare."""
     broken: dict[str, str] = field(default_factory=dict)
     """Name → why it had to leave: a peer that breaks down shall not cost the others their figures."""
 
-    def lose(self, name: str, error: Failed, indispensable: str) -> None:
-        """Go on without a program in all its divisions; raise what is left where all would be in vain without it."""
-        if name == indispensable:
+    def lose(self, name: str, error: Failed) -> None:
+        """Go on without a program in all its divisions; raise the error where it is needed."""
+        if name in self.needed:
             raise error
         self.broken[name] = str(error)
         for key in [key for key in self.programs if key[0] == name]:
@@ -140,11 +144,9 @@ class Company:
 
 
 @contextmanager
-def company(
-    entrants: Sequence[Entrant], divisions: Sequence[Division], clock: str, indispensable: str, scratch: Path
-) -> Iterator[Company]:
+def company(entrants: Sequence[Entrant], divisions: Sequence[Division], clock: str, scratch: Path) -> Iterator[Company]:
     """Start each in every division of the processors."""
-    found = Company()
+    found = Company(needed=frozenset(entrant.name for entrant in entrants if entrant.needed))
     with ExitStack() as stack:
         for entrant in tqdm(entrants, desc="loading", unit="program", disable=None):
             try:
@@ -153,5 +155,5 @@ def company(
                     program = stack.enter_context(Program(entrant, division, clock, log))
                     found.programs[entrant.name, division] = program
             except Failed as error:
-                found.lose(entrant.name, error, indispensable)
+                found.lose(entrant.name, error)
         yield found

@@ -55,7 +55,7 @@ def nearest(lengths: Mapping[float, object]) -> float:
 
 
 def take_turns(
-    cast: Company, clips: Mapping[float, Path], turns: Turns, indispensable: str
+    cast: Company, clips: Mapping[float, Path], turns: Turns
 ) -> dict[float, dict[tuple[str, Division], Results]]:
     """Seconds of audio → program → results; each round begins with another program."""
     keys = list(cast.programs)
@@ -73,7 +73,7 @@ def take_turns(
         try:
             answer = cast.programs[key].ask(clips[seconds], turns.seconds)
         except Failed as error:
-            cast.lose(key[0], error, indispensable)
+            cast.lose(key[0], error)
             continue
         found = results[seconds][key]
         found.seconds.append(answer["seconds"])

@@ -71,6 +71,8 @@ def _others(run: Compared, served: Comparison) -> list[_Row]:
         rows.append((goal, ratios(health_p99(original), health_p99(turns[contestants.OURS])), ""))
     if contestants.SHERPA in turns and SHERPA in run.names:
         for mine, ours, label in ((contestants.OURS, OURS, ""), (contestants.OURS_FP32, OURS_FP32, ", fp32")):
+            if mine not in turns:
+                continue
             gain = ratios(turns[mine].rates, turns[contestants.SHERPA].rates)
             by = run.gain(run.main, ours, [SHERPA]).median
             relative = Spread(gain.median / by, gain.low / by, gain.high / by)

@@ -38,24 +38,24 @@ class Scripted:
 def cast(monkeypatch):
     monkeypatch.setattr(rounds, "_PAUSE", 0.0)
     asked = []
-    found = Company({(name, ALONE): Scripted(name, 2.0**index, asked) for index, name in enumerate("abc")})
-    return found, asked
+    found = {(name, ALONE): Scripted(name, 2.0**index, asked) for index, name in enumerate("abc")}
+    return Company(found, frozenset("a")), asked
 
 
 def test_programs_take_turns_and_each_begins(cast):
-    results = take_turns(cast[0], {10.0: ""}, Turns(3, 1.0), "a")[10.0]
+    results = take_turns(cast[0], {10.0: ""}, Turns(3, 1.0))[10.0]
     assert "".join(cast[1]) == "abcbcacab"
     assert results["a", ALONE].ratio(results["c", ALONE]).median == pytest.approx(4)
 
 
 def test_the_goals_length_is_in_every_round_and_others_take_turns(cast):
-    results = take_turns(cast[0], {1.0: "1", 10.0: "10", 30.0: "30"}, Turns(4, 1.0), "a")
+    results = take_turns(cast[0], {1.0: "1", 10.0: "10", 30.0: "30"}, Turns(4, 1.0))
     assert [len(results[seconds]["b", ALONE].seconds) for seconds in results] == [2, 4, 2]
 
 
 def test_a_program_that_breaks_leaves_and_the_others_go_on(cast):
     cast[0].programs["b", SIDE_BY_SIDE] = Scripted("B", 1.0, cast[1], breaks=True)
-    results = take_turns(cast[0], {10.0: ""}, Turns(2, 1.0), "a")[10.0]
+    results = take_turns(cast[0], {10.0: ""}, Turns(2, 1.0))[10.0]
     assert list(results) == [("a", ALONE), ("c", ALONE)]
     assert cast[0].broken == {"b": "B is broken"}
     assert "".join(cast[1]) == "abcBca"
@@ -64,7 +64,7 @@ def test_a_program_that_breaks_leaves_and_the_others_go_on(cast):
 def test_nothing_is_left_to_compare_when_ours_breaks(cast):
     cast[0].programs["a", ALONE].breaks = True
     with pytest.raises(Failed, match="a is broken"):
-        take_turns(cast[0], {10.0: ""}, Turns(2, 1.0), "a")
+        take_turns(cast[0], {10.0: ""}, Turns(2, 1.0))
 
 
 def test_a_ratio_is_taken_round_by_round():
@@ -211,7 +211,7 @@ def test_two_processes_hear_side_by_side(model_directory, tmp_path):
 
 def test_a_program_that_cannot_start_says_why(tmp_path):
     nowhere = Entrant(SHERPA, "library", tmp_path / "nowhere")
-    with company([nowhere], [ALONE], "wall", OURS, tmp_path) as found:
+    with company([nowhere], [ALONE], "wall", tmp_path) as found:
         assert not found.programs
     assert "does not exist" in found.broken[SHERPA]
 
