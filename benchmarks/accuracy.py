@@ -78,10 +78,10 @@ class Texts:
             return None
         return 100 * sum(score.errors for score in scores) / sum(score.length for score in scores)
 
-    def no_worse(self, name: str) -> bool:
-        """Whether a program's WER is at most our own by default, give or take what our own int8 may lose.
+    def counts(self, name: str) -> bool:
+        """Whether a program may be somebody's best: fp32 always, int8 if its WER is no worse than ours by default.
 
-        Nobody is held to be worse where no texts were compared.
+        Give or take what our own int8 may lose. Nobody is held to be worse where no texts were compared.
         """
         ours, theirs = self.wer(OURS), self.wer(name)
-        return ours is None or theirs is None or theirs <= ours + TOLERANCE
+        return "int8" not in name or ours is None or theirs is None or theirs <= ours + TOLERANCE

@@ -42,13 +42,14 @@ def _gains(run: Compared, texts: Texts, *, full: bool) -> list[list[str]]:
     """Rows of ratios; every other one compares fp32 with fp32."""
     load = "full load" if full else "one client"
     fp32 = [name for name in PEERS_FP32 if name in run.names]
-    able = [name for name in run.peers() if texts.no_worse(name)]
+    able = [name for name in run.peers() if texts.counts(name)]
     rows = []
     if SHERPA in fp32:
         rows.append((Goal(f"this library ÷ sherpa-onnx in fp32, {load}", 1.6), OURS, [SHERPA]))
         rows.append((Goal(f"fp32 ÷ fp32: the same, {load}", None), OURS_FP32, [SHERPA]))
     if able:
-        rows.append((Goal(f"this library ÷ the fastest peer at no worse WER, {load}", 1.25), OURS, able))
+        rows.append((Goal(f"this library ÷ the fastest peer that counts, {load}", 1.25), OURS, able))
+        rows.append((Goal(f"this library ÷ the fastest peer, whatever its WER, {load}", None), OURS, run.peers()))
     if fp32:
         rows.append((Goal(f"fp32 ÷ fp32: the fastest peer, {load}", None), OURS_FP32, fp32))
 

@@ -18,9 +18,9 @@ _HOW_TO_READ = """\
 Median over the rounds, first and ninth decile. *This library* and *this server* are what a user gets, in the precision
 that they choose themselves: the library computed {library} here, the server {server}. *fp32 ÷ fp32* compares ours in
 fp32 with theirs in fp32. *Full load*: each program in the division of the processors that suits it best. *One client*:
-one process with all threads. *WER*: ours; theirs, on the clips of the table of texts. A peer's configuration whose WER
-there is more than {tolerance:g} points above this library's does not count as its best: what our own int8 may lose at
-its gate is granted to everybody."""
+one process with all threads. *WER*: ours; theirs, on the clips of the table of texts. A peer's int8 whose WER there
+is more than {tolerance:g} points above this library's does not count as its best: what our own int8 may lose at its
+gate is granted to everybody. *Whatever its WER* lets it count."""
 _BROKEN = "Broke down, and left out: {}."
 _SERVERS = """\
 Clips of {:g} s; full load: {} clients, each sending its next clip when it has the answer to the last, for {:g} s a

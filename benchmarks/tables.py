@@ -45,13 +45,13 @@ def work_in_words(run: Compared, seconds: float) -> str:
 
 
 def texts(found: Texts) -> str:
-    """Word and character error rates of all programs on all sets, and whose WER is no worse than ours."""
+    """Word and character error rates of all programs on all sets, and who counts as a peer's best."""
     head = ["program", *(f"{known.name}: equal to this library's, WER, CER" for known, _ in found.sets)]
-    head += ["WER of all", "no worse than this library's"]
+    head += ["WER of all", "counts as a peer's best"]
     rows = []
     for name in dict.fromkeys(name for _, heard in found.sets for name in heard):
         cells = [_heard(heard[name], len(known.said)) for known, heard in found.sets if name in heard]
-        verdict = "" if name.startswith(OURS) else "yes" if found.no_worse(name) else "no"
+        verdict = "" if name.startswith(OURS) else "yes" if found.counts(name) else "no"
         rows.append([name, *cells, f"{found.wer(name):.2f} %", verdict])
     return table(head, rows)
 

@@ -83,7 +83,7 @@ def test_servers_take_turns(package, tmp_path):
     assert "| the original design | its defaults |" in table
     text = server_goals.of_server(None, Texts(), compared, None, None)
     assert "| this server ÷ the original design, full load | ≥ 1.5 |" in text
-    assert "| fp32 ÷ fp32: the same, full load |  |" in text
+    assert "| fp32 ÷ fp32: the original design, full load |  |" in text
     picture.servers(compared, tmp_path / "servers.png", "servers")
     assert (tmp_path / "servers.png").stat().st_size > 1000
 
