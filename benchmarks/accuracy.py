@@ -1,12 +1,18 @@
 """What every program hears in clips whose text is known: nobody is fast by being wrong."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.rounds import Program
+from tqdm import tqdm
+
+from benchmarks.compared import OURS
+from benchmarks.programs import Company, Division, Failed
 from export.manifest import read_manifests
 from export.scoring import Score, normalise, score
+
+TOLERANCE = 0.2
+"""Points of WER: what `export quantise` lets our own int8 lose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +46,42 @@ def test_sets(manifests: Sequence[Path], most: int) -> list[Known]:
     return [Known(name, dict(list(said.items())[:: -(-len(said) // most)])) for name, said in sets.items()]
 
 
-def listen(programs: Mapping[str, Program], known: Known) -> dict[str, Heard]:
-    """Let every program hear every clip."""
+def listen(cast: Company, known: Known, division: Division) -> dict[str, Heard]:
+    """Let every program hear every clip, ours first."""
+    found: dict[str, Heard] = {}
     first: list[str] = []
-    found = {}
-    for name, program in programs.items():
-        texts = [str(program.ask(clip)["text"]) for clip in known.said]
+    bar = tqdm(list(cast.programs), desc=f"texts, {known.name}", unit="program", disable=None)
+    for name, _ in bar:
+        try:
+            texts = [str(cast.programs[name, division].ask(clip)["text"]) for clip in known.said]
+        except Failed as error:
+            cast.lose(name, error)
+            continue
         first = first or texts
         equal = sum(normalise(ours) == normalise(theirs) for ours, theirs in zip(first, texts, strict=True))
         found[name] = Heard(equal, score(list(known.said.values()), texts))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What all programs made of all sets."""
+
+    sets: Sequence[tuple[Known, Mapping[str, Heard]]] = ()
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Program → why it had to leave."""
+
+    def wer(self, name: str) -> float | None:
+        """Word error rate over all sets, in percent; None for what was not asked."""
+        scores = [heard[name].score.words for _, heard in self.sets if name in heard]
+        if not scores:
+            return None
+        return 100 * sum(score.errors for score in scores) / sum(score.length for score in scores)
+
+    def counts(self, name: str) -> bool:
+        """Whether a program may be somebody's best: fp32 always, int8 if its WER is no worse than ours by default.
+
+        Give or take what our own int8 may lose. Nobody is held to be worse where no texts were compared.
+        """
+        ours, theirs = self.wer(OURS), self.wer(name)
+        return "int8" not in name or ours is None or theirs is None or theirs <= ours + TOLERANCE

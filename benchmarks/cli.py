@@ -6,21 +6,20 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from benchmarks import accuracy, contestants, fairness, lanes, machine, page, picture, quantised, serving
-from benchmarks.child import RATE
 from benchmarks.clips import cut, pieces
 from benchmarks.compared import Compared
 from benchmarks.entrants import Checkpoint, Subject
-from benchmarks.limit import multiply_adds
+from benchmarks.limit import UNIT, multiply_adds
 from benchmarks.options import parse
 from benchmarks.page import Measured
-from benchmarks.rounds import Division, Entrant, Failed, Program, take_turns
+from benchmarks.programs import Failed, company
+from benchmarks.rounds import GOAL_SECONDS, Turns, take_turns
 from benchmarks.served import NotServing
 from benchmarks.wire import Refused
 from inference.cpu import usable_cpus
@@ -29,15 +28,17 @@ from inference.package import Package, load_package
 
 Part = TypeVar("Part")
 
-_SERVER_CLIPS, _SERVER_SECONDS = 8, 5.0
-_FAIRNESS_ROUNDS, _LANE_STARTS, _LANES = 5, 7, 3
+_SERVER_CLIPS = 4
+_LANE_STARTS, _LANES = 7, 3
 
 
 def main(arguments: Sequence[str]) -> int:
     """Return the exit status."""
     options = parse(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and programs end with us
-    before = machine.load()
+    told = machine.describe(options.servers_python, options.nemo_python)
+    told += f"; load average {machine.load()} before"
+    started = time.monotonic()
     try:
         speed, heard = load_package(options.speed), load_package(options.accuracy)
         with tempfile.TemporaryDirectory() as scratch:
@@ -46,37 +47,40 @@ def main(arguments: Sequence[str]) -> int:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     command = f"python -m benchmarks {shlex.join(arguments)}"
-    told = machine.describe(options.servers_python, options.nemo_python)
-    told += f"; load average {before} before, {machine.load()} after"
-    page.write(options.out, page.render(measured, speed, heard, command, told))
-    picture.programs(measured.library, options.pictures / "benchmarks.png", f"{speed.name}, full load")
+    told += f", {machine.load()} after {(time.monotonic() - started) / 60:.0f} minutes"
+    text = page.render(measured, speed, heard, command, told)
+    page.write(options.out, text)
+    picture.programs(measured.library, options.pictures / "benchmarks.png", f"Libraries at full load, {speed.name}")
     if measured.served:
-        title = f"{speed.name}, clips of {_SERVER_SECONDS:g} s, full load"
+        title = f"Servers at full load, {speed.name}, clips of {GOAL_SECONDS:g} s"
         picture.servers(measured.served, options.pictures / "servers.png", title)
-    print(options.out.read_text(encoding="utf-8"))
+    print(text)
     return 0
 
 
 def _measure(speed: Package, heard: Package, options: argparse.Namespace, scratch: Path) -> Measured:
     timed = _subject(speed, options.nemo, options, scratch / "speed")
     speech = sorted(options.speech.glob("*.wav"))
-    clips = cut(speech, [*options.lengths, 10.0], scratch)
-    ours = contestants.this_server(speed.directory)
-    flood = fairness.Flood(pieces(speech, 1.0, 4), pieces(speech, 10.0, 4), options.clients, options.server_seconds)
+    clips = cut(speech, [*options.lengths, GOAL_SECONDS], scratch)
+    ours = timed.package.directory
+    server = contestants.this_server(ours)
+    flood = fairness.Flood(
+        pieces(speech, 1.0, 4), pieces(speech, GOAL_SECONDS, 4), options.clients, options.server_seconds
+    )
     return Measured(
+        texts=accuracy.Texts() if "texts" in options.without else _listen(heard, options, scratch),
         library=_compare(timed, options, {seconds: clips[seconds] for seconds in options.lengths}, scratch),
-        heard=[] if "texts" in options.without else _listen(heard, options, scratch),
         served=_part("servers", options, lambda: _serve(timed, options, speech, scratch)),
-        waits=_part("fairness", options, lambda: fairness.measure(ours, flood, _FAIRNESS_ROUNDS, scratch)),
-        lanes=_part("lanes", options, lambda: lanes.measure(speed.directory, clips[10.0], _LANES, _LANE_STARTS)),
+        waits=_part("fairness", options, lambda: fairness.measure(server, flood, options.server_rounds, scratch)),
+        lanes=_part("lanes", options, lambda: lanes.measure(ours, clips[GOAL_SECONDS], _LANES, _LANE_STARTS)),
     )
 
 
 def _subject(package: Package, checkpoint: Path | None, options: argparse.Namespace, scratch: Path) -> Subject:
-    plan = options.int8_plan or options.accuracy
+    int8 = "int8" not in options.without
     return Subject(
-        package,
-        None if "int8" in options.without else quantised.make(package, plan, scratch),
+        quantised.planned(package, options.int8_plan or options.accuracy, scratch / "planned") if int8 else package,
+        quantised.make(package, scratch) if int8 else None,
         Checkpoint(checkpoint, options.nemo_python) if checkpoint else None,
     )
 
@@ -95,51 +99,32 @@ def _part(name: str, options: argparse.Namespace, measure: Callable[[], Part]) -
 def _compare(subject: Subject, options: argparse.Namespace, clips: Mapping[float, Path], scratch: Path) -> Compared:
     """Time every program on every length."""
     package = subject.package
-    limit = Entrant(RATE, RATE, package.directory)
-    found = [limit, *subject.entrants()]
-    with ExitStack() as stack:
-        programs = {
-            (entrant.name, division): stack.enter_context(_start(entrant, division, options, scratch))
-            for entrant in found
-            for division in options.divisions
-        }
-        results = take_turns(programs, clips, options.rounds)
+    turns = Turns(options.rounds, options.seconds)
+    with company(subject.entrants(), options.divisions, options.clock, scratch) as cast:
+        results = take_turns(cast, clips, turns)
+        computes = {name: program.computes for (name, _), program in cast.programs.items()}
     work = {
-        seconds: multiply_adds(package.model_path(), package.features.mel_bins, _frames(package, seconds))
+        seconds: multiply_adds(package.model_path(), package.features.mel_bins, _frames(package, seconds)) / UNIT
         for seconds in clips
     }
-    return Compared(options.clock, options.divisions, results, work)
+    return Compared(options.clock, options.divisions, results, work, computes, cast.broken)
 
 
-def _listen(
-    package: Package, options: argparse.Namespace, scratch: Path
-) -> list[tuple[accuracy.Known, Mapping[str, accuracy.Heard]]]:
+def _listen(package: Package, options: argparse.Namespace, scratch: Path) -> accuracy.Texts:
     """Ask every program what it hears in clips whose text is known."""
     sets = [accuracy.samples(options.speech), *accuracy.test_sets(options.manifest, options.manifest_clips)]
     subject = _subject(package, options.nemo_accuracy, options, scratch / "accuracy")
-    found = [entrant for entrant in subject.entrants() if entrant.kind != "onnx_runtime"]  # it makes no text
-    with ExitStack() as stack:
-        programs = {
-            entrant.name: stack.enter_context(_start(entrant, options.divisions[0], options, scratch))
-            for entrant in found
-        }
-        return [(known, accuracy.listen(programs, known)) for known in sets]
+    division = options.divisions[0]
+    with company(subject.hearing(), [division], options.clock, scratch) as cast:
+        return accuracy.Texts([(known, accuracy.listen(cast, known, division)) for known in sets], cast.broken)
 
 
 def _serve(subject: Subject, options: argparse.Namespace, speech: Sequence[Path], scratch: Path) -> serving.Comparison:
     """Load every server."""
-    load = serving.Load(
-        pieces(speech, _SERVER_SECONDS, _SERVER_CLIPS), _SERVER_SECONDS, options.clients, options.server_seconds
-    )
-    servers = contestants.fp32(subject.package, options.servers_python, usable_cpus())
-    if subject.graphs:
-        servers |= contestants.int8(subject.graphs, options.servers_python, usable_cpus())
+    sounds = pieces(speech, GOAL_SECONDS, _SERVER_CLIPS)
+    load = serving.Load(sounds, GOAL_SECONDS, options.clients, options.server_seconds)
+    servers = contestants.everybody(subject, options.servers_python, usable_cpus())
     return serving.compare(servers, load, options.server_rounds, scratch)
-
-
-def _start(entrant: Entrant, division: Division, options: argparse.Namespace, scratch: Path) -> Program:
-    log = Path(tempfile.mkstemp(prefix="program-", suffix=".log", dir=scratch)[1])
-    return Program(replace(entrant, clock=options.clock), division, log)
 
 
 def _frames(package: Package, seconds: float) -> int:

@@ -1,15 +1,17 @@
 """What the programs did, and what follows from it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from benchmarks.child import RATE
-from benchmarks.rounds import Division, Results
-from benchmarks.spread import Spread, spread
+from benchmarks.programs import Division
+from benchmarks.rounds import Results, nearest
+from benchmarks.spread import Spread, ratios, spread
 
-OURS, OURS_INT8 = "this library", "this library, int8"
+LIMIT = "the limit"
+OURS, OURS_FP32 = "this library", "this library, fp32"
 RUNTIME = "ONNX Runtime alone"
 SHERPA, ONNX_ASR, NEMO = "sherpa-onnx", "onnx-asr", "NeMo"
+PEERS_FP32 = (SHERPA, ONNX_ASR, NEMO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +21,13 @@ class Compared:
     clock: str
     divisions: Sequence[Division]
     results: Mapping[float, Mapping[tuple[str, Division], Results]]
-    """Seconds of audio → program and division → its results, the best matrix product among them."""
-    work: Mapping[float, int]
-    """Seconds of audio → multiply-adds of the exported graph."""
+    """Seconds of audio → program and division → its results; the limit is one of the programs."""
+    work: Mapping[float, float]
+    """Seconds of audio → multiply-adds of the exported graph, in units of those of one turn of the limit."""
+    computes: Mapping[str, str] = field(default_factory=dict)
+    """Program → precision, in words."""
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Program → why it had to leave."""
 
     @property
     def lengths(self) -> list[float]:
@@ -29,15 +35,23 @@ class Compared:
         return list(self.results)
 
     @property
+    def main(self) -> float:
+        """The length that is nearest to the goals'."""
+        return nearest(self.results)
+
+    @property
     def names(self) -> list[str]:
         """Programs."""
         found = dict.fromkeys(name for entry in self.results.values() for name, _ in entry)
-        return [name for name in found if name != RATE]
+        return [name for name in found if name != LIMIT]
 
-    def limit(self, seconds: float) -> float:
-        """Seconds that the multiply-adds would take at the best rate of this run."""
-        rates = (found.seconds for entry in self.results.values() for (name, _), found in entry.items() if name == RATE)
-        return self.work[seconds] * min(min(found) for found in rates)
+    def peers(self) -> list[str]:
+        """Other people's programs, in all precisions."""
+        return [name for name in self.names if name.startswith(PEERS_FP32)]
+
+    def limit(self, seconds: float) -> Results:
+        """Seconds that the multiply-adds would take at the rate of matrix products, in the same rounds."""
+        return Results([self.work[seconds] * unit for unit in self.full(seconds, LIMIT).seconds])
 
     def alone(self, seconds: float, name: str) -> Results:
         """One client: one process with all threads."""
@@ -49,19 +63,20 @@ class Compared:
             (self.results[seconds][name, division] for division in self.divisions), key=lambda found: found.median
         )
 
-    def gain(self, seconds: float, ours: Sequence[str], theirs: Sequence[str], *, full: bool = True) -> Spread:
-        """How many times faster the best of ours is than the best of theirs."""
-        pick: Callable[[float, str], Results] = self.full if full else self.alone
-        best = [
-            min((pick(seconds, name) for name in names), key=lambda found: found.median) for names in (ours, theirs)
-        ]
-        return best[0].ratio(best[1])
+    def fastest(self, seconds: float, names: Sequence[str], *, full: bool = True) -> str:
+        """Of several programs."""
+        pick = self.full if full else self.alone
+        return min(names, key=lambda name: pick(seconds, name).median)
+
+    def gain(self, seconds: float, ours: str, theirs: Sequence[str], *, full: bool = True) -> Spread:
+        """How many times faster ours is than the fastest of theirs."""
+        pick = self.full if full else self.alone
+        return pick(seconds, ours).ratio(pick(seconds, self.fastest(seconds, theirs, full=full)))
 
     def share(self, seconds: float, name: str) -> Spread:
         """Part of the limit that is reached at full load."""
-        limit = self.limit(seconds)
-        return spread([limit / found for found in self.full(seconds, name).seconds])
+        return ratios(self.limit(seconds).seconds, self.full(seconds, name).seconds)
 
-    def outside(self, seconds: float, name: str = OURS) -> Spread:
+    def outside(self, seconds: float, name: str) -> Spread:
         """Percent of the time from bytes to text that is spent outside ONNX Runtime, in the best division."""
         return spread([100 * share for share in self.full(seconds, name).outside])

@@ -47,7 +47,7 @@ def measure(contestant: Contestant, flood: Flood, rounds: int, scratch: Path) ->
             uvloop.run(one_by_one(server, [server.message(clip) for clip in clips]))[0]
             for clips in (flood.short, flood.long)
         ]
-        for _ in tqdm(range(rounds), unit="round", disable=None):
+        for _ in tqdm(range(rounds), desc="fairness", unit="round", disable=None):
             for found, client in ((waits.fair, _QUIET), (waits.one_client, _FLOOD)):
                 quiet, flooding = uvloop.run(_round(server, flood, expected, client))
                 found.append(percentile(quiet.seconds, 95))

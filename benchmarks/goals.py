@@ -3,13 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks import contestants
-from benchmarks.compared import NEMO, ONNX_ASR, OURS, OURS_INT8, SHERPA, Compared
-from benchmarks.fairness import Waits
-from benchmarks.lanes import Lanes
-from benchmarks.serving import Comparison
-from benchmarks.spread import Spread, ratios, spread
-from benchmarks.tables import health_p99, table
+from benchmarks.accuracy import Texts
+from benchmarks.compared import OURS, OURS_FP32, PEERS_FP32, SHERPA, Compared
+from benchmarks.spread import Spread
+from benchmarks.tables import table
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +16,6 @@ class Goal:
     name: str
     bound: float | None
     """Nothing was promised where there is none."""
-    found: Sequence[Spread]
-    """One for each length of audio; one alone where there are no lengths."""
     at_least: bool = True
     unit: str = ""
 
@@ -29,94 +24,64 @@ class Goal:
         """In words."""
         return "" if self.bound is None else f"{'≥' if self.at_least else '≤'} {self.bound:g}{self.unit}"
 
-    def met(self, found: Spread) -> bool:
-        """Whether a median keeps the promise."""
-        return self.bound is None or (found.median >= self.bound if self.at_least else found.median <= self.bound)
+    def met(self, found: Spread) -> str:
+        """Say whether a median keeps the promise."""
+        if self.bound is None:
+            return ""
+        return "yes" if (found.median >= self.bound if self.at_least else found.median <= self.bound) else "no"
 
 
-def of_library(run: Compared) -> str:
+def of_library(run: Compared, texts: Texts) -> str:
     """A table with a column for each length."""
-    peers = [name for name in (SHERPA, ONNX_ASR, NEMO) if name in run.names]
-    everybody = [name for name in run.names if any(name.startswith(peer) for peer in peers)]
-    ours = [name for name in (OURS, OURS_INT8) if name in run.names]
-
-    def each(measure: Callable[[float], Spread]) -> list[Spread]:
-        return [measure(seconds) for seconds in run.lengths]
-
-    def gains(mine: Sequence[str], theirs: Sequence[str], *, full: bool = True) -> list[Spread]:
-        return each(lambda seconds: run.gain(seconds, mine, theirs, full=full))
-
-    def best(seconds: float) -> Spread:
-        return run.share(seconds, min(ours, key=lambda name: run.full(seconds, name).median))
-
-    goals = []
-    if SHERPA in peers:
-        goals.append(Goal("this library ÷ sherpa-onnx, fp32, full load", 1.6, gains([OURS], [SHERPA])))
-        goals.append(Goal("the same, one client", 1.6, gains([OURS], [SHERPA], full=False)))
-    if peers:
-        goals.append(Goal("this library ÷ the best peer, fp32, full load", 1.25, gains([OURS], peers)))
-        goals.append(Goal("the same, one client", 1.25, gains([OURS], peers, full=False)))
-        goals.append(Goal("the same, any precision, full load", 1.25, gains(ours, everybody)))
-        goals.append(Goal("the same, any precision, one client", 1.25, gains(ours, everybody, full=False)))
-    goals.append(Goal("share of the limit, fp32", 0.88, each(lambda seconds: run.share(seconds, OURS))))
-    goals.append(Goal("share of the fp32 limit, best precision", 1.25, each(best)))
-    goals.append(Goal("time outside ONNX Runtime, fp32", 5, each(run.outside), at_least=False, unit=" %"))
-    head = ["goal", "wanted", *(f"{seconds:g} s" for seconds in run.lengths), "met"]
-    return table(head, [[goal.name, goal.wanted, *map(str, goal.found), _where(goal, run.lengths)] for goal in goals])
+    head = ["goal", "wanted", *(f"{seconds:g} s" for seconds in run.lengths), f"met at {run.main:g} s", "WER, %"]
+    rows = [*_gains(run, texts, full=True), *_gains(run, texts, full=False), *_shares(run)]
+    return table(head, rows)
 
 
-def of_server(run: Compared, served: Comparison | None, waits: Waits | None, lanes: Lanes | None) -> str:
-    """A table with one measurement in each row; empty where nothing of it was measured."""
-    goals = _servers(run, served) if served else []
-    if waits:
-        fair = ratios(waits.fair, waits.one_client)
-        goals.append(
-            Goal("p95 of short clips beside a flood: fair ÷ first come, first served", 0.5, [fair], at_least=False)
+def _gains(run: Compared, texts: Texts, *, full: bool) -> list[list[str]]:
+    """Rows of ratios; every other one compares fp32 with fp32."""
+    load = "full load" if full else "one client"
+    fp32 = [name for name in PEERS_FP32 if name in run.names]
+    able = [name for name in run.peers() if texts.counts(name)]
+    rows = []
+    if SHERPA in fp32:
+        rows.append((Goal(f"this library ÷ sherpa-onnx in fp32, {load}", 1.6), OURS, [SHERPA]))
+        rows.append((Goal(f"fp32 ÷ fp32: the same, {load}", None), OURS_FP32, [SHERPA]))
+    if able:
+        rows.append((Goal(f"this library ÷ the fastest peer that counts, {load}", 1.25), OURS, able))
+        rows.append((Goal(f"this library ÷ the fastest peer, whatever its WER, {load}", None), OURS, run.peers()))
+    if fp32:
+        rows.append((Goal(f"fp32 ÷ fp32: the fastest peer, {load}", None), OURS_FP32, fp32))
+
+    def row(goal: Goal, ours: str, theirs: Sequence[str]) -> list[str]:
+        against = run.fastest(run.main, theirs, full=full)
+        return _row(
+            run,
+            goal,
+            lambda seconds: run.gain(seconds, ours, theirs, full=full),
+            f"{percent(texts, ours)}; {against}: {percent(texts, against)}",
         )
-    if lanes:
-        goals.append(
-            Goal("start of a lane to its first answer", 1.5, [spread(lanes.starts)], at_least=False, unit=" s")
-        )
-    if lanes and lanes.further:
-        goals.append(Goal("PSS of a further lane", 60, [spread(lanes.further)], at_least=False, unit=" MiB"))
-    rows = [[goal.name, goal.wanted, str(goal.found[0]), _yes(goal)] for goal in goals]
-    return table(["goal", "wanted", "measured", "met"], rows) if rows else ""
+
+    return [row(*each) for each in rows]
 
 
-def _servers(run: Compared, served: Comparison) -> list[Goal]:
-    turns = served.turns
-    ours = turns[contestants.OURS]
-    goals = [
-        Goal(f"this server ÷ {name}, full load", 1.5, [ratios(ours.rates, found.rates)])
-        for name, found in turns.items()
-        if name not in (contestants.OURS, contestants.OURS_INT8, contestants.SHERPA_INT8)
+def _shares(run: Compared) -> list[list[str]]:
+    share, best = Goal("share of the limit, fp32", 0.88), Goal("share of the fp32 limit, this library", 1.25)
+    outside = Goal("time outside ONNX Runtime", 5, at_least=False, unit=" %")
+    return [
+        _row(run, share, lambda seconds: run.share(seconds, OURS_FP32)),
+        _row(run, best, lambda seconds: run.share(seconds, OURS)),
+        _row(run, outside, lambda seconds: run.outside(seconds, OURS)),
+        _row(run, Goal("the same in fp32", None), lambda seconds: run.outside(seconds, OURS_FP32)),
     ]
-    if (contestants.OURS_INT8 in turns) and (theirs := turns.get(contestants.SHERPA_INT8)):
-        mine = turns[contestants.OURS_INT8]
-        goals.append(Goal("the same against sherpa-onnx's, both int8", 1.5, [ratios(mine.rates, theirs.rates)]))
-    original = turns[contestants.ORIGINAL]
-    goals.append(
-        Goal(
-            "`/healthz` p99 at full load: the original ÷ this server",
-            20,
-            [ratios(health_p99(original), health_p99(ours))],
-        )
-    )
-    if contestants.SHERPA in turns and SHERPA in run.names:
-        gain = ratios(ours.rates, turns[contestants.SHERPA].rates)
-        length = min(run.lengths, key=lambda seconds: abs(seconds - served.load.clip_seconds))
-        by = run.gain(length, [OURS], [SHERPA]).median
-        relative = Spread(gain.median / by, gain.low / by, gain.high / by)
-        goals.append(Goal(f"gain over sherpa-onnx at {length:g} s: server's ÷ library's", None, [relative]))
-    return goals
 
 
-def _where(goal: Goal, lengths: Sequence[float]) -> str:
-    met = [f"{seconds:g}" for seconds, found in zip(lengths, goal.found, strict=True) if goal.met(found)]
-    if len(met) == len(lengths):
-        return "yes"
-    return f"at {', '.join(met)} s" if met else "no"
+def _row(run: Compared, goal: Goal, measure: Callable[[float], Spread], words: str = "") -> list[str]:
+    found = {seconds: measure(seconds) for seconds in run.lengths}
+    return [goal.name, goal.wanted, *map(str, found.values()), goal.met(found[run.main]), words]
 
 
-def _yes(goal: Goal) -> str:
-    return "" if goal.bound is None else "yes" if goal.met(goal.found[0]) else "no"
+def percent(texts: Texts, name: str) -> str:
+    """A program's word error rate over all sets."""
+    found = texts.wer(name)
+    return "not asked" if found is None else f"{found:.1f}"

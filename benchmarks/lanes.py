@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 
-from benchmarks.recognisers import CACHE
 from inference import worker
+from inference.loading import CACHE, load
 from inference.model import SessionOptions
 from inference.package import load_package
-from inference.prepared import prepare
 from inference.types import Options
 
 _ROOT = Path(__file__).parent.parent
@@ -49,8 +48,9 @@ def measure(package: Path, clip: Path, lanes: int, starts: int) -> Lanes:
 
 def main(package: Path, clip: Path, lanes: int, starts: int) -> None:
     """Start lanes one at a time; then some that stay, and weigh them."""
-    setup = worker.Setup(load_package(package), "fp32", SessionOptions(), Options(), CACHE, parent=os.getpid())
-    prepare(setup.package, setup.precision, setup.cache)
+    found = load_package(package)
+    setup = worker.Setup(found, "auto", SessionOptions(), Options(), CACHE, parent=os.getpid())
+    load(found)  # prepares the graph
     seconds = []
     for _ in range(starts):
         started = time.perf_counter()

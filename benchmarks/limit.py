@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-_SIZES = ((1024, 1024, 1024), (250, 256, 1024), (1000, 1024, 256))  # rows, sum, columns: large, and a model's own
-_REPETITIONS = 3
+UNIT = 1 << 30
+"""Multiply-adds; some milliseconds."""
+_SIZES = ((1024, 1024, 1024), (256, 256, 1024), (1024, 1024, 256))  # rows, sum, columns: large, and a model's own
+_REPETITIONS = 5
 
 
 def multiply_adds(graph: Path, mel_bins: int, frames: int) -> int:
@@ -43,32 +45,34 @@ def _of_node(node: Mapping[str, Any]) -> int:
     return int(summed * results)
 
 
-class Rate:
-    """Multiply-adds a second of products in fp32, by NumPy's BLAS and by ONNX Runtime."""
+def fastest_product(threads: int) -> Callable[[], None]:
+    """Return a function that makes UNIT multiply-adds in fp32, with NumPy's BLAS or ONNX Runtime: whatever is faster.
 
-    def __init__(self, threads: int, clock: Callable[[], float] = time.perf_counter) -> None:
-        """`threads` counts for ONNX Runtime; NumPy's must be told by the environment before it is imported."""
-        self._clock = clock
-        rng = np.random.default_rng(0)
-        self._products: list[tuple[int, Callable[[], Any]]] = []
-        for rows, summed, columns in _SIZES:
-            left = rng.normal(size=(rows, summed)).astype(np.float32)
-            right = rng.normal(size=(summed, columns)).astype(np.float32)
-            work = rows * summed * columns
-            session = _product(right, threads)
-            self._products.append((work, partial(np.matmul, left, right)))
-            self._products.append((work, partial(session.run, None, {"x": left})))
+    `threads` counts for ONNX Runtime; NumPy's must be told by the environment before it is imported.
+    """
+    rng = np.random.default_rng(0)
+    products: list[Callable[[], None]] = []
+    for rows, summed, columns in _SIZES:
+        left = rng.normal(size=(rows, summed)).astype(np.float32)
+        right = rng.normal(size=(summed, columns)).astype(np.float32)
+        times = UNIT // (rows * summed * columns)
+        products.append(_repeated(partial(np.matmul, left, right), times))
+        products.append(_repeated(partial(_product(right, threads).run, None, {"x": left}), times))
+    return min(products, key=lambda product: min(_seconds(product) for _ in range(_REPETITIONS)))
 
-    def __call__(self) -> float:
-        """The best of all, now."""
-        return max(self._once(*product) for product in self._products for _ in range(_REPETITIONS))
 
-    def _once(self, work: int, product: Callable[[], Any]) -> float:
-        times = max(1, round(5e8 / work))  # some milliseconds
-        started = self._clock()
+def _repeated(product: Callable[[], Any], times: int) -> Callable[[], None]:
+    def run() -> None:
         for _ in range(times):
             product()
-        return work * times / (self._clock() - started)
+
+    return run
+
+
+def _seconds(product: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    product()
+    return time.perf_counter() - started
 
 
 def _product(right: Any, threads: int) -> Any:

@@ -12,6 +12,8 @@ _ASK = (
     "import importlib.metadata as m, json, sys\n"
     "print(json.dumps({n: m.version(n) for n in sys.argv[1:] if any(m.distributions(name=n))}))"
 )
+_CPUINFO = Path("/proc/cpuinfo")
+_INT8_PRODUCTS = {"avx512_vnni", "avx_vnni", "asimddp"}
 _OURS = ("onnxruntime", "sherpa-onnx", "onnx-asr", "numpy", "gunicorn", "uvicorn")
 _PEERS = ("sherpa-onnx-bin", "litserve", "onnx-asr", "onnxruntime", "fastapi", "uvicorn")
 _NEMO = ("nemo_toolkit", "torch")
@@ -26,6 +28,20 @@ def describe(peers: Path | None, nemo: Path | None) -> str:
     if nemo:
         parts.append(_told(versions(nemo, _NEMO)))
     return "; ".join(parts)
+
+
+def has_int8_products() -> bool:
+    """Whether there are instructions that sum products of 8-bit numbers in 32 bits; others may saturate."""
+    return not _INT8_PRODUCTS.isdisjoint(instruction_sets())
+
+
+def instruction_sets() -> list[str]:
+    """Those that matter for products, as far as the system tells."""
+    try:
+        words = set(_CPUINFO.read_text(encoding="utf-8").split())
+    except OSError:
+        return []
+    return [name for name in ("avx2", "avx512f", *sorted(_INT8_PRODUCTS), "amx_int8") if name in words]
 
 
 def load() -> str:
@@ -48,10 +64,10 @@ def _told(found: Mapping[str, str]) -> str:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = _CPUINFO.read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
+    known = instruction_sets()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    flags = next((line for line in lines if line.startswith("flags")), "").split()
-    known = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_int8") if flag in flags]
-    return f"{len(names)} × {names[0] if names else platform.machine()} ({', '.join(known)})"
+    sets = f"{', '.join(known)}; {'with' if has_int8_products() else 'without'} 8-bit products"
+    return f"{len(names)} × {names[0] if names else platform.machine()} ({sets})"

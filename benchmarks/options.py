@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.child import CLOCKS
-from benchmarks.rounds import Division
+from benchmarks.programs import Division
 from inference.cpu import usable_cpus
 
 PARTS = ("int8", "texts", "servers", "fairness", "lanes")
@@ -24,6 +24,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.clock == "processor" and options.divisions != [Division(1, 1)]:
         parser.error("processor time says something about one thread of one process only: --divisions 1x1")
+    if options.rounds < len(options.lengths) - 1:
+        parser.error(f"{options.rounds} rounds do not reach all lengths: one of them a round, beside the goals'")
     if (options.nemo or options.nemo_accuracy) and not options.nemo_python:
         parser.error("NeMo's checkpoints need --nemo-python")
     return options
@@ -50,7 +52,8 @@ def _programs(parser: argparse.ArgumentParser) -> None:
     divisions = list(dict.fromkeys((Division(1, processors), Division(processors, 1))))
     programs = parser.add_argument_group("programs")
     programs.add_argument("--lengths", type=float, nargs="+", default=[1, 5, 10, 30], help="seconds of audio")
-    programs.add_argument("--rounds", type=int, default=8)
+    programs.add_argument("--rounds", type=int, default=9, help="10 s in each; other lengths take turns (default: 9)")
+    programs.add_argument("--seconds", type=float, default=2.0, help="of a program's turn (default: 2)")
     programs.add_argument("--clock", choices=CLOCKS, default="wall", help="processor time bears a busy machine better")
     programs.add_argument(
         "--divisions", type=_division, nargs="+", default=divisions, help="processes x threads, such as 1x2 2x1"

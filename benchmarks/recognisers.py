@@ -4,12 +4,9 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-CACHE = Path(__file__).parent.parent / "build" / "cache"
-"""Where the server keeps graphs prepared for this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,33 +19,42 @@ class Recogniser:
     """That → text; empty where the program makes none."""
     outside: Callable[[], float] | None = None
     """Share of the last `hear` that was spent outside ONNX Runtime, where the program knows it."""
+    computes: str = "fp32"
+    """In words."""
 
 
-def library(directory: Path, threads: int, precision: str = "fp32") -> Recogniser:
+def matrix_products(_: Path, threads: int) -> Recogniser:
+    """The limit: `benchmarks.limit.UNIT` multiply-adds, by whoever is fastest at them."""
+    from benchmarks.limit import fastest_product
+
+    product = fastest_product(threads)
+    return Recogniser(lambda _: None, lambda _: product() or "")
+
+
+def library(directory: Path, threads: int, precision: str = "auto") -> Recogniser:
     """Ours, with the graph that the server's lanes load, from the bytes of a file to its text."""
+    from inference.loading import load
     from inference.model import SessionOptions
     from inference.package import load_package
-    from inference.pipeline import Pipeline
-    from inference.prepared import prepare
     from inference.types import Options, StageTimings
 
     package = load_package(directory)
     options = Options(limit_seconds=package.longest_seconds)  # the server's own limit is shorter
-    graph = prepare(package, precision, CACHE)
-    pipeline = Pipeline(package, SessionOptions(threads, spinning=threads > 1), graph=graph)
+    loaded = load(package, SessionOptions(threads, spinning=threads > 1), precision)
     last: list[StageTimings] = []
 
     def hear(data: bytes) -> str:
-        transcript = pipeline.transcribe(data, options)
+        transcript = loaded.pipeline.transcribe(data, options)
         last[:] = [transcript.timings]
         return transcript.text
 
-    return Recogniser(Path.read_bytes, hear, lambda: 1 - last[0].inference / last[0].total)
+    computes = loaded.precision if loaded.prepared else f"{loaded.precision}, the graph as exported"
+    return Recogniser(Path.read_bytes, hear, lambda: 1 - last[0].inference / last[0].total, computes)
 
 
-def library_int8(directory: Path, threads: int) -> Recogniser:
-    """Ours, by the package's int8 plan."""
-    return library(directory, threads, "int8")
+def library_fp32(directory: Path, threads: int) -> Recogniser:
+    """Ours, in fp32 whatever the processor is able to."""
+    return library(directory, threads, "fp32")
 
 
 def onnx_runtime(directory: Path, threads: int) -> Recogniser:
@@ -96,7 +102,7 @@ def sherpa_onnx(directory: Path, threads: int, graph: str = "model.onnx") -> Rec
 
 def sherpa_onnx_int8(directory: Path, threads: int) -> Recogniser:
     """The same with an int8 graph of `benchmarks.quantised`."""
-    return sherpa_onnx(directory, threads, "model.int8.onnx")
+    return replace(sherpa_onnx(directory, threads, "model.int8.onnx"), computes="int8")
 
 
 def onnx_asr(directory: Path, threads: int, quantization: str | None = None) -> Recogniser:
@@ -115,7 +121,7 @@ def onnx_asr(directory: Path, threads: int, quantization: str | None = None) -> 
 
 def onnx_asr_int8(directory: Path, threads: int) -> Recogniser:
     """The same with an int8 graph of `benchmarks.quantised`."""
-    return onnx_asr(directory, threads, "int8")
+    return replace(onnx_asr(directory, threads, "int8"), computes="int8")
 
 
 def nemo(checkpoint: Path, threads: int) -> Recogniser:
@@ -157,8 +163,9 @@ def _samples(clip: Path) -> tuple[Any, int]:
 KINDS: Mapping[str, Callable[[Path, int], Recogniser]] = {
     function.__name__: function
     for function in (
+        matrix_products,
         library,
-        library_int8,
+        library_fp32,
         onnx_runtime,
         sherpa_onnx,
         sherpa_onnx_int8,

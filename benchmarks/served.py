@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -63,6 +64,19 @@ class Served:
         """Connect."""
         return await (WebSocketLine if self.contestant.websocket else HttpLine).open(self.port)
 
+    async def computes(self) -> str:
+        """Return the precision that this project's server tells in its metrics; nothing of servers that do not."""
+        if self.contestant.websocket:
+            return ""
+        line = await HttpLine.open(self.port)
+        try:
+            found = re.search(r'^asr_precision\{precision="([\w-]+)"\} 1', await line.get("/metrics"), re.MULTILINE)
+        except Refused:  # 404
+            return ""
+        finally:
+            await line.close()
+        return found[1] if found else ""
+
     def processor_seconds(self) -> float:
         """Processor time that all its processes have used so far."""
         fields = [_stat(pid) for pid in _group(self._process.pid)]
@@ -76,10 +90,12 @@ class Served:
     def stop(self) -> None:
         """Ask it to end; then make sure that nothing of it is left."""
         self._process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_STOP_SECONDS)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_STOP_SECONDS)
+        finally:  # a second Ctrl-C shall leave nothing behind either
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     async def _wait(self) -> None:

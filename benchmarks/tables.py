@@ -1,15 +1,16 @@
 """Tables of the measured part, in Markdown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from benchmarks.accuracy import Heard, Known
-from benchmarks.compared import OURS, OURS_INT8, RUNTIME, Compared
+from benchmarks.accuracy import Heard, Texts
+from benchmarks.compared import LIMIT, OURS, OURS_FP32, RUNTIME, Compared
 from benchmarks.contestants import OURS as OUR_SERVER
 from benchmarks.fairness import Waits
+from benchmarks.limit import UNIT
 from benchmarks.serving import Comparison, Turns
 from benchmarks.spread import percentile, ratios, spread
 
-_SHARES = (OURS, OURS_INT8, RUNTIME)
+_SHARES = (OURS, OURS_FP32, RUNTIME)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -20,34 +21,44 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def library(run: Compared, seconds: float) -> str:
     """All programs on one length of audio."""
-    limit, work = run.limit(seconds), run.work[seconds] / 1e9
     rates = [f"{division}, audio s/s" for division in run.divisions]
-    head = ["program", "one clip, ms", *rates, "this library ÷ it, one clip", "÷ it, full load", "share of the limit"]
-    best = f"{seconds / limit:.0f}"
-    rows = [[f"the limit: {work:.2f} G multiply-adds", f"{limit * 1000:.1f}", *[best] * len(rates), "", "", "1"]]
+    head = ["program", "computes", "one clip, ms", *rates]
+    head += ["this library ÷ it, one clip", "÷ it, full load", "share of the limit"]
+    work, units = run.work[seconds], [run.results[seconds][LIMIT, division].median for division in run.divisions]
+    limits = [f"{seconds / (work * unit):.0f}" for unit in units]
+    rows = [[LIMIT, "fp32", f"{1000 * run.limit(seconds).median:.1f}", *limits, "", "", "1"]]
     for name in sorted(run.names, key=lambda name: run.full(seconds, name).median):
         gains = (
-            ["", ""] if name == OURS else [str(run.gain(seconds, [OURS], [name], full=full)) for full in (False, True)]
+            ["", ""] if name == OURS else [str(run.gain(seconds, OURS, [name], full=full)) for full in (False, True)]
         )
         speeds = [f"{seconds / run.results[seconds][name, division].median:.0f}" for division in run.divisions]
         share = f"{run.share(seconds, name).median:.2f}" if name in _SHARES else ""
-        rows.append([name, f"{run.alone(seconds, name).median * 1000:.1f}", *speeds, *gains, share])
-    return f"### {seconds:g} s of audio, {run.clock} time\n\n{table(head, rows)}"
+        computes = run.computes.get(name, "")
+        rows.append([name, computes, f"{run.alone(seconds, name).median * 1000:.1f}", *speeds, *gains, share])
+    title = f"### {seconds:g} s of audio: {work_in_words(run, seconds)}, {run.clock} time"
+    return f"{title}\n\n{table(head, rows)}"
 
 
-def texts(found: Sequence[tuple[Known, Mapping[str, Heard]]]) -> str:
-    """Word and character error rates of all programs on all sets."""
-    head = ["program", *(f"{known.name}: equal to this library's, WER, CER" for known, _ in found)]
-    names = dict.fromkeys(name for _, heard in found for name in heard)
+def work_in_words(run: Compared, seconds: float) -> str:
+    """Multiply-adds of the exported graph."""
+    return f"{run.work[seconds] * UNIT / 1e9:.2f} G multiply-adds"
+
+
+def texts(found: Texts) -> str:
+    """Word and character error rates of all programs on all sets, and who counts as a peer's best."""
+    head = ["program", *(f"{known.name}: equal to this library's, WER, CER" for known, _ in found.sets)]
+    head += ["WER of all", "counts as a peer's best"]
     rows = []
-    for name in names:
-        cells = []
-        for known, heard in found:
-            result = heard[name]
-            rates = f"{result.score.words.percent:.1f} %, {result.score.characters.percent:.1f} %"
-            cells.append(f"{result.equal} of {len(known.said)}, {rates}")
-        rows.append([name, *cells])
+    for name in dict.fromkeys(name for _, heard in found.sets for name in heard):
+        cells = [_heard(heard[name], len(known.said)) for known, heard in found.sets if name in heard]
+        verdict = "" if name.startswith(OURS) else "yes" if found.counts(name) else "no"
+        rows.append([name, *cells, f"{found.wer(name):.2f} %", verdict])
     return table(head, rows)
+
+
+def _heard(result: Heard, clips: int) -> str:
+    rates = f"{result.score.words.percent:.1f} %, {result.score.characters.percent:.1f} %"
+    return f"{result.equal} of {clips}, {rates}"
 
 
 def servers(compared: Comparison) -> str:
@@ -56,14 +67,13 @@ def servers(compared: Comparison) -> str:
     head = ["server", "settings", "audio s/s at full load", "this server ÷ it", "full load p50, p95, ms"]
     head += ["one client p50, p95, ms", "`/healthz` p99 at full load, ms", "wrong or lost"]
     rows = []
-    for name, turns in compared.turns.items():
+    for name, turns in sorted(compared.turns.items(), key=lambda item: -spread(item[1].rates).median):
         gain = "" if turns is ours else str(ratios(ours.rates, turns.rates))
         health = [second for round_ in turns.health for second in round_]
         p99 = f"{1000 * percentile(health, 99):.1f} ({len(health)} asked)" if health else "has none"
         speed = f"{spread(turns.rates).median:.0f}"
-        rows.append(
-            [name, turns.settings, speed, gain, _tails(turns.loaded), _tails(turns.alone), p99, str(turns.wrong)]
-        )
+        settings = turns.contestant.settings + (f", computes {turns.computes}" if turns.computes else "")
+        rows.append([name, settings, speed, gain, _tails(turns.loaded), _tails(turns.alone), p99, str(turns.wrong)])
     return table(head, rows)
 
 

@@ -47,9 +47,10 @@ class HttpLine:
         """Send a clip and wait for its text."""
         return str(json.loads(await self._exchange(message))["text"])
 
-    async def get(self, path: str) -> None:
-        """Wait for 200."""
-        await self._exchange(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    async def get(self, path: str) -> str:
+        """Wait for 200; return the body."""
+        body = await self._exchange(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        return body.decode()
 
     async def close(self) -> None:
         """Hang up."""

@@ -1,7 +1,11 @@
-"""onnx-asr behind LitServe. `python lit.py PACKAGE PORT WORKERS THREADS BATCH`: BATCH clips at most in one call."""
+"""onnx-asr behind LitServe. `python lit.py MODEL PORT WORKERS THREADS BATCH`: BATCH clips at most in one call.
+
+MODEL is a folder; its int8 graph is taken where it has one.
+"""
 
 import io
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import litserve
@@ -23,7 +27,11 @@ class Recognition(litserve.LitAPI):  # type: ignore[misc]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         self._recogniser = onnx_asr.load_model(
-            "nemo-conformer-ctc", self._directory, sess_options=options, providers=["CPUExecutionProvider"]
+            "nemo-conformer-ctc",
+            self._directory,
+            quantization="int8" if (Path(self._directory) / "model.int8.onnx").exists() else None,
+            sess_options=options,
+            providers=["CPUExecutionProvider"],
         )
 
     def decode_request(self, request: Annotated[bytes, Body(media_type="audio/wav")]) -> Any:

@@ -1,7 +1,11 @@
-"""onnx-asr behind FastAPI's thread pool. `python thread_pool.py PACKAGE PORT THREADS`; 0 is ONNX Runtime's default."""
+"""onnx-asr behind FastAPI's thread pool. `python thread_pool.py MODEL PORT THREADS`.
+
+MODEL is a folder; its int8 graph is taken where it has one.
+"""
 
 import io
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import onnx_asr
@@ -16,7 +20,11 @@ def application(directory: str, threads: int) -> FastAPI:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     recogniser = onnx_asr.load_model(
-        "nemo-conformer-ctc", directory, sess_options=options, providers=["CPUExecutionProvider"]
+        "nemo-conformer-ctc",
+        directory,
+        quantization="int8" if (Path(directory) / "model.int8.onnx").exists() else None,
+        sess_options=options,
+        providers=["CPUExecutionProvider"],
     )
     app = FastAPI()
 

@@ -5,13 +5,17 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks import cli, goals, lanes, page, tables
-from benchmarks.child import RATE
-from benchmarks.compared import OURS, RUNTIME, SHERPA, Compared
-from benchmarks.limit import Rate, multiply_adds
+from benchmarks import cli, goals, lanes, page, picture, programs, rounds, server_goals, tables
+from benchmarks.accuracy import Heard, Known, Texts
+from benchmarks.child import CLOCKS
+from benchmarks.compared import LIMIT, ONNX_ASR, OURS, OURS_FP32, RUNTIME, SHERPA, Compared
+from benchmarks.entrants import SHERPA_INT8, SHERPA_SCRIPTED
+from benchmarks.limit import UNIT, fastest_product, multiply_adds
 from benchmarks.operators import profile
-from benchmarks.rounds import Division, Entrant, Failed, Program, Results, take_turns
+from benchmarks.programs import Company, Division, Entrant, Failed, Program, company
+from benchmarks.rounds import Results, Turns, take_turns
 from benchmarks.spread import Spread, percentile, spread
+from export.scoring import score
 from tests.samples import CLIPS
 
 ALONE, SIDE_BY_SIDE = Division(1, 2), Division(2, 1)
@@ -20,20 +24,47 @@ ALONE, SIDE_BY_SIDE = Division(1, 2), Division(2, 1)
 class Scripted:
     """A program that answers at once and writes down when it was asked."""
 
-    def __init__(self, name, seconds, asked):
-        self.name, self.seconds, self.asked = name, seconds, asked
+    def __init__(self, name, seconds, asked, breaks=False):
+        self.name, self.seconds, self.asked, self.breaks = name, seconds, asked, breaks
 
-    def ask(self, clip, times=1):  # noqa: ARG002 - a program's signature
-        self.asked.append(self.name)
-        return {"seconds": self.seconds, "text": f"{self.name} heard {clip}"}
+    def ask(self, clip, seconds):  # noqa: ARG002 - a program's signature
+        self.asked.append(f"{self.name}{clip}")
+        if self.breaks:
+            raise Failed(f"{self.name} is broken")
+        return {"seconds": self.seconds, "text": "", "outside": None}
 
 
-def test_programs_take_turns_and_each_begins():
+@pytest.fixture
+def cast(monkeypatch):
+    monkeypatch.setattr(rounds, "_PAUSE", 0.0)
     asked = []
-    programs = {name: Scripted(name, seconds, asked) for name, seconds in (("a", 1.0), ("b", 2.0), ("c", 4.0))}
-    results = take_turns(programs, {5.0: "clip"}, rounds=3)[5.0]
-    assert "".join(asked[6:]) == "abcbcacab"  # after the warm-up
-    assert results["a"].ratio(results["c"]).median == pytest.approx(4)
+    found = {(name, ALONE): Scripted(name, 2.0**index, asked) for index, name in enumerate("abc")}
+    return Company(found, frozenset("a")), asked
+
+
+def test_programs_take_turns_and_each_begins(cast):
+    results = take_turns(cast[0], {10.0: ""}, Turns(3, 1.0))[10.0]
+    assert "".join(cast[1]) == "abcbcacab"
+    assert results["a", ALONE].ratio(results["c", ALONE]).median == pytest.approx(4)
+
+
+def test_the_goals_length_is_in_every_round_and_others_take_turns(cast):
+    results = take_turns(cast[0], {1.0: "1", 10.0: "10", 30.0: "30"}, Turns(4, 1.0))
+    assert [len(results[seconds]["b", ALONE].seconds) for seconds in results] == [2, 4, 2]
+
+
+def test_a_program_that_breaks_leaves_and_the_others_go_on(cast):
+    cast[0].programs["b", SIDE_BY_SIDE] = Scripted("B", 1.0, cast[1], breaks=True)
+    results = take_turns(cast[0], {10.0: ""}, Turns(2, 1.0))[10.0]
+    assert list(results) == [("a", ALONE), ("c", ALONE)]
+    assert cast[0].broken == {"b": "B is broken"}
+    assert "".join(cast[1]) == "abcBca"
+
+
+def test_nothing_is_left_to_compare_when_ours_breaks(cast):
+    cast[0].programs["a", ALONE].breaks = True
+    with pytest.raises(Failed, match="a is broken"):
+        take_turns(cast[0], {10.0: ""}, Turns(2, 1.0))
 
 
 def test_a_ratio_is_taken_round_by_round():
@@ -81,8 +112,10 @@ def test_operators(graph):
     assert {"Conv", "MatMul", "Add"} <= profile(graph, 100, runs=2).keys()
 
 
-def test_rate():
-    assert 1e7 < Rate(1)() < 1e13
+def test_the_limit_is_a_rate_of_matrix_products():
+    started = CLOCKS["wall"]()
+    fastest_product(1)()
+    assert 1e7 < UNIT / (CLOCKS["wall"]() - started) < 1e13
 
 
 def test_the_page_keeps_what_people_wrote(tmp_path):
@@ -100,65 +133,141 @@ def test_the_page_keeps_what_people_wrote(tmp_path):
 @pytest.fixture
 def compared():
     results = {
+        (LIMIT, ALONE): Results([0.1, 0.1]),
+        (LIMIT, SIDE_BY_SIDE): Results([0.05, 0.1]),
         (OURS, ALONE): Results([0.1, 0.1], [0.04, 0.04]),
         (OURS, SIDE_BY_SIDE): Results([0.05, 0.05], [0.02, 0.02]),
+        (OURS_FP32, ALONE): Results([0.2, 0.2], [0.02, 0.02]),
+        (OURS_FP32, SIDE_BY_SIDE): Results([0.1, 0.1], [0.01, 0.01]),
         (SHERPA, ALONE): Results([0.2, 0.3]),
         (SHERPA, SIDE_BY_SIDE): Results([0.4, 0.4]),
-        (RATE, ALONE): Results([1e-10, 2e-10]),
-        (RATE, SIDE_BY_SIDE): Results([2e-10, 2e-10]),
+        (SHERPA_INT8, ALONE): Results([0.1, 0.1]),
+        (SHERPA_INT8, SIDE_BY_SIDE): Results([0.2, 0.2]),
     }
-    return Compared("wall", [ALONE, SIDE_BY_SIDE], {5.0: results}, {5.0: 500_000_000})
+    return Compared("wall", [ALONE, SIDE_BY_SIDE], {5.0: results}, {5.0: 0.5}, {OURS: "int8", OURS_FP32: "fp32"})
+
+
+@pytest.fixture
+def texts():
+    """Of ten words, ours by default hears nine, sherpa-onnx ten, its int8 and onnx-asr eight."""
+    said = "one two three four five six seven eight nine ten"
+    heard = {OURS: said[:-4], OURS_FP32: said, SHERPA: said, SHERPA_INT8: said[:-9], SHERPA_SCRIPTED: said[:-4]}
+    heard[ONNX_ASR] = said[:-9]
+    return Texts([(Known("set", {}), {name: Heard(1, score([said], [text])) for name, text in heard.items()})])
 
 
 def test_each_program_counts_in_the_division_that_suits_it(compared):
-    assert compared.names == [OURS, SHERPA]
+    assert compared.names == [OURS, OURS_FP32, SHERPA, SHERPA_INT8]
     assert compared.full(5.0, OURS).median == 0.05
-    assert compared.gain(5.0, [OURS], [SHERPA]).median == pytest.approx(5)
-    assert compared.gain(5.0, [OURS], [SHERPA], full=False).median == pytest.approx(2.5)
-    assert compared.outside(5.0).median == pytest.approx(2)
+    assert compared.gain(5.0, OURS, [SHERPA]).median == pytest.approx(5)
+    assert compared.gain(5.0, OURS, [SHERPA], full=False).median == pytest.approx(2.5)
+    assert compared.outside(5.0, OURS).median == pytest.approx(2)
+
+
+def test_the_limit_is_compared_round_by_round(compared):
+    assert compared.limit(5.0).seconds == pytest.approx([0.025, 0.05])
+    assert compared.share(5.0, OURS).median == pytest.approx(0.75)
 
 
 def test_table_of_programs(compared):
     text = tables.library(compared, 5.0)
-    assert "| the limit: 0.50 G multiply-adds | 50.0 | 100 | 100 |  |  | 1 |" in text
-    assert "| this library | 100.0 | 50 | 100 |  |  | 1.00 |" in text
-    assert "| sherpa-onnx | 250.0 | 20 | 12 | 2.50 [2.10, 2.90] | 5.00 [4.20, 5.80] |  |" in text
+    assert "### 5 s of audio: 0.54 G multiply-adds, wall time" in text
+    assert "| the limit | fp32 | 37.5 | 100 | 133 |  |  | 1 |" in text
+    assert "| this library | int8 | 100.0 | 50 | 100 |  |  | 0.75 |" in text
+    assert "| sherpa-onnx |  | 250.0 | 20 | 12 | 2.50 [2.10, 2.90] | 5.00 [4.20, 5.80] |  |" in text
 
 
-def test_goals_of_the_library(compared):
-    text = goals.of_library(compared)
-    assert "| this library ÷ sherpa-onnx, fp32, full load | ≥ 1.6 | 5.00 [4.20, 5.80] | yes |" in text
-    assert "| share of the fp32 limit, best precision | ≥ 1.25 | 1.00 [1.00, 1.00] | no |" in text
-    assert "| time outside ONNX Runtime, fp32 | ≤ 5 % | 2.00 [2.00, 2.00] | yes |" in text
+def test_what_hears_worse_is_no_configuration_to_compare_with(texts):
+    assert texts.wer(SHERPA_INT8) == pytest.approx(20)
+    assert texts.wer(ONNX_ASR) == pytest.approx(20)
+    counting = {SHERPA: True, SHERPA_SCRIPTED: True, SHERPA_INT8: False, ONNX_ASR: True}  # fp32 is what it is
+    assert {name: texts.counts(name) for name in counting} == counting
+    assert Texts().counts(SHERPA_INT8)  # nobody was asked
+    table = tables.texts(texts)
+    assert "| sherpa-onnx | 1 of 0, 0.0 %, 0.0 % | 0.00 % | yes |" in table
+    assert f"| {SHERPA_INT8} | 1 of 0, 20.0 %, 18.8 % | 20.00 % | no |" in table
+
+
+def test_goals_of_the_library(compared, texts):
+    text = goals.of_library(compared, texts)
+    words = "10.0; sherpa-onnx: 0.0"
+    assert f"| this library ÷ sherpa-onnx in fp32, full load | ≥ 1.6 | 5.00 [4.20, 5.80] | yes | {words} |" in text
+    assert "| fp32 ÷ fp32: the same, full load |  | 2.50 [2.10, 2.90] |  | 0.0; sherpa-onnx: 0.0 |" in text
+    best = "this library ÷ the fastest peer that counts, full load | ≥ 1.25"
+    assert f"| {best} | 5.00 [4.20, 5.80] | yes | {words} |" in text  # though its int8 is faster
+    assert f"| {best} | 2.00 [2.00, 2.00] | yes | not asked; {SHERPA_INT8}: not asked |" in goals.of_library(
+        compared, Texts()
+    )
+    assert (
+        f"the fastest peer, whatever its WER, full load |  | 2.00 [2.00, 2.00] |  | 10.0; {SHERPA_INT8}: 20.0 |" in text
+    )
+    assert "| share of the fp32 limit, this library | ≥ 1.25 | 0.75 [0.55, 0.95] | no |  |" in text
+    assert "| time outside ONNX Runtime | ≤ 5 % | 2.00 [2.00, 2.00] | yes |  |" in text
 
 
 def test_two_processes_hear_side_by_side(model_directory, tmp_path):
-    with Program(Entrant(OURS, "library", model_directory), SIDE_BY_SIDE, tmp_path / "errors.log") as program:
-        answer = program.ask(CLIPS[0], times=2)
+    entrant = Entrant(OURS, "library", model_directory)
+    with Program(entrant, SIDE_BY_SIDE, "wall", tmp_path / "errors.log") as program:
+        answer = program.ask(CLIPS[0], seconds=0.1)
+    assert program.computes.startswith(("fp32", "int8"))
     assert answer["text"]
     assert answer["seconds"] > 0
     assert 0 < answer["outside"] < 1
 
 
 def test_a_program_that_cannot_start_says_why(tmp_path):
-    with pytest.raises(Failed, match="does not exist"):
-        Program(Entrant(OURS, "library", tmp_path / "nowhere"), ALONE, tmp_path / "errors.log")
+    nowhere = Entrant(SHERPA, "library", tmp_path / "nowhere")
+    with company([nowhere], [ALONE], "wall", tmp_path) as found:
+        assert not found.programs
+    assert "does not exist" in found.broken[SHERPA]
+
+
+def test_a_program_that_hangs_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(programs, "_PATIENCE", 0.2)
+    hangs = tmp_path / "hangs"
+    hangs.write_text("#!/bin/sh\nexec sleep 60\n")
+    hangs.chmod(0o755)
+    with pytest.raises(Failed, match=SHERPA):
+        Program(Entrant(SHERPA, "library", tmp_path, hangs), ALONE, "wall", tmp_path / "errors.log")
+
+
+def test_a_program_that_is_killed_has_failed(model_directory, tmp_path):
+    entrant = Entrant(OURS, "library", model_directory)
+    with Program(entrant, SIDE_BY_SIDE, "wall", tmp_path / "errors.log") as program:
+        program._processes[1].kill()
+        program._processes[1].wait()
+        with pytest.raises(Failed, match=OURS):
+            program.ask(CLIPS[0])
 
 
 def test_a_whole_run(model_directory, tmp_path, capsys):
     models = ["--speed", str(model_directory), "--accuracy", str(model_directory)]
     files = ["--out", str(tmp_path / "page.md"), "--pictures", str(tmp_path)]
-    length = ["--lengths", "0.5", "--divisions", "1x1", "--clock", "processor", "--rounds", "2"]
+    length = ["--lengths", "0.5", "--divisions", "1x1", "--clock", "processor", "--rounds", "2", "--seconds", "0.1"]
     assert cli.main([*models, *files, *length, "--without", "int8", "servers", "fairness", "lanes"]) == 0
     text = capsys.readouterr().out
-    assert "### 0.5 s of audio, processor time" in text
-    assert f"| {RUNTIME} |" in text
-    assert f"| {SHERPA} | {len(CLIPS)} of {len(CLIPS)}, 0.0 %, 0.0 % |" in text
+    assert "### 0.5 s of audio: " in text
+    assert f"| {RUNTIME} | fp32 |" in text
+    assert f"| {SHERPA} | {len(CLIPS)} of {len(CLIPS)}, 0.0 %, 0.0 % | 0.00 % | yes |" in text
+    assert text in (tmp_path / "page.md").read_text()
     assert (tmp_path / "benchmarks.png").stat().st_size > 1000
+
+
+def test_a_page_that_cannot_be_finished_leaves_the_old_one(tmp_path):
+    path = tmp_path / "page.md"
+    page.write(path, "first")
+    with pytest.raises(UnicodeEncodeError):
+        page.write(path, "\ud800")
+    assert "first" in path.read_text()
+
+
+def test_colours_tell_ours_from_theirs_and_int8_from_fp32():
+    names = (OURS, OURS_FP32, SHERPA, SHERPA_INT8)
+    assert len({picture._colour(name) for name in names}) == 4
 
 
 def test_lanes(compared, model_directory):
     found = lanes.measure(model_directory, CLIPS[0], 2, 1)
-    text = goals.of_server(compared, None, None, found)
+    text = server_goals.of_server(compared, Texts(), None, None, found)
     assert "| start of a lane to its first answer | ≤ 1.5 s |" in text
     assert "| PSS of a further lane | ≤ 60 MiB |" in text
