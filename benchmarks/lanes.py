@@ -50,7 +50,7 @@ def measure(package: Path, clip: Path, lanes: int, starts: int) -> Lanes:
 def main(package: Path, clip: Path, lanes: int, starts: int) -> None:
     """Start lanes one at a time; then some that stay, and weigh them."""
     setup = worker.Setup(load_package(package), "fp32", SessionOptions(), Options(), CACHE, parent=os.getpid())
-    prepare(setup.package, setup.precision, setup.cache)
+    prepare(setup.package, None, setup.cache)
     seconds = []
     for _ in range(starts):
         started = time.perf_counter()

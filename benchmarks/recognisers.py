@@ -26,6 +26,7 @@ class Recogniser:
 
 def library(directory: Path, threads: int, precision: str = "fp32") -> Recogniser:
     """Ours, with the graph that the server's lanes load, from the bytes of a file to its text."""
+    from inference.loading import choose_plan
     from inference.model import SessionOptions
     from inference.package import load_package
     from inference.pipeline import Pipeline
@@ -34,7 +35,7 @@ def library(directory: Path, threads: int, precision: str = "fp32") -> Recognise
 
     package = load_package(directory)
     options = Options(limit_seconds=package.longest_seconds)  # the server's own limit is shorter
-    graph = prepare(package, precision, CACHE)
+    graph = prepare(package, choose_plan(package, precision), CACHE)
     pipeline = Pipeline(package, SessionOptions(threads, spinning=threads > 1), graph=graph)
     last: list[StageTimings] = []
 

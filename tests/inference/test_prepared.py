@@ -19,7 +19,7 @@ def package(model_directory):
 def test_same_to_the_last_bit_where_nothing_is_rewritten(package, tmp_path, monkeypatch):
     monkeypatch.setattr(rewriting, "rewrite_apart", lambda *_: False)
     original = Model(package.model_path(), SessionOptions())
-    ready = Model(prepared.prepare(package, "fp32", tmp_path), SessionOptions())
+    ready = Model(prepared.prepare(package, None, tmp_path), SessionOptions())
     for frames in (11, 100, 999):
         features = np.random.default_rng(frames).normal(size=(80, frames)).astype(np.float32)
         np.testing.assert_array_equal(ready(features), original(features))
@@ -30,31 +30,26 @@ def test_made_once_however_many_ask(package, tmp_path, monkeypatch):
     make = prepared.make
     monkeypatch.setattr(prepared, "make", lambda *arguments: (made.append(arguments), make(*arguments)))
     with ThreadPoolExecutor(4) as executor:
-        paths = set(executor.map(lambda _: prepared.prepare(package, "fp32", tmp_path), range(4)))
+        paths = set(executor.map(lambda _: prepared.prepare(package, None, tmp_path), range(4)))
     assert len(paths) == len(made) == 1
 
 
 def test_another_processor_gets_its_own_and_the_old_one_goes(package, tmp_path, monkeypatch):
-    first = prepared.prepare(package, "fp32", tmp_path)
+    first = prepared.prepare(package, None, tmp_path)
     monkeypatch.setattr(prepared, "_processor", lambda: "another")
-    second = prepared.prepare(package, "fp32", tmp_path)
+    second = prepared.prepare(package, None, tmp_path)
     assert second.exists()
     assert not first.exists()
 
 
 def test_another_way_of_rewriting_gets_its_own(package, tmp_path, monkeypatch):
-    first = prepared.prepare(package, "fp32", tmp_path)
+    first = prepared.prepare(package, None, tmp_path)
     monkeypatch.setattr(rewriting, "VERSION", rewriting.VERSION + 1)
-    assert prepared.prepare(package, "fp32", tmp_path) != first
+    assert prepared.prepare(package, None, tmp_path) != first
 
 
 def test_nothing_is_left_of_a_try_that_failed(package, tmp_path, monkeypatch):
     monkeypatch.setattr(prepared, "_WEIGHTS", "no/such/directory")
     with pytest.raises(PackageError, match=r"no.such.directory"):
-        prepared.prepare(package, "fp32", tmp_path)
+        prepared.prepare(package, None, tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
-
-
-def test_a_precision_that_is_not_there(package, tmp_path):
-    with pytest.raises(PackageError, match="fp64"):
-        prepared.prepare(package, "fp64", tmp_path)
