@@ -53,6 +53,16 @@ def test_accepted(directory, manifest, tmp_path, monkeypatch, capsys):
     assert report.read_text(encoding="utf-8").count("| chosen |") == 2
     package = load_package(directory)
     assert package.models == before.models
+    assert [plan.weight_bits for plan in package.int8] == [8, 7]
+    assert all("pre_encode" in plan.once and not plan.twice for plan in package.int8)  # the fastest one is tried first
+    assert all(min(plan.ranges) > 0 for plan in package.int8)
+    assert [set(package.provenance["int8"][name]["wer"]) for name in ("int8", "int8-w7")] == [{"dev"}, {"dev"}]
+    if int8_weight_bits():
+        assert load(package, cache=tmp_path / "cache").precision.startswith("int8")
+
+    other = shutil.copytree(before.directory, tmp_path / "other")
+    assert main(["quantise", str(other), "--like", str(directory)]) == 0
+    taken = load_package(other)
     assert [(plan.once, plan.twice) for plan in taken.int8] == [(plan.once, plan.twice) for plan in package.int8]
     assert taken.provenance["int8"]["gate"] == "none"
 
