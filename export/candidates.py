@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from inference.model import Model, SessionOptions
 from inference.rewriting.exported import Exported
-from inference.rewriting.products import SUBSAMPLING
 from inference.rewriting.rewrite import write
+from inference.rewriting.subsampling import SUBSAMPLING
 from inference.types import Float32Array, Int8Plan, WeightBits
 
 Group: TypeAlias = tuple[str, ...]

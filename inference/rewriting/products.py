@@ -16,11 +16,9 @@ from inference.cpu import int8_weight_bits
 from inference.rewriting.graph import Graph, Value
 from inference.types import Float32Array, Int8Plan, WeightBits
 
-SUBSAMPLING = "pre_encode"
-"""The kind of the second subsampling convolution and the linear layer behind it, which go together."""
 # Two products of 255 and 64 are 32,640: the most that 16 bits hold are 32,767.
 _LARGEST_WEIGHT: Mapping[WeightBits, int] = {8: 127, 7: 64}
-_LARGEST_UINT8, _MIDDLE_OF_UINT8 = 255, 128
+_MIDDLE_OF_UINT8 = 128
 _TINY = np.float32(1e-12)  # scale of weights that are all nought
 
 
@@ -42,7 +40,7 @@ class Products:
         if kind in self.plan.twice:
             return self._twice(x, weights, *biases)
         if kind in self.plan.once:
-            return self._once(x, self._round(weights), *biases)
+            return self._once(x, self.round(weights), *biases)
         return self.graph("MatMul" if bias is None else "Gemm", x, weights, *biases)
 
     def _once(self, x: Value, weights: tuple[np.ndarray, Float32Array, np.ndarray], *biases: Float32Array) -> Value:
@@ -54,43 +52,13 @@ class Products:
         return self.graph("ort:MatMulIntegerToFloat", rounded, quantised, scale, scales, zero, zeros, *biases)
 
     def _twice(self, x: Value, weights: Float32Array, *biases: Float32Array) -> Value:
-        quantised = self._round(weights)
+        quantised = self.round(weights)
         most = self._once(x, quantised, *biases)
         left = self.graph("Sub", x, self.graph("DequantizeLinear", *self._rounded[x]))
         return self.graph("Add", most, self._once(left, quantised))
 
-    def subsampling(
-        self, x: Value, convolution: tuple[Float32Array, Float32Array], out: tuple[Float32Array, Float32Array]
-    ) -> Value:
-        """`[1, channels, frames, bands]`, not yet rectified → `[steps, width]`, in eight bits all the way.
-
-        ReLU comes free: what is below nought is below the smallest unsigned number. `out` has the bands before the
-        channels. The ranges come from the plan, since features are normalised, clips differ little.
-        """
-        graph = self.graph
-        first, second = (np.float32(largest / _LARGEST_UINT8) for largest in self.plan.ranges)
-        nought = np.uint8(0)
-        x = graph("Transpose", graph("QuantizeLinear", x, np.array(first), np.array(nought)), perm=[0, 2, 3, 1])
-        kernels, bias = convolution
-        channels = kernels.shape[0]
-        flat, scales, zeros = self._round(kernels.reshape(channels, -1).T)
-        x = graph(
-            "ort:QLinearConv",
-            *(x, np.array(first), np.array(nought)),
-            *(np.ascontiguousarray(flat.T).reshape(kernels.shape), scales, zeros),
-            *(np.array(second), np.array(nought), np.round(bias / (first * scales)).astype(np.int32)),
-            channels_last=1,
-            kernel_shape=[3, 3],
-            pads=[1, 1, 1, 1],
-            strides=[2, 2],
-        )
-        weights, bias = out
-        x = graph("Reshape", x, np.array([-1, weights.shape[0]], dtype=np.int64))
-        quantised, scales, zeros = self._round(weights)
-        return graph("ort:MatMulIntegerToFloat", x, quantised, np.array(second), scales, np.array(nought), zeros, bias)
-
-    def _round(self, weights: Float32Array) -> tuple[np.ndarray, Float32Array, np.ndarray]:
-        """`[inputs, outputs]` → the same in integers, and scale and zero of each output."""
+    def round(self, weights: Float32Array) -> tuple[np.ndarray, Float32Array, np.ndarray]:
+        """`[inputs, outputs]` → the same in integers as the plan wants them, and scale and zero of each output."""
         quantised, scales = quantise(weights, self.plan.weight_bits)
         zero = _MIDDLE_OF_UINT8 if self._unsigned else 0
         kind = np.uint8 if self._unsigned else np.int8

@@ -8,6 +8,7 @@ from inference.cpu import int8_weight_bits
 from inference.rewriting import products
 from inference.rewriting.graph import Graph, integers
 from inference.rewriting.products import Products, quantise
+from inference.rewriting.subsampling import subsampling
 from inference.types import Int8Plan
 
 INPUTS, OUTPUTS, ROWS = 1024, 48, 7
@@ -58,21 +59,38 @@ def test_sums_are_exact(run, weights, bits, way):
     np.testing.assert_allclose(found / scales.astype(float), expected, rtol=1e-6)  # float32 outside the sums
 
 
-@BITS
-def test_sums_of_the_subsampling_are_exact(run, bits):
-    channels, side = 32, 8
+class FlatSubsampling:
+    """In place of a model: the first convolution answers 255 everywhere, the second has nearly equal weights, and the
+    linear layer passes the sixth band of four channels on."""
+
+    mel_bins, channels, bands = 40, 32, 10
     kernels = np.ones((channels, channels, 3, 3), dtype=np.float32)
     kernels[:, ::2] = 0.9
-    inner = 9 * channels * 0.95 * 255
-    linear = np.eye(channels * side // 2, dtype=np.float32)[:, channels : channels + 4]  # the second band
-    plan = Int8Plan(("pre_encode",), (), (255.0, inner), bits)
+    largest = 9 * channels * 0.95 * 255
 
-    def build(make, x):
-        x = make.graph("Reshape", x, integers(1, channels, side, side))
-        return make.subsampling(x, (kernels, np.zeros(channels)), (linear, np.zeros(4, dtype=np.float32)))
+    def convolution(self, module):
+        if module.endswith("conv.0"):
+            return np.zeros((self.channels, 1, 3, 3), dtype=np.float32), np.full(self.channels, 255, dtype=np.float32)
+        return self.kernels, np.zeros(self.channels, dtype=np.float32)
 
-    found = run(np.full((channels, side * side), 255, dtype=np.float32), plan, build)
-    np.testing.assert_allclose(found[1:], inner, rtol=0.01)  # the first step sees the margin
+    def product(self, _):
+        linear = np.zeros((self.channels, self.bands, 4), dtype=np.float32)
+        linear[range(4), 5, range(4)] = 1
+        return linear.reshape(-1, 4)
+
+    def parameter(self, _):
+        return np.zeros(4, dtype=np.float32)
+
+    def scale(self):
+        return 1.0
+
+
+@BITS
+def test_sums_of_the_subsampling_are_exact(run, bits):
+    model = FlatSubsampling()
+    plan = Int8Plan(("pre_encode",), (), (255.0, model.largest), bits)
+    found = run(np.zeros((model.mel_bins, 32), dtype=np.float32), plan, lambda make, _: subsampling(make, model))
+    np.testing.assert_allclose(found[1:-1], model.largest, rtol=0.01)  # the first step and the last see the margin
 
 
 @pytest.mark.skipif(int8_weight_bits() != 7, reason="this processor sums in 32 bits")
