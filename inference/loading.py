@@ -9,6 +9,7 @@ from inference.model import SessionOptions
 from inference.package import Package
 from inference.pipeline import Pipeline
 from inference.prepared import prepare
+from inference.process import give_memory_back
 from inference.types import Int8Plan
 
 CACHE = Path(__file__).parent.parent / "build" / "cache"
@@ -53,9 +54,10 @@ def load(
     that is unusable too, or where `choose_plan` does.
     """
     plan = choose_plan(package, precision)
-    computed = plan.precision if plan else "fp32"
     try:
         graph = prepare(package, plan, cache)
-        return Loaded(Pipeline(package, session_options, graph=graph), computed, prepared=True)
+        give_memory_back()  # preparing took several times the weights
+        pipeline = Pipeline(package, session_options, graph=graph)
+        return Loaded(pipeline, plan.precision if plan else "fp32", prepared=True)
     except (OSError, PackageError):
         return Loaded(Pipeline(package, session_options), "fp32", prepared=False)

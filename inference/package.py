@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from inference.errors import PackageError
 from inference.features import FeatureParameters
 from inference.types import Int8Plan, WeightBits
@@ -116,7 +114,8 @@ def sha256(path: Path) -> str:
 
 
 def _parse(manifest: Path) -> Package:
-    # Here and not above: pool processes receive a ready Package and need not load pydantic.
+    # Here and not above: pool processes receive a ready Package and need not load YAML and pydantic.
+    import yaml
     from pydantic import TypeAdapter, ValidationError
 
     try:

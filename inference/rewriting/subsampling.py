@@ -19,7 +19,7 @@ from inference.types import Float32Array
 
 SUBSAMPLING = "pre_encode"
 """The kind of the second convolution and the linear layer behind it, which go together into eight bits."""
-_BANDS = 5  # of 20, at a time
+_BANDS, _BANDS_OF_INT8 = 5, 2  # of 20, at a time; in int8 what is between is there twice, in two layouts
 _LARGEST_UINT8 = 255
 _NOUGHT = np.array(np.uint8(0))
 
@@ -84,16 +84,17 @@ class _Weights:
 def subsampling(products: Products, exported: Exported) -> Value:
     """`[1, mels, frames]` → `[steps, width]`, in fp32 or, where the plan says so, in eight bits."""
     weights = _Weights.read(exported)
-    parts = _parts(products.graph, weights, exported.mel_bins)
-    return (_in_int8 if SUBSAMPLING in products.plan.once else _in_fp32)(products, weights, parts)
+    int8 = SUBSAMPLING in products.plan.once
+    parts = _parts(products.graph, weights, exported.mel_bins, _BANDS_OF_INT8 if int8 else _BANDS)
+    return (_in_int8 if int8 else _in_fp32)(products, weights, parts)
 
 
-def _parts(graph: Graph, weights: _Weights, mels: int) -> Iterator[_Part]:
+def _parts(graph: Graph, weights: _Weights, mels: int, bands: int) -> Iterator[_Part]:
     """Add the first convolution, part by part: each is used up before the next one comes."""
     image = graph("Unsqueeze", "audio_signal", integers(1))
     first = [graph.constant(each) for each in weights.first]
-    for start in range(0, len(weights.linear), _BANDS):
-        linear = weights.linear[start : start + _BANDS]
+    for start in range(0, len(weights.linear), bands):
+        linear = weights.linear[start : start + bands]
         middle = _Rows.behind(start, start + len(linear), (mels + 1) // 2)
         source = _Rows.behind(middle.start, middle.stop, mels)
         rows = graph("Slice", image, integers(source.start), integers(source.stop), integers(2))

@@ -1,5 +1,7 @@
 """Graphs prepared for this machine: the same function, made once, whole or not at all."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -53,3 +55,21 @@ def test_nothing_is_left_of_a_try_that_failed(package, tmp_path, monkeypatch):
     with pytest.raises(PackageError, match=r"no.such.directory"):
         prepared.prepare(package, None, tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
+
+
+LOADER = """
+import sys
+from pathlib import Path
+from inference.loading import load
+from inference.package import load_package
+loaded = load(load_package(Path(sys.argv[1])), precision="fp32", cache=Path(sys.argv[2]))
+rollup = Path("/proc/self/smaps_rollup").read_text().splitlines()
+print(next(int(line.split()[1]) for line in rollup if line.startswith("Pss_Anon:")) // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells")
+def test_a_process_that_prepared_the_graph_keeps_no_more_memory_than_others(model_directory, tmp_path):
+    command = [sys.executable, "-c", LOADER, str(model_directory), str(tmp_path / "cache")]
+    prepares, loads = (int(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(2))
+    assert prepares < loads + 15  # MiB; 40 without giving it back
