@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,9 +11,9 @@ from tqdm import tqdm
 
 from inference.model import Model, SessionOptions
 from inference.rewriting.exported import Exported
-from inference.rewriting.products import SUBSAMPLING
 from inference.rewriting.rewrite import write
-from inference.types import Float32Array, Int8Plan
+from inference.rewriting.subsampling import SUBSAMPLING
+from inference.types import Float32Array, Int8Plan, WeightBits
 
 Group: TypeAlias = tuple[str, ...]
 """Kinds of products that go together."""
@@ -26,9 +27,28 @@ _LAYERS: Mapping[Group, int] = {
 }
 """Groups of a layer, and their multiply-adds for a step in squares of the width."""
 _SUBSAMPLING, _DECODER = (SUBSAMPLING,), ("decoder_layers.0",)
-_ONCE, _TWICE, _FP32 = 1, 2, 3  # time of a multiply-add, roughly (docs/benchmarks.md)
 _LEFT_OUT = 4  # so many groups stay in fp32 in the most careful plan
 Ranges: TypeAlias = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What plans for one kind of processor have in common."""
+
+    weight_bits: WeightBits
+    once: int
+    """Time of a multiply-add in eight bits, in units of its own (docs/benchmarks.md, "Where the time goes")."""
+    twice: int
+    fp32: int
+
+    def plan(self, once: Sequence[Group], twice: Sequence[Group], ranges: Ranges) -> Int8Plan:
+        """Make one that rounds those groups."""
+        first, second = (tuple(kind for group in groups for kind in group) for groups in (once, twice))
+        return Int8Plan(first, second, ranges, self.weight_bits)
+
+
+KINDS = (Kind(8, 1, 2, 3), Kind(7, 4, 8, 7))
+"""Processors that sum in 32 bits (VNNI), and those with AVX2 alone, where a second rounding costs more than fp32."""
 
 
 def groups() -> list[Group]:
@@ -36,29 +56,34 @@ def groups() -> list[Group]:
     return [_SUBSAMPLING, *_LAYERS, _DECODER]
 
 
-def plans(exported: Exported, ranked: Sequence[Group], ranges: Ranges) -> list[Int8Plan]:
+def plans(exported: Exported, kind: Kind, ranked: Sequence[Group], ranges: Ranges) -> list[Int8Plan]:
     """List what is tried, the fastest first; `ranked` holds all groups, the most sensitive first.
 
-    Group after group is rounded twice instead of once, and then left in fp32; each of that with the subsampling, which
-    knows no second rounding, in int8 and in fp32.
+    Group after group leaves the eight bits: where a second rounding is cheaper than fp32, for it, and after that for
+    fp32. Each of that with the subsampling, which knows no second rounding, in int8 and in fp32.
     """
     rest = [group for group in ranked if group != _SUBSAMPLING]
     found = []
     for subsampling in ([_SUBSAMPLING], []):
-        found += [_plan([*subsampling, *rest[n:]], rest[:n], ranges) for n in range(len(rest) + 1)]
-        found += [_plan(subsampling, rest[n:], ranges) for n in range(1, _LEFT_OUT + 1)]
-    return sorted(found, key=lambda plan: _cost(exported, plan))
+        found.append(kind.plan([*subsampling, *rest], [], ranges))
+        left_out = range(1, _LEFT_OUT + 1)
+        if kind.twice < kind.fp32:
+            found += [kind.plan([*subsampling, *rest[n:]], rest[:n], ranges) for n in range(1, len(rest) + 1)]
+            found += [kind.plan(subsampling, rest[n:], ranges) for n in left_out]
+        else:
+            found += [kind.plan([*subsampling, *rest[n:]], [], ranges) for n in left_out]
+    return sorted(found, key=lambda plan: _cost(exported, kind, plan))
 
 
-def _cost(exported: Exported, plan: Int8Plan) -> int:
-    """In multiply-adds of products rounded once, for a step."""
+def _cost(exported: Exported, kind: Kind, plan: Int8Plan) -> int:
+    """Time of all products of a step, in the kind's units."""
     kernels, _ = exported.convolution("pre_encode/conv/conv.2")
     out, decoder = exported.product("pre_encode/out"), exported.convolution("decoder_layers/decoder_layers.0")[0]
     work = {group: squares * exported.layers * out.shape[1] ** 2 for group, squares in _LAYERS.items()}
     work[_SUBSAMPLING] = kernels.size * (out.shape[0] // len(kernels)) + out.size
     work[_DECODER] = decoder.size
     return sum(
-        size * (_ONCE if group[0] in plan.once else _TWICE if group[0] in plan.twice else _FP32)
+        size * (kind.once if group[0] in plan.once else kind.twice if group[0] in plan.twice else kind.fp32)
         for group, size in work.items()
     )
 
@@ -69,10 +94,12 @@ def describe(plan: Int8Plan) -> str:
     exact = sorted(named - {*plan.once, *plan.twice})
     parts = [f"twice: {', '.join(plan.twice)}"] if plan.twice else []
     parts += [f"fp32: {', '.join(exact)}"] if exact else []
-    return "; ".join(["int8", *parts])
+    return "; ".join([plan.precision, *parts])
 
 
-def sensitivities(source: Path, features: Sequence[Float32Array], ranges: Ranges) -> list[tuple[Group, float]]:
+def sensitivities(
+    source: Path, kind: Kind, features: Sequence[Float32Array], ranges: Ranges
+) -> list[tuple[Group, float]]:
     """Round each group alone; return it with the divergence that it causes, worst first.
 
     Kullback-Leibler's, of the log-probabilities in nats a step: sure answers that stay as sure cost nothing.
@@ -83,15 +110,9 @@ def sensitivities(source: Path, features: Sequence[Float32Array], ranges: Ranges
         expected = _run(exported, graph, None, features)
         found = []
         for group in tqdm(groups(), desc="sensitivity", unit="group", disable=None):
-            changed = _run(exported, graph, _plan([group], [], ranges), features)
+            changed = _run(exported, graph, kind.plan([group], [], ranges), features)
             found.append((group, _divergence(expected, changed)))
     return sorted(found, key=lambda pair: -pair[1])
-
-
-def _plan(once: Sequence[Group], twice: Sequence[Group], ranges: Ranges) -> Int8Plan:
-    return Int8Plan(
-        tuple(kind for group in once for kind in group), tuple(kind for group in twice for kind in group), ranges
-    )
 
 
 def _run(

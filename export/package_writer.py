@@ -67,10 +67,13 @@ def write_manifest(package: Package) -> None:
     content = dataclasses.asdict(package)
     del content["directory"]
     content["accuracy"] = list(content["accuracy"])
-    if package.int8 is None:
+    # YAML's safe dialect has no tuples.
+    content["int8"] = [
+        {key: list(value) if isinstance(value, tuple) else value for key, value in plan.items()}
+        for plan in content["int8"]
+    ]
+    if not content["int8"]:
         del content["int8"]
-    else:  # YAML's safe dialect has no tuples
-        content["int8"] = {key: list(value) for key, value in content["int8"].items()}
     text = _HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
     manifest = package.directory / MANIFEST
     partial = manifest.with_name(f".{MANIFEST}.partial-{os.getpid()}")

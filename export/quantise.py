@@ -3,6 +3,7 @@
 import dataclasses
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import numpy as np
 import onnxruntime
 
 from export.calibration import subsampling_ranges
-from export.candidates import describe, plans, sensitivities
+from export.candidates import KINDS, Group, Kind, Ranges, describe, plans, sensitivities
 from export.errors import ExportError, RefusedByGate
 from export.gate import LARGEST_RISE, DevelopmentSet, Measured, report
 from export.manifest import read_manifests
 from export.package_writer import write_manifest
+from inference.cpu import int8_weight_bits
 from inference.package import Package, load_package, sha256
 from inference.rewriting.exported import Exported, UnknownGraph
 from inference.rewriting.rewrite import rewrite, write
@@ -24,59 +26,92 @@ _CLIPS = 16  # for sensitivities and ranges
 
 
 def quantise(directory: Path, manifests: Sequence[Path], report_path: Path | None = None) -> Package:
-    """Add an int8 plan to the package in `directory`; print the report, and write it to `report_path` too.
+    """Add int8 plans to the package in `directory`; print the report, and write it to `report_path` too.
 
-    Graphs are measured as lanes run them. Raises RefusedByGate where WER rises by more than 0.2 points on any set with
-    every plan that is faster than fp32, and then the package has none afterwards; ExportError or InferenceError where
-    the package or a manifest is unusable.
+    A plan is sought for each kind of processor, and judged in the numbers that it is computed with there, whatever
+    this one is. Raises RefusedByGate where WER rises by more than 0.2 points on any set with every plan, for all kinds
+    of processors, and then the package has none afterwards; ExportError or InferenceError where the package or a
+    manifest is unusable.
     """
     package = load_package(directory)
     development = DevelopmentSet(package, read_manifests(manifests))
-    few = development.few(_CLIPS)
-    source = package.model_path()
     with tempfile.TemporaryDirectory() as scratch:
-        reference = development.measure("fp32", _rewritten(source, Path(scratch)))
-        if any(entry.words.percent == float("inf") for entry in reference.scores.values()):
-            raise ExportError("a test set holds no words, so that WER means nothing on it")
-        ranges = subsampling_ranges(source, few)
-        ranked = sensitivities(source, few, ranges)
-        tried: dict[Int8Plan, Measured] = {}
-        chosen = None
-        exported = Exported(source)
-        for plan in plans(exported, [group for group, _ in ranked], ranges):
-            graph = Path(scratch) / f"{len(tried)}.onnx"
-            write(exported, graph, plan)
-            tried[plan] = development.measure(describe(plan), graph)
-            if tried[plan].passes(reference) and tried[plan].seconds < reference.seconds:  # the fastest come first
-                chosen = plan
-                break
-        text = _whole_report(reference, list(tried.values()), tried[chosen] if chosen else None, ranked)
+        search = _Search(package.model_path(), development, Path(scratch))
+        searches = [search(kind) for kind in KINDS]
+    text = "\n".join(found.report for found in searches)
     print(text)
     if report_path:
         report_path.write_text(text, encoding="utf-8")
-    if chosen is None:
-        if package.int8 is not None:
-            write_manifest(dataclasses.replace(package, int8=None))
-        smallest = min(found.rise(reference) for found in tried.values())
+    passed = [found for found in searches if found.plan]
+    if not passed:
+        if package.int8:
+            write_manifest(dataclasses.replace(package, int8=()))
+        smallest = min(found.smallest_rise for found in searches)
         raise RefusedByGate(
             f"WER rises by {smallest:.2f} points at least; {LARGEST_RISE} is the most for a plan that is faster"
         )
-    return _install(package, chosen, _provenance(tried[chosen], reference, manifests))
+    provenance = {
+        "onnxruntime": onnxruntime.__version__,
+        "manifests": {"/".join(path.resolve().parts[-2:]): sha256(path) for path in manifests},
+    } | {found.plan.precision: found.provenance for found in passed if found.plan}
+    return _install(package, [found.plan for found in passed if found.plan], provenance)
 
 
 def take_over(directory: Path, other: Path) -> Package:
-    """Give a package of random weights the plan of another, for benchmarks of speed; no gate can judge them.
+    """Give a package of random weights the plans of another, for benchmarks of speed; no gate can judge them.
 
     Raises ExportError where the other has no plan.
     """
-    package, plan = load_package(directory), load_package(other).int8
-    if plan is None:
+    package, taken = load_package(directory), load_package(other).int8
+    if not taken:
         raise ExportError(f"{other} has no int8 plan")
     noise = np.random.default_rng(0).normal(size=(package.features.mel_bins, 1000)).astype(np.float32)
     ranges = subsampling_ranges(package.model_path(), [noise])
-    return _install(
-        package, dataclasses.replace(plan, ranges=ranges), {"taken_over_from": str(other.name), "gate": "none"}
-    )
+    found = [dataclasses.replace(plan, ranges=ranges) for plan in taken]
+    return _install(package, found, {"taken_over_from": str(other.name), "gate": "none"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What came of the search for one kind of processor."""
+
+    plan: Int8Plan | None
+    """The one that passed."""
+    report: str
+    smallest_rise: float
+    """Of WER, in points, over all plans."""
+    provenance: dict[str, Any]
+
+
+class _Search:
+    """Tries plans, the fastest first, on graphs as lanes run them."""
+
+    def __init__(self, source: Path, development: DevelopmentSet, scratch: Path) -> None:
+        self._exported = Exported(source)
+        self._source = source
+        self._development = development
+        self._few = development.few(_CLIPS)
+        self._scratch = scratch
+        self._reference = development.measure("fp32", _rewritten(source, scratch))
+        if any(entry.words.percent == float("inf") for entry in self._reference.scores.values()):
+            raise ExportError("a test set holds no words, so that WER means nothing on it")
+        self._ranges: Ranges = subsampling_ranges(source, self._few)
+
+    def __call__(self, kind: Kind) -> _Found:
+        """Stop at the first that passes and, where this processor can tell, is faster than fp32."""
+        reference, here = self._reference, kind.weight_bits == int8_weight_bits()
+        ranked = sensitivities(self._source, kind, self._few, self._ranges)
+        tried: list[Measured] = []
+        for plan in plans(self._exported, kind, [group for group, _ in ranked], self._ranges):
+            graph = self._scratch / f"{plan.precision}-{len(tried)}.onnx"
+            write(self._exported, graph, plan)
+            found = self._development.measure(describe(plan), graph)
+            tried.append(found)
+            if found.passes(reference) and (found.seconds < reference.seconds or not here):
+                text = _whole_report(kind, reference, tried, found, ranked)
+                return _Found(plan, text, found.rise(reference), _provenance(found, reference))
+        smallest = min(found.rise(reference) for found in tried)
+        return _Found(None, _whole_report(kind, reference, tried, None, ranked), smallest, {})
 
 
 def _rewritten(source: Path, scratch: Path) -> Path:
@@ -88,16 +123,15 @@ def _rewritten(source: Path, scratch: Path) -> Path:
     return target
 
 
-def _install(package: Package, plan: Int8Plan, provenance: dict[str, Any]) -> Package:
-    write_manifest(dataclasses.replace(package, int8=plan, provenance={**package.provenance, "int8": provenance}))
+def _install(package: Package, found: Sequence[Int8Plan], provenance: dict[str, Any]) -> Package:
+    provenance = {**package.provenance, "int8": provenance}
+    write_manifest(dataclasses.replace(package, int8=tuple(found), provenance=provenance))
     return load_package(package.directory)
 
 
-def _provenance(found: Measured, reference: Measured, manifests: Sequence[Path]) -> dict[str, Any]:
+def _provenance(found: Measured, reference: Measured) -> dict[str, Any]:
     return {
-        "onnxruntime": onnxruntime.__version__,
         "plan": found.name,
-        "manifests": {"/".join(path.resolve().parts[-2:]): sha256(path) for path in manifests},
         "largest_rise_of_wer": round(found.rise(reference), 3),
         "wer": {
             name: {"fp32": round(old.words.percent, 2), "int8": round(found.scores[name].words.percent, 2)}
@@ -107,14 +141,18 @@ def _provenance(found: Measured, reference: Measured, manifests: Sequence[Path])
 
 
 def _whole_report(
+    kind: Kind,
     reference: Measured,
     candidates: Sequence[Measured],
     chosen: Measured | None,
-    ranked: Sequence[tuple[tuple[str, ...], float]],
+    ranked: Sequence[tuple[Group, float]],
 ) -> str:
-    table = report(reference, candidates, chosen)
+    here = kind.weight_bits == int8_weight_bits()
     worst = "\n".join(f"| {', '.join(group)} | {divergence:.6f} |" for group, divergence in ranked)
     return (
-        f"{table}\nKinds of products, each rounded alone (divergence from fp32, nats a step):\n\n"
+        f"For processors that want weights of {kind.weight_bits} bits"
+        f"{'' if here else ', computed here on another kind: times mean nothing'}:\n\n"
+        f"{report(reference, candidates, chosen)}\n"
+        "Kinds of products, each rounded alone (divergence from fp32, nats a step):\n\n"
         f"| kind | divergence |\n| --- | --- |\n{worst}\n"
     )

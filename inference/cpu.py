@@ -1,9 +1,11 @@
-"""How many processors this process may really use, and how to divide them."""
+"""How many processors this process may really use, how to divide them, and what they can do in eight bits."""
 
 import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from inference.types import WeightBits
 
 _CGROUP = Path("/sys/fs/cgroup")
 _CPUINFO = Path("/proc/cpuinfo")
@@ -54,13 +56,17 @@ def _quota(cgroup: Path) -> float:
     return int(quota) / int(period)
 
 
-def has_int8_products(cpuinfo: Path = _CPUINFO) -> bool:
-    """Whether there are instructions for products of 8-bit numbers with 32-bit sums: VNNI, or Arm's dot products.
+def int8_weight_bits(cpuinfo: Path = _CPUINFO) -> WeightBits | None:
+    """How many bits weights may have, so that sums of 8-bit products are exact; None where int8 would gain nothing.
 
-    False where the system does not tell.
+    8 with instructions that sum in 32 bits: VNNI, or Arm's dot products. AVX2 alone sums two products of unsigned
+    activations and signed weights in 16 bits, and cuts off what is beyond; with weights of 7 bits nothing is. None too
+    where the system does not tell.
     """
     try:
         words = set(cpuinfo.read_text(encoding="utf-8").split())
     except OSError:
-        return False
-    return bool(words & {"avx512_vnni", "avx_vnni", "asimddp"})
+        return None
+    if words & {"avx512_vnni", "avx_vnni", "asimddp"}:
+        return 8
+    return 7 if "avx2" in words else None

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference.cpu import has_int8_products
+from inference.cpu import int8_weight_bits
 from inference.errors import PackageError
 from inference.model import SessionOptions
 from inference.package import Package
 from inference.pipeline import Pipeline
 from inference.prepared import prepare
+from inference.process import give_memory_back
+from inference.types import Int8Plan
 
 CACHE = Path(__file__).parent.parent / "build" / "cache"
 """Where graphs prepared for this machine lie unless somebody says otherwise."""
@@ -20,23 +22,27 @@ class Loaded:
 
     pipeline: Pipeline
     precision: str
-    """`fp32` or `int8`, as it is computed."""
+    """`fp32`, `int8` or `int8-w7` (weights of seven bits), as it is computed."""
     prepared: bool
     """Whether the graph prepared for this machine is in use, whose weights all processes share."""
 
 
-def choose_precision(package: Package, wanted: str) -> str:
-    """`fp32` or `int8`, where `auto` is wanted: int8 if the package's plan has passed the gate and it is faster here.
+def choose_plan(package: Package, wanted: str) -> Int8Plan | None:
+    """The int8 plan to follow, or None for fp32; `wanted` is `auto`, `fp32` or `int8`.
 
-    Raises PackageError where int8 is wanted and cannot be had. Without instructions for 8-bit products (VNNI on x86)
-    int8 is no faster, and AVX2's own would saturate.
+    `auto` follows a plan where one has passed the gate with the weights that this processor wants. Raises PackageError
+    where int8 is wanted and cannot be had.
     """
-    able = has_int8_products()
-    if wanted == "int8" and package.int8 is None:
-        raise PackageError(f"{package.directory} has no int8 plan: 'python -m export quantise' makes one")
-    if wanted == "int8" and not able:
-        raise PackageError("this processor has no instructions for 8-bit products (VNNI): int8 cannot be used")
-    return "int8" if wanted != "fp32" and package.int8 is not None and able else "fp32"
+    bits = int8_weight_bits()
+    plan = package.plan(bits) if wanted != "fp32" else None
+    if wanted == "int8" and bits is None:
+        raise PackageError("this processor has no instructions for 8-bit products (VNNI, AVX2): int8 cannot be used")
+    if wanted == "int8" and plan is None:
+        raise PackageError(
+            f"{package.directory} has no int8 plan for weights of {bits} bits, which this processor wants: "
+            "'python -m export quantise' makes one"
+        )
+    return plan
 
 
 def load(
@@ -45,11 +51,13 @@ def load(
     """Load the graph prepared for this machine, made now if there is none; `precision` is `auto`, `fp32` or `int8`.
 
     Where the cache cannot be written or read, the package's own graph is loaded, in fp32. Raises PackageError where
-    that is unusable too, or where `choose_precision` does.
+    that is unusable too, or where `choose_plan` does.
     """
-    chosen = choose_precision(package, precision)
+    plan = choose_plan(package, precision)
     try:
-        graph = prepare(package, chosen, cache)
-        return Loaded(Pipeline(package, session_options, graph=graph), chosen, prepared=True)
+        graph = prepare(package, plan, cache)
+        give_memory_back()  # preparing took several times the weights
+        pipeline = Pipeline(package, session_options, graph=graph)
+        return Loaded(pipeline, plan.precision if plan else "fp32", prepared=True)
     except (OSError, PackageError):
         return Loaded(Pipeline(package, session_options), "fp32", prepared=False)

@@ -14,11 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from inference.errors import PackageError
 from inference.features import FeatureParameters
-from inference.types import Int8Plan
+from inference.types import Int8Plan, WeightBits
 
 MANIFEST = "model.yaml"
 FORMAT = 1
@@ -57,8 +55,8 @@ class Package:
     licence: str
     source: str
     """Where the weights come from."""
-    int8: Int8Plan | None = None
-    """How lanes may compute faster; only where that passed the accuracy gate."""
+    int8: tuple[Int8Plan, ...] = ()
+    """How lanes may compute faster, on this kind of processor and on that; only what passed the accuracy gate."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Versions and settings of the export."""
     accuracy: tuple[Mapping[str, Any], ...] = ()
@@ -79,10 +77,14 @@ class Package:
         """Return the file of the graph; raise PackageError where the package has none."""
         return self.directory / self.graph(precision).path
 
-    def fingerprint(self, precision: str) -> str:
-        """Tell graphs as they are computed from each other: by weights, precision and plan."""
+    def plan(self, weight_bits: WeightBits | None) -> Int8Plan | None:
+        """Return the int8 plan for processors that want weights of so many bits, where there is one."""
+        return next((plan for plan in self.int8 if plan.weight_bits == weight_bits), None)
+
+    def fingerprint(self, plan: Int8Plan | None) -> str:
+        """Tell graphs as they are computed from each other: by weights and plan; without a plan it is fp32."""
         weights = self.graph().sha256
-        return weights if precision == "fp32" else hashlib.sha256(f"{weights} {self.int8}".encode()).hexdigest()
+        return weights if plan is None else hashlib.sha256(f"{weights} {plan}".encode()).hexdigest()
 
     def vocabulary_path(self) -> Path:
         """Return the file of pieces."""
@@ -112,7 +114,8 @@ def sha256(path: Path) -> str:
 
 
 def _parse(manifest: Path) -> Package:
-    # Here and not above: pool processes receive a ready Package and need not load pydantic.
+    # Here and not above: pool processes receive a ready Package and need not load YAML and pydantic.
+    import yaml
     from pydantic import TypeAdapter, ValidationError
 
     try:

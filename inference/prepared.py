@@ -21,23 +21,17 @@ from inference.errors import PackageError
 from inference.package import Package
 from inference.types import Int8Plan
 
-PRECISIONS = ("fp32", "int8")
-"""Of prepared graphs."""
 _REWRITTEN, _GRAPH, _WEIGHTS = "rewritten.onnx", "model.onnx", "model.weights"
 _SMALLEST_MAPPED = 1024  # bytes; smaller constants stay in the graph
 
 
-def prepare(package: Package, precision: str, cache: Path) -> Path:
-    """Return the prepared graph of a package, made now where the cache has none for this machine.
+def prepare(package: Package, plan: Int8Plan | None, cache: Path) -> Path:
+    """Return the prepared graph of a package, made now where the cache has none for this machine; fp32 without a plan.
 
-    `precision` is `fp32`, or `int8` where the package has a plan for it. Raises OSError where the cache cannot be
-    written, PackageError where ONNX Runtime cannot, or where the package has no such precision.
+    Raises OSError where the cache cannot be written, PackageError where ONNX Runtime cannot.
     """
-    if precision not in PRECISIONS or (precision == "int8" and package.int8 is None):
-        raise PackageError(f"{package.directory} has no {precision} plan")
-    plan = package.int8 if precision == "int8" else None
-    family = f"{package.name}-{precision}-"
-    directory = cache / f"{family}{_fingerprint(package.fingerprint(precision))}"
+    family = f"{package.name}-{'int8' if plan else 'fp32'}-"
+    directory = cache / f"{family}{_fingerprint(package.fingerprint(plan))}"
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / f"{family}lock").open("w") as lock:
         # All lanes come here at once on the first start: one works, the others wait for it.

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 Float32Array: TypeAlias = NDArray[np.float32]
 Overlength: TypeAlias = Literal["clip", "reject"]
 Resampler: TypeAlias = Literal["soxr", "resampy"]
+WeightBits: TypeAlias = Literal[8, 7]
+"""Of weights in int8 products, by what the processor can sum (`inference/cpu.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,13 @@ class Int8Plan:
     """Activations rounded, and what that left over rounded in turn: nearer to fp32, and slower."""
     ranges: tuple[float, float] = (0.0, 0.0)
     """The usual largest outputs of the two subsampling convolutions."""
+    weight_bits: WeightBits = 8
+    """For processors that want so many; the gate judged the plan with as many."""
+
+    @property
+    def precision(self) -> str:
+        """A name for what is computed: `int8`, or `int8-w7` with weights of seven bits."""
+        return "int8" if self.weight_bits == 8 else f"int8-w{self.weight_bits}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,14 @@
 from config.settings import Settings
 from inference.audio import require_resampler
 from inference.errors import PackageError
-from inference.loading import choose_precision
+from inference.loading import choose_plan
 from inference.package import Package, load_package
 
 
 def checked_package(settings: Settings) -> Package:
     """Load the package, its checksums compared; raise PackageError or MissingDependency where it cannot be served."""
     package = load_package(settings.model)
-    choose_precision(package, settings.precision)
+    choose_plan(package, settings.precision)
     require_resampler(settings.resampler)
     if settings.clip_seconds > package.longest_seconds:
         raise PackageError(

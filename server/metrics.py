@@ -36,7 +36,7 @@ RUNNING = Gauge("asr_running_requests", "Clips in a lane.", multiprocess_mode="l
 LANES = Gauge("asr_lanes", "Lanes by state: ready or down.", ["state"], multiprocess_mode="livesum")
 PRECISION = Gauge(
     "asr_precision",
-    "1 for the precision in which lanes compute: fp32 or int8.",
+    "1 for the precision in which lanes compute: fp32, int8 or int8-w7.",
     ["precision"],
     multiprocess_mode="livemax",
 )

@@ -6,7 +6,7 @@ from config.profile import InvalidProfile, Profile, read_profile
 from config.settings import Settings
 from inference.cpu import Plan, plan, usable_cpus
 from inference.errors import PackageError
-from inference.loading import choose_precision
+from inference.loading import choose_plan
 from inference.package import read_package
 
 
@@ -48,7 +48,7 @@ def _find_profile(settings: Settings, cpus: int) -> _Found:
         if profile is None:
             return _Found(None, "")
         package = read_package(settings.model)
-        graph = package.fingerprint(choose_precision(package, settings.precision))
+        graph = package.fingerprint(choose_plan(package, settings.precision))
     except (InvalidProfile, PackageError) as error:
         return _Found(None, f"the tuned profile is ignored: {error}")
     if profile.graph != graph:

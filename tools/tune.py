@@ -11,7 +11,7 @@ from tqdm import tqdm
 from config.profile import Profile, write_profile
 from inference.cpu import usable_cpus
 from inference.errors import InferenceError
-from inference.loading import choose_precision, load
+from inference.loading import choose_plan, load
 from inference.model import SessionOptions
 from inference.package import load_package
 from tools import plots
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         results = measure(options.model, options.precision, divisions(cpus), options.seconds, options.rounds)
         package = load_package(options.model)
-        graph = package.fingerprint(choose_precision(package, options.precision))
+        graph = package.fingerprint(choose_plan(package, options.precision))
     except InferenceError as error:
         print(error, file=sys.stderr)
         return 2

@@ -9,11 +9,11 @@ import numpy as np
 from inference.rewriting.attention import Positions, attention, positions
 from inference.rewriting.exported import Exported, UnknownGraph
 from inference.rewriting.graph import Graph, Value, integers
-from inference.rewriting.products import SUBSAMPLING, Products
+from inference.rewriting.products import Products
+from inference.rewriting.subsampling import subsampling
 from inference.types import Int8Plan
 
 _EPSILON = 1e-5  # torch.nn.LayerNorm
-_STRIDED = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 2]}
 
 
 def conformer(exported: Exported, plan: Int8Plan | None = None) -> tuple[Graph, Value]:
@@ -22,33 +22,13 @@ def conformer(exported: Exported, plan: Int8Plan | None = None) -> tuple[Graph, 
         raise UnknownGraph("there is no layer with relative attention")
     graph = Graph()
     products = Products(graph, plan)
-    x = _subsampling(products, exported)
+    x = subsampling(products, exported)
     place = positions(graph, exported, x)
     for number in range(exported.layers):
         x = _layer(products, exported, f"layers.{number}", x, place)
     weights, bias = exported.convolution("decoder_layers/decoder_layers.0")
     logits = products("decoder_layers/decoder_layers.0", x, weights[:, :, 0].T, bias)
     return graph, graph("Unsqueeze", graph("LogSoftmax", logits, axis=-1), integers(0))
-
-
-def _subsampling(products: Products, exported: Exported) -> Value:
-    """`[1, mels, frames]` → `[steps, width]`, four frames to a step."""
-    graph = products.graph
-    x = graph("Unsqueeze", graph("Transpose", "audio_signal", perm=[0, 2, 1]), integers(1))
-    x = graph("Conv", x, *exported.convolution("pre_encode/conv/conv.0"), **_STRIDED)
-    second = exported.convolution("pre_encode/conv/conv.2")
-    channels = second[0].shape[0]
-    out = exported.product("pre_encode/out")
-    bands = out.shape[0] // channels
-    # NeMo has the channels before the bands. ONNX Runtime's blocks of channels turn into this order at less cost.
-    out = out.reshape(channels, bands, -1).transpose(1, 0, 2).reshape(bands * channels, -1)
-    scale = np.float32(exported.scale())
-    linear = (out * scale, exported.parameter("pre_encode/out.bias") * scale)
-    if SUBSAMPLING in products.plan.once:
-        return products.subsampling(x, second, linear)
-    x = graph("Relu", graph("Conv", graph("Relu", x), *second, **_STRIDED))
-    x = graph("Reshape", graph("Transpose", x, perm=[0, 2, 3, 1]), integers(-1, bands * channels))
-    return graph("Gemm", x, *linear)
 
 
 def _layer(products: Products, exported: Exported, layer: str, x: Value, place: Positions) -> Value:

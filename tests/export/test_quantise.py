@@ -9,7 +9,7 @@ from export import gate
 from export.cli import main
 from export.manifest import read_manifests
 from export.scoring import ErrorRate, Score
-from inference.cpu import has_int8_products
+from inference.cpu import int8_weight_bits
 from inference.loading import load
 from inference.package import load_package
 from inference.rewriting.exported import Exported
@@ -40,7 +40,7 @@ def test_refused(directory, manifest, monkeypatch, capsys):
     printed = capsys.readouterr()
     assert printed.err.strip().splitlines()[-1].startswith("refused: WER rises by ")
     assert "| chosen |" not in printed.out
-    assert load_package(directory).int8 is None
+    assert load_package(directory).int8 == ()
 
 
 def test_accepted(directory, manifest, tmp_path, monkeypatch, capsys):
@@ -50,19 +50,20 @@ def test_accepted(directory, manifest, tmp_path, monkeypatch, capsys):
     arguments = ["quantise", str(directory), "--dev", str(manifest), "--report", str(report)]
     assert main(arguments) == 0
     assert report.read_text(encoding="utf-8") in capsys.readouterr().out
-    assert report.read_text(encoding="utf-8").count("| chosen |") == 1
+    assert report.read_text(encoding="utf-8").count("| chosen |") == 2
     package = load_package(directory)
     assert package.models == before.models
-    assert "pre_encode" in package.int8.once  # the fastest plan is tried first
-    assert min(package.int8.ranges) > 0
-    assert set(package.provenance["int8"]["wer"]) == {"dev"}
-    if has_int8_products():
-        assert load(package, cache=tmp_path / "cache").precision == "int8"
+    assert [plan.weight_bits for plan in package.int8] == [8, 7]
+    assert all("pre_encode" in plan.once and not plan.twice for plan in package.int8)  # the fastest one is tried first
+    assert all(min(plan.ranges) > 0 for plan in package.int8)
+    assert [set(package.provenance["int8"][name]["wer"]) for name in ("int8", "int8-w7")] == [{"dev"}, {"dev"}]
+    if int8_weight_bits():
+        assert load(package, cache=tmp_path / "cache").precision.startswith("int8")
 
     other = shutil.copytree(before.directory, tmp_path / "other")
     assert main(["quantise", str(other), "--like", str(directory)]) == 0
     taken = load_package(other)
-    assert (taken.int8.once, taken.int8.twice) == (package.int8.once, package.int8.twice)
+    assert [(plan.once, plan.twice) for plan in taken.int8] == [(plan.once, plan.twice) for plan in package.int8]
     assert taken.provenance["int8"]["gate"] == "none"
 
 

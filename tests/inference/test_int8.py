@@ -7,12 +7,13 @@ import onnx
 import pytest
 
 from inference import audio, loading
-from inference.cpu import has_int8_products
+from inference.cpu import int8_weight_bits
 from inference.errors import PackageError
 from inference.features import Featurizer
-from inference.loading import choose_precision, load
+from inference.loading import choose_plan, load
 from inference.model import Model, SessionOptions
 from inference.package import load_package
+from inference.prepared import prepare
 from inference.rewriting.exported import Exported
 from inference.rewriting.rewrite import rewrite, write
 from inference.types import Int8Plan, Options
@@ -23,29 +24,30 @@ PLAN = Int8Plan(
     twice=("linear2", "pointwise_conv2", "decoder_layers.0"),
     ranges=(6.0, 18.0),
 )
-ABLE = pytest.mark.skipif(not has_int8_products(), reason="this processor has no instructions for 8-bit products")
+PLANS = (PLAN, dataclasses.replace(PLAN, weight_bits=7))
+ABLE = pytest.mark.skipif(int8_weight_bits() is None, reason="this processor has no instructions for 8-bit products")
 
 
 @pytest.fixture
 def plain(model_directory):
-    return dataclasses.replace(load_package(model_directory), int8=None)
+    return dataclasses.replace(load_package(model_directory), int8=())
 
 
 @pytest.fixture
 def planned(plain):
-    return dataclasses.replace(plain, int8=PLAN)
+    return dataclasses.replace(plain, int8=PLANS)
 
 
 @pytest.fixture
 def processor(monkeypatch):
-    """Say whether this processor has instructions for 8-bit products."""
-    return lambda able: monkeypatch.setattr(loading, "has_int8_products", lambda: able)
+    """Say how many bits weights may have on this processor."""
+    return lambda bits: monkeypatch.setattr(loading, "int8_weight_bits", lambda: bits)
 
 
 @ABLE
 def test_near_to_fp32_in_the_graph_that_lanes_load(planned, features, tmp_path):
     loaded = load(planned, precision="auto", cache=tmp_path)
-    assert (loaded.precision, loaded.prepared) == ("int8", True)
+    assert (loaded.precision, loaded.prepared) == ({8: "int8", 7: "int8-w7"}[int8_weight_bits()], True)
     (graph,) = tmp_path.glob("*/model.onnx")
     assert np.abs(answer(graph, features) - answer(planned.model_path(), features)).mean() < 0.2
     operators = {node.op_type for node in onnx.load(graph, load_external_data=False).graph.node}
@@ -53,10 +55,12 @@ def test_near_to_fp32_in_the_graph_that_lanes_load(planned, features, tmp_path):
 
 
 @ABLE
+@pytest.mark.parametrize("bits", [8, 7])
 @pytest.mark.parametrize("kind", [*PLAN.once, *PLAN.twice])
-def test_each_kind_alone_comes_near(planned, tmp_path, features, kind):
+def test_each_kind_alone_comes_near(planned, tmp_path, features, kind, bits):
     source = planned.model_path()
-    plan = dataclasses.replace(PLAN, once=(kind,), twice=()) if kind in PLAN.once else Int8Plan((), (kind,))
+    groups = {"once": (kind,), "twice": ()} if kind in PLAN.once else {"once": (), "twice": (kind,)}
+    plan = dataclasses.replace(PLAN, **groups, weight_bits=bits)
     write(Exported(source), tmp_path / "int8.onnx", plan)
     difference = np.abs(answer(tmp_path / "int8.onnx", features) - answer(source, features)).mean()
     assert 0 < difference < 0.1
@@ -82,42 +86,57 @@ def answer(path, features):
     return Model(path, SessionOptions())(features)
 
 
-def test_chosen_where_there_is_a_plan_and_the_processor_is_able(plain, planned, processor):
-    processor(True)
-    assert [choose_precision(planned, wanted) for wanted in ("auto", "fp32", "int8")] == ["int8", "fp32", "int8"]
-    assert [choose_precision(plain, wanted) for wanted in ("auto", "fp32")] == ["fp32", "fp32"]
-    with pytest.raises(PackageError, match="no int8 plan"):
-        choose_precision(plain, "int8")
+@pytest.mark.parametrize("bits", [8, 7])
+def test_the_plan_for_this_kind_of_processor_is_chosen(plain, planned, processor, bits):
+    processor(bits)
+    mine, other = (dataclasses.replace(PLAN, weight_bits=each) for each in (bits, 15 - bits))
+    assert [choose_plan(planned, wanted) for wanted in ("auto", "fp32", "int8")] == [mine, None, mine]
+    assert [choose_plan(plain, wanted) for wanted in ("auto", "fp32")] == [None, None]
+    elsewhere = dataclasses.replace(planned, int8=(other,))
+    assert choose_plan(elsewhere, "auto") is None
+    for package in (plain, elsewhere):
+        with pytest.raises(PackageError, match=f"no int8 plan for weights of {bits} bits"):
+            choose_plan(package, "int8")
 
 
 def test_not_chosen_where_the_processor_is_not_able(planned, processor):
-    processor(False)
-    assert [choose_precision(planned, wanted) for wanted in ("auto", "fp32")] == ["fp32", "fp32"]
+    processor(None)
+    assert [choose_plan(planned, wanted) for wanted in ("auto", "fp32")] == [None, None]
     with pytest.raises(PackageError, match="VNNI"):
-        choose_precision(planned, "int8")
+        choose_plan(planned, "int8")
 
 
-@pytest.mark.parametrize(("flags", "able"), [("avx2 fma", False), ("avx512_vnni", True), ("avx_vnni", True)])
-def test_what_the_processor_can_is_read_from_the_system(tmp_path, flags, able):
+@pytest.mark.parametrize(
+    ("flags", "bits"),
+    [("avx fma", None), ("avx2 fma", 7), ("avx512_vnni avx2", 8), ("avx2 avx_vnni", 8), ("asimd asimddp", 8)],
+)
+def test_what_the_processor_can_is_read_from_the_system(tmp_path, flags, bits):
     (tmp_path / "cpuinfo").write_text(f"processor: 0\nflags: fpu sse {flags}\n")
-    assert has_int8_products(tmp_path / "cpuinfo") is able
-    assert not has_int8_products(tmp_path / "missing")
+    assert int8_weight_bits(tmp_path / "cpuinfo") == bits
+    assert int8_weight_bits(tmp_path / "missing") is None
 
 
 def test_without_a_cache_fp32_serves_and_says_so(planned, processor, tmp_path):
-    processor(True)
+    processor(8)
     (tmp_path / "file").write_text("")
     loaded = load(planned, precision="auto", cache=tmp_path / "file")
     assert (loaded.precision, loaded.prepared) == ("fp32", False)
 
 
-def test_precisions_and_plans_have_fingerprints_of_their_own(plain, planned):
-    other = dataclasses.replace(planned, int8=Int8Plan())
-    prints = {plain.fingerprint("fp32"), planned.fingerprint("int8"), other.fingerprint("int8")}
-    assert len(prints) == 3
-    assert planned.fingerprint("fp32") == plain.fingerprint("fp32")
+def test_plans_have_fingerprints_of_their_own(planned):
+    prints = [planned.fingerprint(plan) for plan in (None, Int8Plan(), *PLANS)]
+    assert len(set(prints)) == 4
+
+
+@ABLE
+def test_plans_for_two_kinds_of_processors_are_prepared_apart(planned, tmp_path):
+    graphs = []
+    for plan in PLANS:
+        graphs.append(prepare(planned, plan, tmp_path))
+        assert graphs[-1].exists()
+    assert len(set(graphs)) == 2
 
 
 def test_a_graph_that_is_checked_is_written(planned, tmp_path):
-    rewrite(planned.model_path(), tmp_path / "int8.onnx", PLAN)
+    rewrite(planned.model_path(), tmp_path / "int8.onnx", PLANS[1])
     assert (tmp_path / "int8.onnx").stat().st_size < planned.model_path().stat().st_size

@@ -69,14 +69,14 @@ def test_same_on_both_sides_of_the_tables_end(exported, tmp_path, monkeypatch, r
 
 
 def test_same_texts_from_the_graph_that_lanes_load(package, pipeline, tmp_path):
-    graph = prepared.prepare(package, "fp32", tmp_path)
+    graph = prepared.prepare(package, None, tmp_path)
     ready = Pipeline(package, graph=graph)
     for clip in CLIPS:
         assert ready.transcribe(clip.read_bytes()).text == pipeline.transcribe(clip.read_bytes()).text
 
 
 def test_lanes_load_the_rewritten_graph(package, tmp_path):
-    path = prepared.prepare(package, "fp32", tmp_path)
+    path = prepared.prepare(package, None, tmp_path)
     operators = {node.op_type for node in onnx.load(path, load_external_data=False).graph.node}
     assert operators.isdisjoint({"Where", "Pad", "Expand", "Range"})  # what masks are made of
     assert sorted(entry.name for entry in path.parent.iterdir()) == ["model.onnx", "model.weights"]

@@ -7,7 +7,7 @@ import pytest
 from config.profile import InvalidProfile, Profile, read_profile, write_profile
 from config.settings import Settings
 from inference.cpu import usable_cpus
-from inference.loading import choose_precision
+from inference.loading import choose_plan
 from inference.package import load_package
 from server.plan import profile_note, resolve_plan
 from tools import tune
@@ -18,7 +18,7 @@ from tools.tune import Division, Measured, choose, divisions
 def profile(model_directory):
     """One that fits this machine and this model, and that nobody would compute."""
     package = load_package(model_directory)
-    graph = package.fingerprint(choose_precision(package, "auto"))
+    graph = package.fingerprint(choose_plan(package, "auto"))
     return Profile(graph, usable_cpus(), lanes=3, threads=2, spinning=True)
 
 

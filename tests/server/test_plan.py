@@ -5,7 +5,7 @@ import pytest
 from config.profile import Profile, write_profile
 from config.settings import Settings
 from inference.cpu import Plan
-from inference.loading import choose_precision
+from inference.loading import choose_plan
 from inference.package import load_package
 from server import plan as module
 from server.plan import profile_note, resolve_plan
@@ -28,7 +28,7 @@ def tuned(settings, model_directory):
 
     def tuned(**changes):
         package = load_package(model_directory)
-        graph = package.fingerprint(choose_precision(package, "auto"))
+        graph = package.fingerprint(choose_plan(package, "auto"))
         found = {"graph": graph, "cpus": 6, "lanes": 3, "threads": 2, "spinning": True} | changes
         write_profile(Profile(**found), settings().profile)
 
