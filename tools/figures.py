@@ -81,7 +81,7 @@ def throughput(bench: Bench) -> None:
     lanes = bench.options.lanes
     server, library = bench.server(lanes), bench.library(lanes)
     bench.saturate(server, lanes)
-    groups = {"lanes": server.lane_pids(), "worker": server.worker_pids(), "client": [os.getpid()]}
+    groups = _groups(server)
     served, called, shares = [], [], []
     for _ in bench.rounds():
         with ProcessorTime(usable_cpus(), {"library": library.pids}) as of_library:
@@ -90,12 +90,11 @@ def throughput(bench: Bench) -> None:
             served.append(bench.saturate(server, lanes))
         shares.append(of_library.shares | of_server.shares)
     ratios = [mine / bare for mine, bare in zip(served, called, strict=True)]
-    taken = {name: median([each[name] for each in shares]) for name in shares[0]}
+    taken = _medians(shares)
     print(
         f"throughput, {lanes} lanes × {bench.options.threads} threads: server {median(served):.2f}, "
         f"library {median(called):.2f} clips/s; ratio {median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})\n"
-        f"  of the processors' time: {', '.join(f'{name} {share:.1f} %' for name, share in taken.items())}; "
-        f"lanes ÷ library {taken['lanes'] / taken['library']:.3f}"
+        f"  of the processors' time: {_told(taken)}; lanes ÷ library {taken['lanes'] / taken['library']:.3f}"
     )
 
 
@@ -117,16 +116,21 @@ def overload(bench: Bench) -> None:
     lanes, seconds = bench.options.lanes, bench.options.seconds
     server = bench.server(lanes)
     bench.saturate(server, lanes)
+    groups = _groups(server)
     at_capacity, at_overload, healthz = [], [], []
+    before, meanwhile = [], []
     everything: list[Answer] = []
     for index in bench.rounds():
-        at_capacity.append(bench.saturate(server, lanes))
+        with ProcessorTime(usable_cpus(), groups) as of_capacity:
+            at_capacity.append(bench.saturate(server, lanes))
         arrivals = poisson_arrivals(_OVERLOAD * at_capacity[-1], seconds, seed=index)
-        with Probe(server.host, server.port) as probe:
+        with Probe(server.host, server.port) as probe, ProcessorTime(usable_cpus(), groups) as of_overload:
             answers = uvloop.run(_open(server, bench.clips, arrivals))
         start = min(answer.due for answer in answers)
         at_overload.append(rate_within(answers, start + 1, start + seconds))  # a second to fill the lanes
         healthz += probe.latencies
+        before.append(of_capacity.shares)
+        meanwhile.append(of_overload.shares)
         everything += answers
     _check(everything)
     summary = summarise(everything, seconds * bench.options.rounds)
@@ -135,6 +139,7 @@ def overload(bench: Bench) -> None:
     print(
         f"overload: goodput {median(at_overload):.2f}, at capacity {median(at_capacity):.2f} clips/s; "
         f"ratio {median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})\n"
+        f"  of the processors' time: {_told(_medians(meanwhile))}; at capacity: {_told(_medians(before))}\n"
         f"  {summary.sent} sent, {summary.good} good, {summary.refused} refused, {summary.failed} failed, "
         f"{summary.lost} lost; p50 of a good one {summary.p50:.2f} s\n"
         f"  429: p99 {1000 * summary.refused_p99:.1f} ms\n"
@@ -199,6 +204,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _groups(server: LocalServer) -> dict[str, list[int]]:
+    return {"lanes": server.lane_pids(), "worker": server.worker_pids(), "client": [os.getpid()]}
+
+
+def _medians(shares: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: median([each[name] for each in shares]) for name in shares[0]}
+
+
+def _told(shares: dict[str, float]) -> str:
+    return ", ".join(f"{name} {share:.1f} %" for name, share in shares.items())
 
 
 def _check(answers: Sequence[Answer]) -> None:
