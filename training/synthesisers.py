@@ -36,7 +36,9 @@ class Utterance:
     speed: float = 1.0
     """1 is the synthesiser's own pace; 1.2 is a fifth faster."""
     pitch: float = 1.0
-    """1 is the voice's own height; only espeak-ng heeds it."""
+    """1 is the voice's own height; Kokoro alone does not heed it."""
+    phonemes: str = ""
+    """Kokoro's phonemes, where they are not espeak-ng's for the text."""
 
 
 class Synthesiser(Protocol):
