@@ -123,10 +123,9 @@ class Kokoro:
         share = float(weight)
         return share * style + (1 - share) * self.style(second)
 
-    def _run(self, utterance: Utterance) -> tuple[list[Samples], Samples]:
-        """The network's outputs and the style vector ``[256]`` that went in."""
-        symbols = utterance.phonemes or phonemes(utterance.text)
-        ids = [self._tokens[symbol] for symbol in symbols if symbol in self._tokens]
+    def _run(self, utterance: Utterance, symbols: str = "") -> tuple[list[Samples], Samples]:
+        """The network's outputs and the style vector ``[256]`` that went in; espeak-ng's phonemes, unless given."""
+        ids = [self._tokens[symbol] for symbol in symbols or phonemes(utterance.text) if symbol in self._tokens]
         if not 0 < len(ids) <= _STYLES - 2:
             raise RecipeError(f"{utterance.text!r} has {len(ids)} phonemes, Kokoro takes 1 to {_STYLES - 2}")
         style = self.style(utterance.voice)[len(ids) - 1]
@@ -142,9 +141,9 @@ class Kokoro:
         (audio,), _ = self._run(utterance)
         return resample(audio.ravel(), _RATE)
 
-    def front(self, utterance: Utterance) -> Spoken:
-        """All but the waveform (`parts` is "front" or "both")."""
-        (features, pitch, *_), style = self._run(utterance)
+    def front(self, utterance: Utterance, symbols: str = "") -> Spoken:
+        """All but the waveform (`parts` is "front" or "both"), of these phonemes or espeak-ng's."""
+        (features, pitch, *_), style = self._run(utterance, symbols)
         return Spoken(features[0], pitch.ravel(), style[:128])
 
     def both(self, utterance: Utterance) -> tuple[Spoken, Samples]:
