@@ -2,8 +2,9 @@
 
     python -m training.generator_pairs PLAN.tsv --out FOLDER
 
-A pair is one ``.npz``: ``features`` (float16 ``[512, frames]``), ``pitch`` (float32 ``[frames]``, Hz, 0 where there is no
-voice), ``style`` (float32 ``[128]``), all at 80 frames a second, and ``audio`` (int16, 16 kHz). A pair that is there stays.
+A pair is one ``.npz``: ``features`` (float16 ``[512, frames]``) and ``pitch`` (float32 ``[frames]``, Hz, about 0 where
+there is no voice) at 80 frames a second, ``style`` (float32 ``[128]``), and ``audio`` (int16, 16 kHz). A pair that is
+there stays.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ import zlib
 _VIRAMA, _NUKTA = "्", "़"
 _CONSONANTS = dict(
     zip(
-        "कखगघङचछजझञटठडढणतथदधनपफबभमयरलवशषसहळ",
-        "k kʰ ɡ ɡʰ ŋ ʧ ʧʰ ʤ ʤʰ ɲ ʈ ʈʰ ɖ ɖʰ ɳ t tʰ d dʰ n p f b bʰ m j ɾ l ʋ ʃ ʂ s h l".split(),
+        "क ख ग घ ङ च छ ज झ ञ ट ठ ड ढ ण त थ द ध न प फ ब भ म य र ल व श ष स ह ळ".split(),  # noqa: SIM905 - pairs are easier to see
+        "k kʰ ɡ ɡʰ ŋ c cʰ ɟ ɟʰ ɲ ʈ ʈʰ ɖ ɖʰ ɳ t tʰ d dʰ n p f b bʰ m j ɾ l ʋ ʃ ʂ s h l".split(),  # noqa: SIM905
         strict=True,
     )
 )
@@ -20,7 +20,11 @@ _DOTTED = {"ज": "z", "फ": "f", "ड": "ɽ", "ढ": "ɽʰ"}
 """With a nukta; other letters sound as without it."""
 _SHORT, _LONG_E, _LONG_O = "ə", "ɛː", "ɔː"
 _VOWELS = dict(
-    zip("अआइईउऊऋएऐओऔऑॲऍ", [_SHORT, "aː", "ɪ", "iː", "ʊ", "uː", "ɾɪ", "eː", _LONG_E, "oː", _LONG_O, "ɔ", "æ", "æ"], strict=True)
+    zip(
+        "अआइईउऊऋएऐओऔऑॲऍ",
+        [_SHORT, "aː", "ɪ", "iː", "ʊ", "uː", "ɾɪ", "eː", _LONG_E, "oː", _LONG_O, "ɔ", "æ", "æ"],
+        strict=True,
+    )
 )
 _MATRAS = dict(zip("ािीुूृेैोौॉॅ", ["aː", "ɪ", "iː", "ʊ", "uː", "ɾɪ", "eː", _LONG_E, "oː", _LONG_O, "ɔ", "æ"], strict=True))
 _AFTER = {"ं": "m", "ँ": "n", "ः": "h" + _SHORT}
@@ -30,7 +34,7 @@ def phonemes(text: str, voice: str = "") -> str:
     """Kokoro's phonemes for NFC Devanagari; the manner (quality of a, diphthongs or not) depends on text and `voice`.
 
     >>> phonemes("राम", "b")
-    'ɾˈaːmʌ'
+    'ɾˈaːma'
     """
     manner = zlib.crc32(f"{text}|{voice}".encode())
     line = " ".join(_word(word) for word in text.split())
@@ -46,7 +50,7 @@ def _word(word: str) -> str:
     for position, letter in enumerate(word):
         if letter in _MATRAS:
             sounds.append(_MATRAS[letter])
-        elif letter != _VIRAMA and letter != _NUKTA and waiting:
+        elif letter not in (_VIRAMA, _NUKTA) and waiting:
             sounds.append(_SHORT)
         if letter in _CONSONANTS:
             dotted = word[position + 1 : position + 2] == _NUKTA

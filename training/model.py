@@ -86,5 +86,5 @@ def build(shape: Shape, tokenizer: Path) -> Any:
 
 def autocast(device: torch.device) -> torch.autocast:
     """Compute in bfloat16 where the device does that fast: on GPUs, and on CPUs with AVX512-BF16 or AMX."""
-    fast = device.type != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    fast = device.type != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
     return torch.autocast(device.type, torch.bfloat16, enabled=fast)

@@ -90,7 +90,16 @@ def espeak(utterance: Utterance) -> Samples:
     return _decode(done.stdout, "espeak-ng", utterance.text)
 
 
-_DOTTED = {"क": "\u0958", "ख": "\u0959", "ग": "\u095a", "ज": "\u095b", "ड": "\u095c", "ढ": "\u095d", "फ": "\u095e", "य": "\u095f"}
+_DOTTED = {
+    "क": "\u0958",
+    "ख": "\u0959",
+    "ग": "\u095a",
+    "ज": "\u095b",
+    "ड": "\u095c",
+    "ढ": "\u095d",
+    "फ": "\u095e",
+    "य": "\u095f",
+}
 
 
 def for_festival(text: str) -> str:

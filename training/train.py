@@ -4,8 +4,8 @@
         --valid testsets/development/manifest.jsonl --minutes 100
 
 The same command goes on from the last checkpoint. The learning rate follows the share of the budget that is spent:
-a warm-up, a plateau, then a fall to nothing, so a run always ends annealed, however fast the machine. Time in which the
-processes are suspended is not counted. ``--start models/hi-demo`` goes on from a package's weights, with its vocabulary.
+a warm-up, a plateau, then a fall to nothing, so a run always ends annealed, however fast the machine. Time in which
+the processes are suspended is not counted. ``--start PACKAGE`` begins with a package's weights and vocabulary.
 """
 
 from __future__ import annotations

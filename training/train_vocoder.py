@@ -2,8 +2,8 @@
 
     python -m training.train_vocoder PAIRS --out training/build/vocoder.pt --minutes 10
 
-The loss compares log-magnitudes: spectra at three window lengths, and the 80 mels that a recogniser hears. A run that is
-stopped starts anew; it is short. Minutes are of the processor's time, so a suspended run loses nothing.
+The loss compares log-magnitudes: spectra at three window lengths, and the 80 mels that a recogniser hears. A run that
+is stopped starts anew; it is short. Minutes are of the processor's time, so a suspended run loses nothing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A small vocoder in place of Kokoro's generator, which is nine tenths of Kokoro's work.
 
-Source and filter, as in DDSP (Engel et al., 2020): a pulse train of the given pitch and white noise, each through a filter
-that a little network reads off the decoder's features, at two filters a frame. The filters have no phase: recognisers
-hear magnitudes. The sound is straight at 16 kHz, plainer than Kokoro's and, to a recogniser, nearly the same.
+Source and filter, as in DDSP (Engel et al., 2020): a pulse train of the given pitch and white noise, each through a
+filter that a little network reads off the decoder's features, two filters a frame. The filters have no phase:
+recognisers hear magnitudes. The sound comes out at 16 kHz, plainer than Kokoro's own.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ class Vocoder(nn.Module):
         """Log-magnitudes ``[batch, 257, 2 * frames]`` of the pulses' filter and of the noise's."""
         voiced = (pitch > VOICED_HERTZ).float()
         height = torch.log2(pitch.clamp(min=50.0) / 150) * voiced
-        hidden = self.enter(torch.cat([features / 4, voiced[:, None], height[:, None]], 1)) + self.colour(style)[..., None]
+        hidden = (
+            self.enter(torch.cat([features / 4, voiced[:, None], height[:, None]], 1)) + self.colour(style)[..., None]
+        )
         for block, norm in zip(self.blocks, self.norms, strict=True):
             hidden = hidden + functional.gelu(block(norm(hidden.mT).mT))
         pair = self.leave(hidden).unflatten(1, (2, 2, BINS))  # batch, source, half of the frame, bin, frame
@@ -107,7 +109,7 @@ class Vocoder(nn.Module):
         return both[:, 0], both[:, 1]
 
     def forward(self, features: Tensor, pitch: Tensor, style: Tensor, change: Change | None = None) -> Tensor:
-        """Speech ``[batch, 200 * frames]`` from features ``[batch, 512, frames]``, pitch in Hz and style ``[batch, 128]``."""
+        """Samples ``[batch, 200 * frames]``, of features ``[batch, 512, frames]``, pitch and style ``[batch, 128]``."""
         pulses, noise = self.filters(features, pitch, style)
         if change is not None:
             pitch = change.of_pitch(pitch)

@@ -25,7 +25,7 @@ from inference.errors import InferenceError
 from inference.package import Package, load_package
 from inference.vocabulary import load_vocabulary
 from training.checkpoint import load_start, save_start
-from training.files import RecipeError, read_manifest
+from training.files import RecipeError
 from training.model import build, make_tokenizer, shape_of
 
 _ROUNDS = 4
@@ -75,7 +75,9 @@ def _weight(node: onnx.NodeProto, weights: dict[str, Tensor]) -> dict[str, Tenso
 def read_weights(graph: Path) -> dict[str, Tensor]:
     """NeMo's parameters from the graph that `export` wrote; batch norms change nothing yet (mean 0, variance 1)."""
     model = onnx.load(graph)
-    weights = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in model.graph.initializer}
+    weights = {
+        tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in model.graph.initializer
+    }
     state = {name: tensor for name, tensor in weights.items() if name.startswith(("encoder.", "decoder."))}
     for node in model.graph.node:
         if node.op_type in ("MatMul", "Conv"):
