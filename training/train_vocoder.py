@@ -15,13 +15,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import librosa
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from inference.features import mel_filterbank
 from training.files import RecipeError, command
 from training.vocoder import FRAME, RATE, Vocoder, save
 
@@ -75,7 +75,7 @@ class SpectralLoss:
     def __init__(self) -> None:
         """Windows of 16, 32 and 64 ms; mels as the recogniser has them."""
         self.windows = {size: torch.hann_window(size) for size in (256, 512, 1024)}
-        self.mels = torch.from_numpy(librosa.filters.mel(sr=RATE, n_fft=512, n_mels=80))
+        self.mels = torch.from_numpy(mel_filterbank(RATE, 512, 80))
 
     def __call__(self, made: Tensor, wanted: Tensor) -> Tensor:
         """Loss in nats, of two waveforms ``[batch, samples]``."""
@@ -109,7 +109,7 @@ def train(pairs: list[Pair], minutes: float, steps: int = 10**9, batch: int = 12
         torch.nn.utils.clip_grad_norm_(vocoder.parameters(), 1.0)
         optimiser.step()
         step += 1
-        recent = float(loss) if step == 1 else 0.98 * recent + 0.02 * float(loss)
+        recent = loss.item() if step == 1 else 0.98 * recent + 0.02 * loss.item()
         meter.update(round(spent * minutes * 60) - meter.n)
         meter.set_postfix(step=step, loss=f"{recent:.3f}", refresh=False)
     meter.close()

@@ -36,7 +36,7 @@ def excitation(pitch: Tensor) -> Tensor:
     hertz = functional.interpolate(_filled(pitch, voiced)[:, None], scale_factor=FRAME, mode="linear")[:, 0]
     phase = torch.cumsum(hertz.double() / RATE, 1) % 1.0
     half = (math.pi * phase).float()
-    harmonics = torch.floor(RATE / 2 / hertz)
+    harmonics = (torch.ceil(RATE / 2 / hertz) - 1).clamp(min=1)
     below = torch.sin(half)
     safe = below.abs() > 1e-4
     kernel = torch.where(safe, torch.sin((2 * harmonics + 1) * half) / torch.where(safe, below, 1.0), 2 * harmonics + 1)
@@ -82,7 +82,7 @@ class Change:
         return filters[:, low] * (1 - share) + filters[:, low + 1] * share
 
 
-class Vocoder(nn.Module):
+class Vocoder(nn.Module):  # type: ignore[misc]  # where torch is absent, mypy takes it for Any
     """Features, pitch and style → 16 kHz speech."""
 
     def __init__(self, width: int = 256, blocks: int = 4) -> None:
@@ -137,4 +137,5 @@ def load(path: Path) -> Vocoder:
         raise RecipeError(f"{path} is missing: make -C training vocoder")
     vocoder = Vocoder()
     vocoder.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    return vocoder.eval()
+    vocoder.eval()
+    return vocoder
