@@ -196,6 +196,8 @@ def train(team: Team, options: argparse.Namespace) -> None:
     torch.manual_seed(Plan.seed)
     plan = Plan(minutes=options.minutes, steps=options.steps, batch_seconds=options.batch_seconds, peak=options.peak)
     start = load_start(options.work)
+    if start:
+        plan = replace(plan, short_first=(0.0, plan.short_first[1]))  # it has found its feet
     shape = shape_of(start) if start else replace(SHAPE, width=options.width, layers=options.layers)
     model = build(shape, options.work / "tokenizer")
     if start:
