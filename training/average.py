@@ -6,15 +6,13 @@ Usage: python -m training.average training/build/run --last 6 --out training/bui
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from export.configuration import Shape
 from training.checkpoint import weights
 from training.files import RecipeError, atomic_path, command
-from training.model import SHAPE, build
+from training.model import build, shape_of
 
 
 def average(paths: list[Path]) -> dict[str, torch.Tensor]:
@@ -27,13 +25,6 @@ def average(paths: list[Path]) -> dict[str, torch.Tensor]:
         if value.is_floating_point():
             mean[name] = torch.stack([state[name].double() for state in states]).mean(0).to(value.dtype)
     return mean
-
-
-def shape_of(state: dict[str, torch.Tensor]) -> Shape:
-    """Read the size of the Conformer off its weights."""
-    layers = 1 + max(int(name.split(".")[2]) for name in state if name.startswith("encoder.layers."))
-    width = state["encoder.layers.0.norm_out.weight"].shape[0]
-    return replace(SHAPE, width=width, layers=layers)
 
 
 def main() -> None:

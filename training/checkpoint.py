@@ -20,7 +20,7 @@ class Progress:
 
     steps: int = 0
     seconds: float = 0.0
-    """Wall-clock seconds trained."""
+    """Seconds trained, those in which the processes were suspended not counted."""
     audio: float = 0.0
     """Seconds of audio seen."""
 
@@ -60,3 +60,15 @@ def load_latest(folder: Path, model: Any, optimiser: torch.optim.Optimizer) -> P
     model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
     return Progress(**state["progress"])
+
+
+def save_start(folder: Path, state: dict[str, torch.Tensor]) -> None:
+    """Write the weights that a run begins with."""
+    with atomic_path(folder / "start.pt") as temporary:
+        torch.save(state, temporary)
+
+
+def load_start(folder: Path) -> dict[str, torch.Tensor] | None:
+    """Weights to begin with, if there are any."""
+    path = folder / "start.pt"
+    return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import sentencepiece
+import torch
 from omegaconf import OmegaConf
+from torch import Tensor
 
 from export.configuration import Shape, conformer_ctc
 from training.files import RecipeError
 
 SHAPE = Shape(width=176, layers=8, heads=4, kernel=15, subsampling_channels=64)
 """6.3 M parameters."""
+
+
+def shape_of(state: dict[str, Tensor]) -> Shape:
+    """Read the size of the Conformer off its weights."""
+    layers = 1 + max(int(name.split(".")[2]) for name in state if name.startswith("encoder.layers."))
+    first = "encoder.layers.0"
+    return replace(
+        SHAPE,
+        width=state[f"{first}.norm_out.weight"].shape[0],
+        layers=layers,
+        heads=state[f"{first}.self_attn.pos_bias_u"].shape[0],
+        kernel=state[f"{first}.conv.depthwise_conv.weight"].shape[-1],
+        subsampling_channels=state["encoder.pre_encode.conv.0.weight"].shape[0],
+    )
 
 
 def make_tokenizer(texts: list[str], folder: Path, size: int = 128) -> Path:
@@ -65,3 +82,9 @@ def build(shape: Shape, tokenizer: Path) -> Any:
 
     logging.setLevel(logging.ERROR)
     return EncDecCTCModelBPE(cfg=OmegaConf.create(configuration(shape, tokenizer)))
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """Compute in bfloat16 where the device does that fast: on GPUs, and on CPUs with AVX512-BF16 or AMX."""
+    fast = device.type != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)

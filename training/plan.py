@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from training.files import RecipeError, command
@@ -32,13 +33,31 @@ def kokoro_utterance(chance: random.Random, text: str) -> Utterance:
     return Utterance(text, voice, speed=chance.uniform(0.85, 1.25))
 
 
+def fast_utterance(chance: random.Random, text: str) -> Utterance:
+    """The same voices through the recipe's vocoder, and higher or lower than they are."""
+    plain = kokoro_utterance(chance, text)
+    pitch = min(1.4, max(0.7, chance.lognormvariate(0, 0.13)))
+    return replace(plain, voice=f"fast:{plain.voice}", pitch=pitch, speed=chance.uniform(0.8, 1.3))
+
+
+def letters_utterance(chance: random.Random, text: str) -> Utterance:
+    """Letter by letter, every schwa spoken, as festival's Hindi rules have it."""
+    fast = fast_utterance(chance, text)
+    return replace(fast, voice=fast.voice.replace("fast:", "letters:"), speed=chance.uniform(0.75, 1.15))
+
+
 def espeak_utterance(chance: random.Random, text: str) -> Utterance:
     """Any training variant, from slow and deep to fast and high."""
     voice = f"espeak:{chance.choice(ESPEAK_VARIANTS)}"
     return Utterance(text, voice, speed=chance.uniform(0.8, 1.35), pitch=chance.uniform(0.5, 1.6))
 
 
-DEALERS: dict[str, Dealer] = {"kokoro": kokoro_utterance, "espeak": espeak_utterance}
+DEALERS: dict[str, Dealer] = {
+    "kokoro": kokoro_utterance,
+    "fast": fast_utterance,
+    "letters": letters_utterance,
+    "espeak": espeak_utterance,
+}
 
 
 def deal(synthesiser: str, texts: list[str], count: int, seed: int) -> list[Clip]:

@@ -1,6 +1,6 @@
 """Make Hindi sentences: templates filled with names and spoken numbers, and words drawn by their frequency.
 
-    python -m training.sentences --out training/build/sentences --count 8000
+    python -m training.sentences --out training/build/sentences --count 24000
 
 writes ``train.tsv``, ``test.tsv`` and ``development.tsv``. Sentences one already has go in with ``--extra-sentences``.
 No sentence of the tests, nor of the sample clips in ``tests/data``, gets into ``train.tsv``.
@@ -29,7 +29,7 @@ class Sentence:
 
     name: str
     kind: str
-    """``everyday`` (a template), ``words`` (by frequency), ``natural`` (written by hand) or what a file brings."""
+    """``everyday``, ``story`` (templates), ``words`` (by frequency), ``natural`` (by hand) or what a file brings."""
     text: str
 
 
@@ -61,9 +61,9 @@ def slots() -> dict[str, list[str]]:
     return {name: values.strip().split("|") for name, values in pairs}
 
 
-def everyday(chance: random.Random) -> Iterator[str]:
+def filled(chance: random.Random, templates: list[str]) -> Iterator[str]:
     """Endless filled templates."""
-    templates, values = _lines(_DATA / "templates.txt"), slots()
+    values = slots()
 
     def fill(match: re.Match[str]) -> str:
         slot, detail = match.groups()
@@ -76,6 +76,16 @@ def everyday(chance: random.Random) -> Iterator[str]:
 
     while True:
         yield normalise(_SLOT.sub(fill, chance.choice(templates)))
+
+
+def everyday(chance: random.Random) -> Iterator[str]:
+    """Everyday phrases; the tests' come from here too."""
+    return filled(chance, _lines(_DATA / "templates.txt"))
+
+
+def stories(chance: random.Random) -> Iterator[str]:
+    """Who did what, when, where and how; for training alone."""
+    return filled(chance, _lines(_DATA / "stories.txt"))
 
 
 def words(chance: random.Random) -> Iterator[str]:
@@ -119,8 +129,9 @@ def make(count: int, extra: list[Sentence], seed: int) -> dict[str, list[Sentenc
         sets[name] = _take(everyday(chance), "everyday", each, seen) + _take(words(chance), "words", each, seen)
     sets["test"] += [Sentence(f"natural-{i:05d}", "natural", text) for i, text in enumerate(natural())]
     kept = [sentence for sentence in extra if sentence.text not in reserved()]
-    half = count // 2
-    made = _take(everyday(chance), "everyday", half, seen) + _take(words(chance), "words", count - half, seen)
+    third = count // 3
+    made = _take(everyday(chance), "everyday", third, seen) + _take(stories(chance), "story", third, seen)
+    made += _take(words(chance), "words", count - 2 * third, seen)
     sets["train"] = kept + made
     return sets
 
@@ -129,7 +140,7 @@ def main() -> None:
     """Run the step from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=8000)
+    parser.add_argument("--count", type=int, default=24000)
     parser.add_argument("--extra-sentences", type=Path, action="append", default=[])
     parser.add_argument("--seed", type=int, default=20261122)
     options = parser.parse_args()

@@ -4,14 +4,14 @@
         --valid testsets/development/manifest.jsonl --minutes 100
 
 The same command goes on from the last checkpoint. The learning rate follows the share of the budget that is spent:
-a warm-up, a plateau, then a fall to nothing, so a run always ends annealed, however fast the machine.
+a warm-up, a plateau, then a fall to nothing, so a run always ends annealed, however fast the machine. Time in which
+the processes are suspended is not counted. ``--start PACKAGE`` begins with a package's weights and vocabulary.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,13 +20,15 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from training.checkpoint import Progress, load_latest, save
+from training.checkpoint import Progress, load_latest, load_start, save
+from training.clock import RunningClock
 from training.curves import Curves
 from training.dataset import Arena, Batch, Draw, Group, Stream
 from training.files import RecipeError, atomic_path, command, read_manifest
-from training.model import SHAPE, build, make_tokenizer
+from training.model import SHAPE, autocast, build, make_tokenizer, shape_of
 from training.team import Team, launch
 from training.validate import character_error_rate
+from training.warm_start import begin_from
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Trainer:
             fused=True,
         )
         self.progress = load_latest(folder, model, self.optimiser) or Progress()
-        self.started, self.earlier = time.monotonic(), self.progress.seconds
+        self.clock, self.earlier = RunningClock(), self.progress.seconds
 
     def step(self, batch: Batch) -> float:
         """One update; returns the loss in nats a token (a step that is not finite changes nothing)."""
@@ -92,7 +94,7 @@ class Trainer:
         self.optimiser.zero_grad()
         loss = self.loss(batch)
         loss.backward()
-        spent = self.earlier + time.monotonic() - self.started
+        spent = self.earlier + self.clock.seconds()
         mean_loss, audio, spent = self.team.average(self.model, (float(loss), batch.seconds, spent))
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         if torch.isfinite(norm):
@@ -106,7 +108,7 @@ class Trainer:
         features, lengths = batch.features.to(self.device), batch.feature_lengths.to(self.device)
         if torch.rand(()) < strength(self.plan, self.spent()):
             features = model.spec_augmentation(input_spec=features, length=lengths)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device):
             encoded, encoded_lengths = model.encoder(audio_signal=features, length=lengths)
             log_probs = model.decoder(encoder_output=encoded)
         token_lengths = batch.token_lengths.to(self.device)
@@ -178,6 +180,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--train", type=parse_group, action="append", required=True, metavar="MANIFEST[=WEIGHT]")
     parser.add_argument("--valid", type=Path, help="manifest of a small set to watch")
     parser.add_argument("--forbid", type=Path, action="append", default=[], help="test manifests: no text may recur")
+    parser.add_argument("--start", type=Path, metavar="PACKAGE", help="begin with the weights of this package")
     parser.add_argument("--minutes", type=float, default=Plan.minutes)
     parser.add_argument("--steps", type=int, default=Plan.steps)
     parser.add_argument("--batch-seconds", type=float, default=Plan.batch_seconds)
@@ -192,7 +195,13 @@ def train(team: Team, options: argparse.Namespace) -> None:
     """What every process does."""
     torch.manual_seed(Plan.seed)
     plan = Plan(minutes=options.minutes, steps=options.steps, batch_seconds=options.batch_seconds, peak=options.peak)
-    model = build(replace(SHAPE, width=options.width, layers=options.layers), options.work / "tokenizer")
+    start = load_start(options.work)
+    if start:
+        plan = replace(plan, short_first=(0.0, plan.short_first[1]))  # it has found its feet
+    shape = shape_of(start) if start else replace(SHAPE, width=options.width, layers=options.layers)
+    model = build(shape, options.work / "tokenizer")
+    if start:
+        model.load_state_dict(start)
     trainer = Trainer(model, plan, options.work, team)
     torch.manual_seed(Plan.seed + 1000 * team.rank + trainer.progress.steps)
     if team.rank == 0:
@@ -207,11 +216,14 @@ def train(team: Team, options: argparse.Namespace) -> None:
 def main() -> None:
     """Run the step from the command line."""
     options = arguments()
-    texts = [row["text"] for group in options.train for row in read_manifest(group.manifest)]
+    rows = [row for group in options.train for row in read_manifest(group.manifest)]
+    texts = [row["text"] for row in rows]
     for path in options.forbid:
         shared = sorted({row["text"] for row in read_manifest(path)} & set(texts))
         if shared:
             raise RecipeError(f"{len(shared)} sentences of {path} are in the training text: {shared[0]!r}")
+    if options.start:
+        begin_from(options.start, options.work, rows)
     make_tokenizer(texts, options.work / "tokenizer")
     for group in options.train:
         Arena(group.manifest, options.work / "decoded")

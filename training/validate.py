@@ -8,6 +8,8 @@ import jiwer
 import soundfile
 import torch
 
+from training.model import autocast
+
 
 def transcribe(model: Any, paths: list[str], clips_at_once: int = 16) -> list[str]:
     """Greedy CTC text of 16 kHz mono files, in order."""
@@ -21,7 +23,7 @@ def transcribe(model: Any, paths: list[str], clips_at_once: int = 16) -> list[st
         waves = [torch.from_numpy(soundfile.read(path, dtype="float32")[0]) for path in chosen]
         lengths = torch.tensor([len(wave) for wave in waves]).to(device)
         audio = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True).to(device)
-        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+        with torch.no_grad(), autocast(device):
             log_probs, steps, _ = model(input_signal=audio, input_signal_length=lengths)
         for scores, count in zip(log_probs.argmax(-1).cpu(), steps.cpu(), strict=True):
             ids = torch.unique_consecutive(scores[: int(count)]).tolist()

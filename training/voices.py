@@ -26,8 +26,8 @@ ESPEAK_VARIANTS = _listed("espeak")
 
 
 def kokoro_parts(voice: str) -> tuple[str, ...]:
-    """Names of the voices in a blend such as ``hf_alpha*0.7+af_river``."""
-    return tuple(part.split("*")[0] for part in voice.split("+"))
+    """Names of the voices in a blend such as ``hf_alpha*0.7+af_river`` or ``fast:hf_alpha*0.7+af_river``."""
+    return tuple(part.split("*")[0] for part in voice.rpartition(":")[2].split("+"))
 
 
 def is_test_voice(voice: str) -> bool:

@@ -47,6 +47,11 @@ def test_sentences_to_package(tmp_path):
     run("export", "nemo", tmp_path / "tiny.nemo", "--out", tmp_path / "tiny")
     assert "| all | 72 |" in run("training.evaluate", tmp_path / "tiny", manifest)
 
+    again = ["training.train", "--work", tmp_path / "run-2", "--train", manifest, "--batch-seconds", 12]
+    assert "steps=0" in run(*again, "--steps", 2, "--start", tmp_path / "tiny")
+    pieces = [(tmp_path / name / "tokenizer/vocab.txt").read_text(encoding="utf-8") for name in ("run", "run-2")]
+    assert pieces[0] == pieces[1]
+
 
 def test_a_test_sentence_in_the_training_text_stops_the_run(tmp_path):
     row = {"audio_filepath": "a.wav", "duration": 1.0, "text": "नमस्ते"}

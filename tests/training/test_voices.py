@@ -18,9 +18,16 @@ def test_no_training_clip_is_spoken_by_a_test_voice(synthesiser):
 
 
 def test_kept_voices_are_recognised_even_in_a_blend():
-    for voice in ("hf_beta", "hf_alpha*0.50+jm_kumo", "espeak:f4", "festival"):
+    for voice in (
+        "hf_beta",
+        "hf_alpha*0.50+jm_kumo",
+        "espeak:f4",
+        "festival",
+        "fast:hf_beta",
+        "letters:af_sky*0.4+hm_psi",
+    ):
         assert is_test_voice(voice)
-    for voice in ("hf_alpha", "hf_alpha*0.50+af_sky", "espeak:f3"):
+    for voice in ("hf_alpha", "hf_alpha*0.50+af_sky", "espeak:f3", "fast:hf_alpha*0.50+af_sky"):
         assert not is_test_voice(voice)
 
 

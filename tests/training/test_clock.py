@@ -1,0 +1,20 @@
+from training import clock
+from training.clock import RunningClock
+
+
+def test_a_gap_in_which_the_process_stood_still_is_not_counted(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(clock.time, "monotonic", lambda: now[0])
+    running = RunningClock(every=3600)
+    now[0] += 1.5
+    assert running.seconds() == 1.5
+    now[0] += 300  # SIGSTOP for five minutes
+    assert running.seconds() == 3.5
+    now[0] += 1
+    assert running.seconds() == 4.5
+
+
+def test_it_counts_while_nobody_asks():
+    running = RunningClock(every=0.01, longest=0.05)
+    clock.time.sleep(0.4)
+    assert 0.3 < running.seconds() < 2
