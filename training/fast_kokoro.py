@@ -1,4 +1,4 @@
-"""Kokoro without its generator, the recipe's vocoder in its place: ten times as fast, another speaker at every call."""
+"""Kokoro without its generator, the recipe's vocoder in its place: nine times as fast, and it can move the voice."""
 
 from __future__ import annotations
 
