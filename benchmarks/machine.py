@@ -69,5 +69,5 @@ def _processor() -> str:
         return platform.processor()
     known = instruction_sets()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    sets = f"{', '.join(known)}; {'with' if has_int8_products() else 'without'} 8-bit products"
+    sets = f"{', '.join(known)}; {'with' if has_int8_products() else 'without'} 8-bit dot products"
     return f"{len(names)} × {names[0] if names else platform.machine()} ({sets})"
