@@ -23,6 +23,7 @@ class Chances:
     """How often each change is made."""
 
     speed: float = 0.8
+    silence: float = 0.25
     room: float = 0.3
     equaliser: float = 0.5
     telephone: float = 0.2
@@ -48,6 +49,15 @@ def add_room(samples: Samples, chance: np.random.Generator) -> Samples:
     size = fft.next_fast_len(len(samples) + length, real=True)
     wet = fft.irfft(fft.rfft(samples, size) * fft.rfft(tail, size), size)
     return np.asarray(wet[: len(samples)], dtype=np.float32)
+
+
+def add_silence(samples: Samples, chance: np.random.Generator) -> Samples:
+    """Up to 0.8 s before and 1.6 s after, not quite silent: people speak later and stop sooner than they record."""
+    before, after = (int(RATE * chance.uniform(0, most)) for most in (0.8, 1.6))
+    longer = chance.standard_normal(before + len(samples) + after, dtype=np.float32)
+    longer *= float(10 ** (chance.uniform(-90, -50) / 20))
+    longer[before : before + len(samples)] += samples
+    return longer
 
 
 def _shape(samples: Samples, gain: NDArray[np.float64]) -> Samples:
@@ -117,6 +127,8 @@ def augment(samples: Samples, other: Samples, chance: np.random.Generator, chanc
     odds = chances or Chances()
     if chance.random() < odds.speed:
         samples = change_speed(samples, float(chance.uniform(0.84, 1.2)))
+    if chance.random() < odds.silence:
+        samples = add_silence(samples, chance)
     if chance.random() < odds.equaliser:
         samples = equalise(samples, chance)
     if chance.random() < odds.room:
