@@ -106,7 +106,7 @@ class _Search:
         reference = self._reference
         ranked = sensitivities(self._exported, kind, self._few, self._ranges)
         tried: list[Measured] = []
-        for plan in plans(self._exported, kind, [group for group, _ in ranked], self._ranges):
+        for plan in plans(self._exported, kind, ranked, self._ranges):
             graph = self._scratch / f"{plan.precision}-{len(tried)}.onnx"
             write(self._exported, graph, plan)
             found = self._development.measure(describe(plan), graph)
