@@ -60,9 +60,9 @@ def groups() -> list[Group]:
 def plans(exported: Exported, kind: Kind, divergences: Sequence[tuple[Group, float]], ranges: Ranges) -> list[Int8Plan]:
     """List what is tried, the fastest first; `divergences` holds what each group alone costs in accuracy.
 
-    Group after group leaves the eight bits, first the one that gives most accuracy for its time: where a second rounding
-    is cheaper than fp32, for it, and after that for fp32. Each of that with the subsampling, which knows no second
-    rounding, in int8 and in fp32.
+    Group after group leaves the eight bits, first the one that gives most accuracy for its time: where a second
+    rounding is cheaper than fp32, for it, and after that for fp32. Each of that with the subsampling, which knows no
+    second rounding, in int8 and in fp32.
     """
     work = _work(exported)
     worth = {group: divergence / work[group] for group, divergence in divergences}
