@@ -14,7 +14,7 @@ from pathlib import Path
 
 from inference.types import Int8Plan
 
-VERSION = 5
+VERSION = 6
 """Of the rewriting: graphs prepared by another one are made anew."""
 
 _ROOT = Path(__file__).parents[2]
