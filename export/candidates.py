@@ -27,7 +27,7 @@ _LAYERS: Mapping[Group, int] = {
 }
 """Groups of a layer, and their multiply-adds for a step in squares of the width."""
 _SUBSAMPLING, _DECODER = (SUBSAMPLING,), ("decoder_layers.0",)
-_LEFT_OUT = 4  # so many groups stay in fp32 in the most careful plan
+_GROUPS = 4  # of the inputs of linear2: 2 leave twice the error, 8 a third less; each costs nodes
 Ranges: TypeAlias = tuple[float, float]
 
 
@@ -44,7 +44,8 @@ class Kind:
     def plan(self, once: Sequence[Group], twice: Sequence[Group], ranges: Ranges) -> Int8Plan:
         """Make one that rounds those groups."""
         first, second = (tuple(kind for group in groups for kind in group) for groups in (once, twice))
-        return Int8Plan(first, second, ranges, self.weight_bits)
+        groups = _GROUPS if "linear2" in first else 1
+        return Int8Plan(first, second, ranges, self.weight_bits, groups)
 
 
 KINDS = (Kind(8, 1, 2, 3), Kind(7, 4, 8, 7))
@@ -56,32 +57,40 @@ def groups() -> list[Group]:
     return [_SUBSAMPLING, *_LAYERS, _DECODER]
 
 
-def plans(exported: Exported, kind: Kind, ranked: Sequence[Group], ranges: Ranges) -> list[Int8Plan]:
-    """List what is tried, the fastest first; `ranked` holds all groups, the most sensitive first.
+def plans(exported: Exported, kind: Kind, divergences: Sequence[tuple[Group, float]], ranges: Ranges) -> list[Int8Plan]:
+    """List what is tried, the fastest first; `divergences` holds what each group alone costs in accuracy.
 
-    Group after group leaves the eight bits: where a second rounding is cheaper than fp32, for it, and after that for
-    fp32. Each of that with the subsampling, which knows no second rounding, in int8 and in fp32.
+    Group after group leaves the eight bits, first the one that gives most accuracy for its time: where a second
+    rounding is cheaper than fp32, for it, and after that for fp32. Each of that with the subsampling, which knows no
+    second rounding, in int8 and in fp32.
     """
-    rest = [group for group in ranked if group != _SUBSAMPLING]
+    work = _work(exported)
+    worth = {group: divergence / work[group] for group, divergence in divergences}
+    rest = sorted((group for group in worth if group != _SUBSAMPLING), key=lambda group: -worth[group])
     found = []
     for subsampling in ([_SUBSAMPLING], []):
         found.append(kind.plan([*subsampling, *rest], [], ranges))
-        left_out = range(1, _LEFT_OUT + 1)
+        left_out = range(1, len(rest))
         if kind.twice < kind.fp32:
             found += [kind.plan([*subsampling, *rest[n:]], rest[:n], ranges) for n in range(1, len(rest) + 1)]
             found += [kind.plan(subsampling, rest[n:], ranges) for n in left_out]
         else:
             found += [kind.plan([*subsampling, *rest[n:]], [], ranges) for n in left_out]
-    return sorted(found, key=lambda plan: _cost(exported, kind, plan))
+    return sorted(found, key=lambda plan: _cost(work, kind, plan))
 
 
-def _cost(exported: Exported, kind: Kind, plan: Int8Plan) -> int:
-    """Time of all products of a step, in the kind's units."""
+def _work(exported: Exported) -> dict[Group, int]:
+    """Multiply-adds of each group for a step."""
     kernels, _ = exported.convolution("pre_encode/conv/conv.2")
     out, decoder = exported.product("pre_encode/out"), exported.convolution("decoder_layers/decoder_layers.0")[0]
     work = {group: squares * exported.layers * out.shape[1] ** 2 for group, squares in _LAYERS.items()}
     work[_SUBSAMPLING] = kernels.size * (out.shape[0] // len(kernels)) + out.size
     work[_DECODER] = decoder.size
+    return work
+
+
+def _cost(work: Mapping[Group, int], kind: Kind, plan: Int8Plan) -> int:
+    """Time of all products of a step, in the kind's units."""
     return sum(
         size * (kind.once if group[0] in plan.once else kind.twice if group[0] in plan.twice else kind.fp32)
         for group, size in work.items()
@@ -98,13 +107,12 @@ def describe(plan: Int8Plan) -> str:
 
 
 def sensitivities(
-    source: Path, kind: Kind, features: Sequence[Float32Array], ranges: Ranges
+    exported: Exported, kind: Kind, features: Sequence[Float32Array], ranges: Ranges
 ) -> list[tuple[Group, float]]:
     """Round each group alone; return it with the divergence that it causes, worst first.
 
     Kullback-Leibler's, of the log-probabilities in nats a step: sure answers that stay as sure cost nothing.
     """
-    exported = Exported(source)
     with tempfile.TemporaryDirectory() as scratch:
         graph = Path(scratch) / "graph.onnx"
         expected = _run(exported, graph, None, features)

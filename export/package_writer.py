@@ -14,9 +14,10 @@ from export.errors import ExportError
 from inference.package import MANIFEST, Package
 
 VOCABULARY_FILE = "vocab.txt"
+CALIBRATION_FILE = "calibration.npz"
 _ONNX_ASR_FILE = "config.json"
 _BLANK = "<blk>"
-_OURS = (MANIFEST, VOCABULARY_FILE, _ONNX_ASR_FILE)  # and every *.onnx
+_OURS = (MANIFEST, VOCABULARY_FILE, CALIBRATION_FILE, _ONNX_ASR_FILE)  # and every *.onnx
 _HEADER = "# A model package, written by 'python -m export'. What each key means: docs/models.md\n"
 
 
@@ -72,8 +73,9 @@ def write_manifest(package: Package) -> None:
         {key: list(value) if isinstance(value, tuple) else value for key, value in plan.items()}
         for plan in content["int8"]
     ]
-    if not content["int8"]:
-        del content["int8"]
+    for optional in ("int8", "calibration"):
+        if not content[optional]:
+            del content[optional]
     text = _HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
     manifest = package.directory / MANIFEST
     partial = manifest.with_name(f".{MANIFEST}.partial-{os.getpid()}")

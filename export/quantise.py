@@ -10,19 +10,20 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from export.calibration import subsampling_ranges
+from export.calibration import measure_reach, subsampling_ranges
 from export.candidates import KINDS, Group, Kind, Ranges, describe, plans, sensitivities
 from export.errors import ExportError, RefusedByGate
 from export.gate import LARGEST_RISE, DevelopmentSet, Measured, report
 from export.manifest import read_manifests
-from export.package_writer import write_manifest
+from export.package_writer import CALIBRATION_FILE, write_manifest
 from inference.cpu import int8_weight_bits
-from inference.package import Package, load_package, sha256
+from inference.package import Package, PackageFile, load_package, sha256
+from inference.rewriting.balance import Reach, balanced
 from inference.rewriting.exported import Exported, UnknownGraph
 from inference.rewriting.rewrite import rewrite, write
 from inference.types import Int8Plan
 
-_CLIPS = 16  # for sensitivities and ranges
+_CLIPS = 64  # for sensitivities and ranges
 
 
 def quantise(directory: Path, manifests: Sequence[Path], report_path: Path | None = None) -> Package:
@@ -45,7 +46,8 @@ def quantise(directory: Path, manifests: Sequence[Path], report_path: Path | Non
     passed = [found for found in searches if found.plan]
     if not passed:
         if package.int8:
-            write_manifest(dataclasses.replace(package, int8=()))
+            write_manifest(dataclasses.replace(package, int8=(), calibration=None))
+            (directory / CALIBRATION_FILE).unlink(missing_ok=True)
         smallest = min(found.smallest_rise for found in searches)
         raise RefusedByGate(
             f"WER rises by {smallest:.2f} points at least; {LARGEST_RISE} is the most for a plan that is faster"
@@ -54,6 +56,7 @@ def quantise(directory: Path, manifests: Sequence[Path], report_path: Path | Non
         "onnxruntime": onnxruntime.__version__,
         "manifests": {"/".join(path.resolve().parts[-2:]): sha256(path) for path in manifests},
     } | {found.plan.precision: found.provenance for found in passed if found.plan}
+    package = dataclasses.replace(package, calibration=_write_reach(directory / CALIBRATION_FILE, search.reach))
     return _install(package, [found.plan for found in passed if found.plan], provenance)
 
 
@@ -87,8 +90,6 @@ class _Search:
     """Tries plans, the fastest first, on graphs as lanes run them."""
 
     def __init__(self, source: Path, development: DevelopmentSet, scratch: Path) -> None:
-        self._exported = Exported(source)
-        self._source = source
         self._development = development
         self._few = development.few(_CLIPS)
         self._scratch = scratch
@@ -96,13 +97,16 @@ class _Search:
         if any(entry.words.percent == float("inf") for entry in self._reference.scores.values()):
             raise ExportError("a test set holds no words, so that WER means nothing on it")
         self._ranges: Ranges = subsampling_ranges(source, self._few)
+        exported = Exported(source)
+        self.reach = measure_reach(exported, self._few)
+        self._exported = balanced(exported, self.reach)
 
     def __call__(self, kind: Kind) -> _Found:
         """Stop at the first that passes: their order tells which is fast, not a clock, which other work disturbs."""
         reference = self._reference
-        ranked = sensitivities(self._source, kind, self._few, self._ranges)
+        ranked = sensitivities(self._exported, kind, self._few, self._ranges)
         tried: list[Measured] = []
-        for plan in plans(self._exported, kind, [group for group, _ in ranked], self._ranges):
+        for plan in plans(self._exported, kind, ranked, self._ranges):
             graph = self._scratch / f"{plan.precision}-{len(tried)}.onnx"
             write(self._exported, graph, plan)
             found = self._development.measure(describe(plan), graph)
@@ -121,6 +125,14 @@ def _rewritten(source: Path, scratch: Path) -> Path:
     except UnknownGraph as error:
         raise ExportError(f"{source} cannot be rewritten, and so not be planned in int8: {error}") from error
     return target
+
+
+def _write_reach(path: Path, reach: Reach) -> PackageFile:
+    partial = path.with_name(f".{path.name}")
+    arrays: dict[str, Any] = dict(reach)
+    np.savez_compressed(partial, **arrays)
+    partial.replace(path)
+    return PackageFile(path.name, sha256(path))
 
 
 def _install(package: Package, found: Sequence[Int8Plan], provenance: dict[str, Any]) -> Package:

@@ -57,6 +57,8 @@ class Package:
     """Where the weights come from."""
     int8: tuple[Int8Plan, ...] = ()
     """How lanes may compute faster, on this kind of processor and on that; only what passed the accuracy gate."""
+    calibration: PackageFile | None = None
+    """How far activations reach on speech, for the plans of `int8` (`inference/rewriting/balance.py`)."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Versions and settings of the export."""
     accuracy: tuple[Mapping[str, Any], ...] = ()
@@ -83,8 +85,12 @@ class Package:
 
     def fingerprint(self, plan: Int8Plan | None) -> str:
         """Tell graphs as they are computed from each other: by weights and plan; without a plan it is fp32."""
-        weights = self.graph().sha256
-        return weights if plan is None else hashlib.sha256(f"{weights} {plan}".encode()).hexdigest()
+        weights, measured = self.graph().sha256, self.calibration.sha256 if self.calibration else ""
+        return weights if plan is None else hashlib.sha256(f"{weights} {plan} {measured}".encode()).hexdigest()
+
+    def calibration_path(self) -> Path | None:
+        """Return the file that plans need, where there is one."""
+        return self.directory / self.calibration.path if self.calibration else None
 
     def vocabulary_path(self) -> Path:
         """Return the file of pieces."""
@@ -94,7 +100,7 @@ class Package:
 def load_package(directory: Path) -> Package:
     """Read `model.yaml` and compare every checksum; raise PackageError with what is wrong and what to do."""
     package = read_package(directory)
-    for file in (*package.models.values(), package.vocabulary):
+    for file in (*package.models.values(), package.vocabulary, *([package.calibration] if package.calibration else [])):
         _verify(directory / file.path, file.sha256)
     return package
 

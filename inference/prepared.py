@@ -39,7 +39,7 @@ def prepare(package: Package, plan: Int8Plan | None, cache: Path) -> Path:
         if not directory.exists():
             for outdated in cache.glob(f"{family}*/"):
                 shutil.rmtree(outdated)
-            make(package.model_path(), directory, plan)
+            make(package.model_path(), directory, plan, package.calibration_path())
     return directory / _GRAPH
 
 
@@ -59,7 +59,7 @@ def _processor() -> str:
     return " ".join(sorted(told))
 
 
-def make(model: Path, directory: Path, plan: Int8Plan | None = None) -> None:
+def make(model: Path, directory: Path, plan: Int8Plan | None = None, calibration: Path | None = None) -> None:
     """Prepare the graph `model` in a temporary directory that takes its name when it is whole.
 
     Raises OSError and PackageError as `prepare` does; a graph that is not known cannot follow a plan.
@@ -67,7 +67,7 @@ def make(model: Path, directory: Path, plan: Int8Plan | None = None) -> None:
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=directory.parent))
     try:
         rewritten = partial / _REWRITTEN
-        source = _rewritten(model, rewritten, plan)
+        source = _rewritten(model, rewritten, plan, calibration)
         options = ort.SessionOptions()
         options.optimized_model_filepath = str(partial / _GRAPH)
         options.log_severity_level = 3  # ONNX Runtime warns that the file is for this machine alone: that is the point
@@ -88,8 +88,8 @@ def make(model: Path, directory: Path, plan: Int8Plan | None = None) -> None:
         raise
 
 
-def _rewritten(model: Path, target: Path, plan: Int8Plan | None) -> Path:
-    if rewriting.rewrite_apart(model, target, plan):
+def _rewritten(model: Path, target: Path, plan: Int8Plan | None, calibration: Path | None) -> Path:
+    if rewriting.rewrite_apart(model, target, plan, calibration):
         return target
     if plan is not None:
         raise PackageError(f"{model} cannot be computed as its int8 plan says")

@@ -37,6 +37,8 @@ class Int8Plan:
     """The usual largest outputs of the two subsampling convolutions."""
     weight_bits: WeightBits = 8
     """For processors that want so many; the gate judged the plan with as many."""
+    groups: int = 1
+    """Into so many groups the inputs of `linear2` are divided, each rounded with a scale of its own."""
 
     @property
     def precision(self) -> str:

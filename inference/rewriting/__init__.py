@@ -14,20 +14,22 @@ from pathlib import Path
 
 from inference.types import Int8Plan
 
-VERSION = 4
+VERSION = 6
 """Of the rewriting: graphs prepared by another one are made anew."""
 
 _ROOT = Path(__file__).parents[2]
 
 
-def rewrite_apart(source: Path, target: Path, plan: Int8Plan | None = None) -> bool:
-    """Write the graph, in int8 as `plan` says, to `target` in a process of its own; tell whether there is one.
+def rewrite_apart(source: Path, target: Path, plan: Int8Plan | None = None, calibration: Path | None = None) -> bool:
+    """Write the graph to `target` in a process of its own; tell whether there is one.
+
+    In int8 it is as `plan` says, with what the package's `calibration` holds.
 
     The process takes all the memory with it that the `onnx` package and a few copies of the weights need.
     """
     command = [sys.executable, "-m", "inference.rewriting", str(source.resolve()), str(target.resolve())]
     if plan is not None:
-        command.append(json.dumps(asdict(plan)))
+        command += [json.dumps(asdict(plan)), *([str(calibration.resolve())] if calibration else [])]
     try:
         finished = subprocess.run(command, cwd=_ROOT, capture_output=True, check=False)  # noqa: S603 # our own module
     except OSError:  # no such interpreter, or no memory for another process

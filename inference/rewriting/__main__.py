@@ -1,6 +1,6 @@
-"""`python -m inference.rewriting SOURCE TARGET [PLAN]`: rewrite a graph, or say why not and exit with 1.
+"""`python -m inference.rewriting SOURCE TARGET [PLAN [CALIBRATION]]`: rewrite a graph, or say why not and exit with 1.
 
-PLAN is an Int8Plan as JSON.
+PLAN is an Int8Plan as JSON, CALIBRATION the file of a package that it needs.
 """
 
 import json
@@ -12,7 +12,8 @@ from inference.rewriting.rewrite import rewrite
 from inference.types import Int8Plan
 
 plan = Int8Plan(**json.loads(sys.argv[3])) if len(sys.argv) > 3 else None
+calibration = Path(sys.argv[4]) if len(sys.argv) > 4 else None
 try:
-    rewrite(Path(sys.argv[1]), Path(sys.argv[2]), plan)
+    rewrite(Path(sys.argv[1]), Path(sys.argv[2]), plan, calibration)
 except UnknownGraph as reason:
     sys.exit(f"not rewritten: {reason}")

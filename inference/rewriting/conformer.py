@@ -11,24 +11,23 @@ from inference.rewriting.exported import Exported, UnknownGraph
 from inference.rewriting.graph import Graph, Value, integers
 from inference.rewriting.products import Products
 from inference.rewriting.subsampling import subsampling
-from inference.types import Int8Plan
+from inference.types import Float32Array
 
 _EPSILON = 1e-5  # torch.nn.LayerNorm
 
 
-def conformer(exported: Exported, plan: Int8Plan | None = None) -> tuple[Graph, Value]:
-    """Build the whole model, in fp32 where there is no plan; raise UnknownGraph where something is missing."""
+def conformer(products: Products, exported: Exported) -> Value:
+    """Add the whole model to the graph; raise UnknownGraph where something is missing."""
     if not exported.layers:
         raise UnknownGraph("there is no layer with relative attention")
-    graph = Graph()
-    products = Products(graph, plan)
+    graph = products.graph
     x = subsampling(products, exported)
     place = positions(graph, exported, x)
     for number in range(exported.layers):
         x = _layer(products, exported, f"layers.{number}", x, place)
     weights, bias = exported.convolution("decoder_layers/decoder_layers.0")
     logits = products("decoder_layers/decoder_layers.0", x, weights[:, :, 0].T, bias)
-    return graph, graph("Unsqueeze", graph("LogSoftmax", logits, axis=-1), integers(0))
+    return graph("Unsqueeze", graph("LogSoftmax", logits, axis=-1), integers(0))
 
 
 def _layer(products: Products, exported: Exported, layer: str, x: Value, place: Positions) -> Value:
@@ -50,12 +49,21 @@ def _normal(graph: Graph, exported: Exported, module: str, x: Value) -> Value:
 
 
 def _feed_forward(products: Products, exported: Exported, module: str, x: Value) -> Value:
-    """Half of the output counts, which the second layer's weights take in."""
+    """Half of the output counts, which the second layer's weights take in.
+
+    Groups of channels between the two layers go apart, so that the rounding of each finds a scale of its own.
+    """
     wide, narrow = (exported.product(f"{module}/linear{number}") for number in (1, 2))
     wide_bias, narrow_bias = (exported.parameter(f"{module}/linear{number}.bias") for number in (1, 2))
     half = np.float32(0.5)
-    x = _swish(products.graph, products(f"{module}/linear1", x, wide, wide_bias))
-    return products(f"{module}/linear2", x, narrow * half, narrow_bias * half)
+    total: Value | None = None
+    bias: Float32Array | None = narrow_bias * half
+    for group in np.array_split(np.arange(len(narrow)), products.groups("linear2")):
+        y = _swish(products.graph, products(f"{module}/linear1", x, wide[:, group], wide_bias[group]))
+        part = products(f"{module}/linear2", y, narrow[group] * half, bias)
+        total, bias = part if total is None else products.graph("Add", total, part), None
+    assert total is not None  # noqa: S101 # there is one group at least
+    return total
 
 
 def _convolution(products: Products, exported: Exported, module: str, x: Value) -> Value:

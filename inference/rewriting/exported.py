@@ -1,5 +1,7 @@
 """The weights of an exported graph, by the names that NeMo gave its modules."""
 
+import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +33,29 @@ class Exported:
         """Rows of the features."""
         self.layers = sum(name.endswith("/self_attn/linear_q/MatMul") for name in self._nodes)
         """Of the encoder."""
+        self._altered: Mapping[str, Float32Array] = {}
+
+    def altered(self, weights: Mapping[str, Float32Array]) -> "Exported":
+        """Return the same with other weights, by the names of parameters, products and convolutions."""
+        other = copy.copy(self)
+        other._altered = {**self._altered, **weights}  # noqa: SLF001 # of its own class
+        return other
 
     def parameter(self, name: str) -> Float32Array:
         """A parameter of the encoder that kept its name, `layers.0/norm_out.weight`, say."""
-        return self._constant(f"encoder.{name.replace('/', '.')}")
+        return self._altered[name] if name in self._altered else self._constant(f"encoder.{name.replace('/', '.')}")
 
     def product(self, module: str) -> Float32Array:
         """The weights of a linear layer, `[inputs, outputs]`."""
+        if module in self._altered:
+            return self._altered[module]
         weights: Float32Array = self._constant_inputs(f"/{module}/MatMul")[0]
         return weights
 
     def convolution(self, module: str) -> tuple[Float32Array, Float32Array]:
         """Weights and biases of a convolution; a batch normalisation behind it is already folded in."""
         weights, bias = self._constant_inputs(f"/{module}/Conv")
-        return weights, bias
+        return self._altered.get(module, weights), bias
 
     def scale(self) -> float:
         """The factor between subsampling and first layer: 1 where there is none."""

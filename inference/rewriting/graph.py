@@ -64,6 +64,28 @@ class Graph:
         inside, self._nodes = self._nodes, outside
         return helper.make_graph(inside, name, [], [output])
 
+    def repeat(self, count: int, build: Callable[[Value], Value]) -> Value:
+        """Add a `Loop`. `build` gets the number of the round, `[1]`, and returns bytes; those of all are stacked."""
+        outside, self._nodes = self._nodes, []
+        self._made += 1
+        turn, going, gone = (f"{name}{self._made}" for name in ("turn", "going", "gone"))
+        result = build(turn)
+        self._nodes.append(helper.make_node("Identity", [going], [gone]))
+        inside, self._nodes = self._nodes, outside
+        body = helper.make_graph(
+            inside,
+            "body",
+            [
+                helper.make_tensor_value_info(turn, TensorProto.INT64, [1]),
+                helper.make_tensor_value_info(going, TensorProto.BOOL, [1]),
+            ],
+            [
+                helper.make_tensor_value_info(gone, TensorProto.BOOL, [1]),
+                helper.make_tensor_value_info(result, TensorProto.UINT8, None),
+            ],
+        )
+        return self("Loop", integers(count), np.array([True]), body=body)
+
     def save(self, path: Path, mel_bins: int, output: Value) -> None:
         """Write the graph, with the inputs and the output of the exported one."""
         self._nodes.append(helper.make_node("Identity", [output], ["logprobs"]))

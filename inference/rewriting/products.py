@@ -28,6 +28,8 @@ class Products:
     def __init__(self, graph: Graph, plan: Int8Plan | None) -> None:
         self.graph = graph
         self.plan = plan or Int8Plan()
+        self.inputs: dict[str, Value] = {}
+        """What each module is given, as far as the graph is built."""
         self._rounded: dict[Value, list[Value]] = {}
         # A plan for another kind of processor is computed with the same numbers: so the gate can judge it here. AVX2
         # sums products of unsigned numbers without loss, a fifth slower.
@@ -36,12 +38,17 @@ class Products:
     def __call__(self, module: str, x: Value, weights: Float32Array, bias: Float32Array | None = None) -> Value:
         """`[rows, inputs]` times `[inputs, outputs]`, plus bias: as the plan has it for the kind of `module`."""
         kind = module.rsplit("/", 1)[-1]
+        self.inputs[module] = x
         biases = () if bias is None else (bias,)
         if kind in self.plan.twice:
             return self._twice(x, weights, *biases)
         if kind in self.plan.once:
             return self._once(x, self.round(weights), *biases)
         return self.graph("MatMul" if bias is None else "Gemm", x, weights, *biases)
+
+    def groups(self, kind: str) -> int:
+        """Into how many groups the inputs of that kind are divided, each with a scale of its own."""
+        return self.plan.groups if kind in self.plan.once else 1
 
     def _once(self, x: Value, weights: tuple[np.ndarray, Float32Array, np.ndarray], *biases: Float32Array) -> Value:
         """Products of the same activations (queries, keys, values) share their rounding."""

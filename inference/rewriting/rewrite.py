@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
+from inference.rewriting.balance import balanced, read_reach
 from inference.rewriting.conformer import conformer
 from inference.rewriting.exported import Exported, UnknownGraph
+from inference.rewriting.graph import Graph
+from inference.rewriting.products import Products
 from inference.types import Float32Array, Int8Plan
 
 _PROBES = (9, 230)  # frames; odd steps and even ones
@@ -14,13 +17,16 @@ _LARGEST_DIFFERENCE = 1e-3  # of log-probabilities; rounding makes 1e-5, another
 _LARGEST_MEAN_OF_INT8 = 1.0  # rounding to eight bits makes some tenths, and noise excites ranges that speech does not
 
 
-def rewrite(source: Path, target: Path, plan: Int8Plan | None = None) -> None:
+def rewrite(source: Path, target: Path, plan: Int8Plan | None = None, calibration: Path | None = None) -> None:
     """Write to `target` what `source` computes for one clip at full length; raise UnknownGraph where that is not sure.
 
-    With a plan, the graph computes in int8 what the plan names; that it is the same function is made sure of in fp32,
-    and of int8 only that it comes near. Inputs and output are those of `source`; `length` is not read.
+    With a plan, the graph computes in int8 what the plan names, with weights balanced by what `calibration` holds; that
+    it is the same function is made sure of in fp32, and of int8 only that it comes near. Inputs and output are those of
+    `source`; `length` is not read.
     """
     exported = Exported(source)
+    if plan is not None and calibration is not None:
+        exported = balanced(exported, read_reach(calibration))
     probes = [
         np.random.default_rng(frames).normal(size=(1, exported.mel_bins, frames)).astype(np.float32)
         for frames in _PROBES
@@ -40,10 +46,11 @@ def rewrite(source: Path, target: Path, plan: Int8Plan | None = None) -> None:
 def write(exported: Exported, target: Path, plan: Int8Plan | None) -> None:
     """Write the rewritten graph without a look at what it answers; raise UnknownGraph where something is missing."""
     try:
-        graph, output = conformer(exported, plan)
+        products = Products(Graph(), plan)
+        output = conformer(products, exported)
     except (ValueError, IndexError) as error:  # weights of other shapes
         raise UnknownGraph(f"the weights do not fit together: {error}") from error
-    graph.save(target, exported.mel_bins, output)
+    products.graph.save(target, exported.mel_bins, output)
 
 
 def _compare(difference: float, largest: float) -> None:

@@ -6,7 +6,8 @@ a lane needs a quarter of the memory. Bands are rows of the image and frames its
 like long rows.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,12 +50,18 @@ class _Rows:
 class _Part:
     """A few bands."""
 
-    image: Value
-    """Output of the first convolution, not yet rectified: `[1, channels, bands, frames]`."""
-    rows: _Rows
-    """Which bands these are."""
+    source: _Rows
+    """Rows of the spectrogram."""
+    middle: _Rows
+    """Rows of what is between the convolutions."""
     linear: Float32Array
     """What belongs to them: `[bands · channels, width]`."""
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """What is equal for two parts that differ in their place alone."""
+        rows = (self.source, self.middle)
+        return len(self.linear), *((each.stop - each.start, each.above, each.below) for each in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,31 +91,30 @@ class _Weights:
 def subsampling(products: Products, exported: Exported) -> Value:
     """`[1, mels, frames]` → `[steps, width]`, in fp32 or, where the plan says so, in eight bits."""
     weights = _Weights.read(exported)
-    int8 = SUBSAMPLING in products.plan.once
-    parts = _parts(products.graph, weights, exported.mel_bins, _BANDS_OF_INT8 if int8 else _BANDS)
-    return (_in_int8 if int8 else _in_fp32)(products, weights, parts)
+    image = products.graph("Unsqueeze", "audio_signal", integers(1))
+    if SUBSAMPLING in products.plan.once:
+        return _in_int8(products, weights, image, _parts(weights, exported.mel_bins, _BANDS_OF_INT8))
+    return _in_fp32(products.graph, weights, image, _parts(weights, exported.mel_bins, _BANDS))
 
 
-def _parts(graph: Graph, weights: _Weights, mels: int, bands: int) -> Iterator[_Part]:
-    """Add the first convolution, part by part: each is used up before the next one comes."""
-    image = graph("Unsqueeze", "audio_signal", integers(1))
-    first = [graph.constant(each) for each in weights.first]
+def _parts(weights: _Weights, mels: int, bands: int) -> list[_Part]:
+    found = []
     for start in range(0, len(weights.linear), bands):
         linear = weights.linear[start : start + bands]
         middle = _Rows.behind(start, start + len(linear), (mels + 1) // 2)
-        source = _Rows.behind(middle.start, middle.stop, mels)
-        rows = graph("Slice", image, integers(source.start), integers(source.stop), integers(2))
-        yield _Part(graph("Conv", rows, *first, **source.convolution), middle, _flat(linear))
+        found.append(_Part(_Rows.behind(middle.start, middle.stop, mels), middle, _flat(linear)))
+    return found
 
 
-def _in_fp32(products: Products, weights: _Weights, parts: Iterator[_Part]) -> Value:
-    graph = products.graph
-    second = [graph.constant(each) for each in weights.second]
+def _in_fp32(graph: Graph, weights: _Weights, image: Value, parts: Sequence[_Part]) -> Value:
+    first, second = ([graph.constant(each) for each in pair] for pair in (weights.first, weights.second))
     total = graph.constant(weights.bias)
     channels = len(weights.second[0])
     for part in parts:
         bands = len(part.linear) // channels
-        x = graph("Relu", graph("Conv", graph("Relu", part.image), *second, **part.rows.convolution))
+        rows = graph("Slice", image, integers(part.source.start), integers(part.source.stop), integers(2))
+        x = graph("Relu", graph("Conv", rows, *first, **part.source.convolution))
+        x = graph("Relu", graph("Conv", x, *second, **part.middle.convolution))
         # Two steps: ONNX Runtime makes the first one while it leaves its blocks of channels.
         x = graph("Reshape", graph("Transpose", x, perm=[0, 2, 3, 1]), integers(bands, -1, channels))
         x = graph("Reshape", graph("Transpose", x, perm=[1, 0, 2]), integers(-1, len(part.linear)))
@@ -116,27 +122,47 @@ def _in_fp32(products: Products, weights: _Weights, parts: Iterator[_Part]) -> V
     return total
 
 
-def _in_int8(products: Products, weights: _Weights, parts: Iterator[_Part]) -> Value:
+def _in_int8(products: Products, weights: _Weights, image: Value, parts: Sequence[_Part]) -> Value:
     """The same in eight bits from the first convolution on, channels last.
 
     ReLU comes free: what is below nought is below the smallest unsigned number. The ranges come from the plan: since
-    features are normalised, clips differ little.
+    features are normalised, clips differ little. Parts that differ in their place alone are rounds of a loop, since
+    each node of the second convolution would hold packed weights of its own (0.6 MB for 256 channels).
     """
     graph = products.graph
     scale, second_scale = (np.array(np.float32(largest / _LARGEST_UINT8)) for largest in products.plan.ranges)
     kernels, bias = weights.second
     flat, scales, zeros = products.round(kernels.reshape(len(kernels), -1).T)
+    first = [graph.constant(each) for each in weights.first]
     second = (graph.constant(flat.T.reshape(kernels.shape)), scales, zeros)
     whole_bias = np.round(bias / (scale * scales)).astype(np.int32)
-    found = []
-    for part in parts:
-        x = graph("Transpose", graph("QuantizeLinear", part.image, scale, _NOUGHT), perm=[0, 2, 3, 1])
+
+    def convolutions(part: _Part, start: Value | np.ndarray) -> Value:
+        stop = graph("Add", start, integers(part.source.stop - part.source.start))
+        x = graph("Conv", graph("Slice", image, start, stop, integers(2)), *first, **part.source.convolution)
+        x = graph("Transpose", graph("QuantizeLinear", x, scale, _NOUGHT), perm=[0, 2, 3, 1])
         source, target = (x, scale, _NOUGHT), (second_scale, _NOUGHT)
-        x = graph("ort:QLinearConv", *source, *second, *target, whole_bias, channels_last=1, **part.rows.convolution)
-        found.append(graph("Reshape", graph("Transpose", x, perm=[0, 2, 1, 3]), integers(-1, len(part.linear))))
+        x = graph("ort:QLinearConv", *source, *second, *target, whole_bias, channels_last=1, **part.middle.convolution)
+        return graph("Reshape", graph("Transpose", x, perm=[0, 2, 1, 3]), integers(-1, len(part.linear)))
+
+    found = []
+    for _, alike in itertools.groupby(parts, key=lambda part: part.shape):
+        some = list(alike)
+        found.append(_one_by_one(graph, some, convolutions))
     linear, scales, zeros = products.round(_flat(weights.linear))
     x = graph("Concat", *found, axis=1)
     return graph("ort:MatMulIntegerToFloat", x, linear, second_scale, scales, _NOUGHT, zeros, weights.bias)
+
+
+def _one_by_one(graph: Graph, parts: Sequence[_Part], build: Callable[[_Part, Value | np.ndarray], Value]) -> Value:
+    """Build parts of one shape, each with the row at which it starts: `[steps, numbers of all parts]`, bytes."""
+    first = integers(parts[0].source.start)
+    if len(parts) == 1:
+        return build(parts[0], first)
+    further = integers(parts[1].source.start - parts[0].source.start)
+    stacked = graph.repeat(len(parts), lambda turn: build(parts[0], graph("Add", first, graph("Mul", turn, further))))
+    steps_first = graph("Transpose", stacked, perm=[1, 0, 2])
+    return graph("Reshape", steps_first, integers(-1, len(parts) * len(parts[0].linear)))
 
 
 def _flat(linear: Float32Array) -> Float32Array:

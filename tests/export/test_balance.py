@@ -1,0 +1,100 @@
+"""Weights that bear rounding better are the same function, and come nearer to fp32 once they are rounded."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from export.calibration import measure_reach
+from export.candidates import groups
+from export.package_writer import CALIBRATION_FILE
+from inference import audio
+from inference.features import Featurizer
+from inference.model import Model, SessionOptions
+from inference.package import PackageFile, load_package
+from inference.rewriting.balance import balanced, read_reach
+from inference.rewriting.exported import Exported, UnknownGraph
+from inference.rewriting.rewrite import rewrite, write
+from inference.types import Int8Plan, Options
+from tests.samples import CLIPS
+
+LARGEST = 1e-3  # of a difference of log-probabilities between two ways to the same function in fp32
+PLAN = Int8Plan(tuple(kind for group in groups() for kind in group), (), (6.0, 18.0), 7)
+
+
+@pytest.fixture(scope="module")
+def package(model_directory):
+    return load_package(model_directory)
+
+
+@pytest.fixture(scope="module")
+def exported(package):
+    return Exported(package.model_path())
+
+
+@pytest.fixture(scope="module")
+def features(package):
+    """Of all sample clips."""
+    featurizer = Featurizer(package.features)
+    return [featurizer(audio.decode(clip.read_bytes(), Options(), 16_000).waveform) for clip in CLIPS]
+
+
+@pytest.fixture(scope="module")
+def reach(exported, features):
+    return measure_reach(exported, features)
+
+
+@pytest.fixture
+def answers(features, tmp_path):
+    def answers(exported, plan):
+        write(exported, tmp_path / "graph.onnx", plan)
+        model = Model(tmp_path / "graph.onnx", SessionOptions())
+        return np.concatenate([model(clip) for clip in features])
+
+    return answers
+
+
+def divergence(expected, found):
+    return (np.exp(expected) * (expected - found)).sum(axis=1).mean()
+
+
+def test_the_same_function(exported, reach, answers):
+    expected = answers(exported, None)
+    assert np.abs(answers(balanced(exported, reach), None) - expected).max() < LARGEST
+
+
+def test_nearer_to_fp32_in_int8(exported, reach, answers):
+    expected = answers(exported, None)
+    before, spread, grouped = (
+        divergence(expected, answers(model, dataclasses.replace(PLAN, groups=count)))
+        for model, count in ((exported, 1), (balanced(exported, reach), 1), (balanced(exported, reach), 4))
+    )
+    assert 0 < grouped < min(0.7 * before, spread)
+
+
+def test_channels_of_like_range_are_neighbours(exported, reach, features):
+    after = measure_reach(balanced(exported, reach), features)
+    for name, found in after.items():
+        if name.endswith("linear2"):
+            np.testing.assert_allclose(found, np.sort(reach[name])[::-1], rtol=0.01, atol=0.01)
+
+
+def test_in_a_file(package, reach, tmp_path):
+    path = tmp_path / CALIBRATION_FILE
+    np.savez_compressed(path, **reach)
+    rewrite(package.model_path(), tmp_path / "graph.onnx", PLAN, path)
+    assert (tmp_path / "graph.onnx").exists()
+    planned = dataclasses.replace(package, calibration=PackageFile(path.name, "0"))
+    other = dataclasses.replace(package, calibration=PackageFile(path.name, "1"))
+    assert planned.fingerprint(PLAN) != other.fingerprint(PLAN)
+    assert planned.fingerprint(None) == other.fingerprint(None)
+
+
+def test_what_does_not_fit(exported, reach, tmp_path):
+    with pytest.raises(UnknownGraph, match="does not fit"):
+        balanced(exported, dict(list(reach.items())[1:]))
+    with pytest.raises(UnknownGraph, match="does not fit"):
+        balanced(exported, {name: found[1:] for name, found in reach.items()})
+    (tmp_path / "empty.npz").write_text("nothing")
+    with pytest.raises(UnknownGraph, match="cannot be read"):
+        read_reach(tmp_path / "empty.npz")
