@@ -3,10 +3,10 @@
 import difflib
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 _PREFIX = "ASR_"
 _ROOT = Path(__file__).parent.parent
@@ -42,6 +42,9 @@ class Settings(BaseSettings):
 
     max_queue_seconds: float = Field(10.0, gt=0, description="Longest predicted wait before requests are refused.")
     request_timeout: float = Field(30.0, gt=0, description="Seconds within which a request is answered.")
+    client_weights: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        {}, description='Shares that are not 1, by client, as JSON: `{"Bearer KEY": 4, "10.0.0.7": 0.5}`.'
+    )
     hang_seconds: float = Field(5.0, gt=0, description="A lane silent for longer than a clip can take is killed.")
     lane_memory_mb: int = Field(2048, ge=64, description="Resident MiB at which a lane is recycled between requests.")
     grace_seconds: int = Field(30, ge=1, description="Time for running requests to finish after SIGTERM.")
@@ -67,6 +70,8 @@ def read_settings() -> Settings:
     except ValidationError as error:
         wrong = [f"{_PREFIX}{str(row['loc'][0]).upper()}={row['input']}: {row['msg']}" for row in error.errors()]
         raise InvalidSettings("\n".join(wrong)) from error
+    except SettingsError as error:
+        raise InvalidSettings(f"{error}: JSON wanted ({error.__cause__})") from error
 
 
 def settings_table() -> str:

@@ -71,5 +71,5 @@ def _create_pool(settings: Settings, package: Package, plan: Plan) -> Pool:
         cache=settings.cache,
         parent=os.getpid(),
     )
-    limits = Limits(settings.max_queue_seconds, settings.request_timeout)
+    limits = Limits(settings.max_queue_seconds, settings.request_timeout, settings.client_weights)
     return Pool(setup, plan.lanes, limits, Patience(settings.hang_seconds, settings.lane_memory_mb))

@@ -6,6 +6,7 @@ requests that were served.
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from inference.types import Transcript
@@ -56,9 +57,9 @@ class Job:
 class Backlog:
     """Queued and running jobs of one worker, and the prediction made from them."""
 
-    def __init__(self, lanes: int) -> None:
+    def __init__(self, lanes: int, weights: Mapping[str, float] | None = None) -> None:
         self._lanes = lanes
-        self._queue: FairQueue[Job] = FairQueue()
+        self._queue: FairQueue[Job] = FairQueue(weights)
         self._in_lanes: set[Job] = set()
         self._audio = 0.0
         self._compute = 0.0

@@ -2,12 +2,14 @@
 
 Start-time fair queueing (P. Goyal, H. Vin, H. Cheng, SIGCOMM 1996): an item is served in the order of
 its start tag, the later of the queue's virtual time and the client's previous finish. A client's own
-items keep their order, and a client that floods delays itself, not the others.
+items keep their order, and a client that floods delays itself, not the others. Under load a client of
+weight 4 gets four times the seconds of audio that one of weight 1 gets.
 """
 
 import asyncio
 import itertools
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -25,17 +27,21 @@ class Ticket:
     """Seconds of audio."""
     client: str | None = field(compare=False)
     """Who pays for it; nobody for what has been paid before."""
+    weight: float = field(default=1.0, compare=False)
+    """The client's share, relative to the others'."""
 
     @property
     def finish(self) -> float:
         """Finish tag, where the client's next item starts at the earliest."""
-        return self.start + self.cost
+        return self.start + self.cost / self.weight
 
 
 class FairQueue(Generic[Item]):
     """Unbounded by itself: whoever puts has been admitted first."""
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Mapping[str, float] | None = None) -> None:
+        """`weights` are of those clients whose share is not 1."""
+        self._weights = weights or {}
         self._order: asyncio.PriorityQueue[Ticket] = asyncio.PriorityQueue()
         self._waiting: dict[Ticket, Item] = {}
         self._waiting_of: defaultdict[str | None, dict[Ticket, None]] = defaultdict(dict)
@@ -49,7 +55,8 @@ class FairQueue(Generic[Item]):
 
     def put(self, item: Item, client: str, cost: float) -> Ticket:
         """Append for a client; `cost` in seconds of audio."""
-        return self._enter(Ticket(self._start_tag(client), next(self._numbers), cost, client), item)
+        weight = self._weights.get(client, 1.0)
+        return self._enter(Ticket(self._start_tag(client), next(self._numbers), cost, client, weight), item)
 
     def put_first(self, item: Item, cost: float) -> Ticket:
         """Return something to the front that has waited already."""

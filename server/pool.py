@@ -10,7 +10,8 @@ The queue stays here in the parent, where work can still be reordered, refused a
 import asyncio
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from inference.audio import estimate_seconds
 from inference.errors import DeadlineExceeded
@@ -29,6 +30,7 @@ class Limits:
 
     max_queue_seconds: float
     request_timeout: float
+    client_weights: Mapping[str, float] = field(default_factory=dict)
 
 
 class Pool:
@@ -37,7 +39,7 @@ class Pool:
     def __init__(self, setup: Setup, lanes: int, limits: Limits, patience: Patience) -> None:
         self._setup = setup
         self._limits = limits
-        self._backlog = Backlog(lanes)
+        self._backlog = Backlog(lanes, limits.client_weights)
         self._quarantine = Quarantine()
         self._drivers = [Driver(Lane(setup), self._backlog, self._quarantine, patience) for _ in range(lanes)]
         self._driving: list[asyncio.Task[None]] = []

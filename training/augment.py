@@ -6,6 +6,7 @@ Every function takes and returns float32 samples at 16 kHz; `numpy.random.Genera
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ class Chances:
     """How often each change is made."""
 
     speed: float = 0.8
+    silence: float = 0.25
     room: float = 0.3
     equaliser: float = 0.5
     telephone: float = 0.2
@@ -48,6 +50,15 @@ def add_room(samples: Samples, chance: np.random.Generator) -> Samples:
     size = fft.next_fast_len(len(samples) + length, real=True)
     wet = fft.irfft(fft.rfft(samples, size) * fft.rfft(tail, size), size)
     return np.asarray(wet[: len(samples)], dtype=np.float32)
+
+
+def add_silence(samples: Samples, chance: np.random.Generator) -> Samples:
+    """Up to 0.8 s before and 1.6 s after, not quite silent: people speak later and stop sooner than they record."""
+    before, after = (int(RATE * chance.uniform(0, most)) for most in (0.8, 1.6))
+    longer = chance.standard_normal(before + len(samples) + after, dtype=np.float32)
+    longer *= float(10 ** (chance.uniform(-90, -50) / 20))
+    longer[before : before + len(samples)] += samples
+    return longer
 
 
 def _shape(samples: Samples, gain: NDArray[np.float64]) -> Samples:
@@ -112,23 +123,32 @@ def mix(samples: Samples, noise: Samples, decibels: float) -> Samples:
     return np.asarray(samples + noise * ratio * 10 ** (-decibels / 20), dtype=np.float32)
 
 
+def add_noise(samples: Samples, chance: np.random.Generator) -> Samples:
+    """Noise of a random colour, 3 to 30 dB below the speech."""
+    noise = coloured_noise(len(samples), float(chance.uniform(0, 2)), chance)
+    return mix(samples, noise, float(chance.uniform(3, 30)))
+
+
+def add_babble(samples: Samples, other: Samples, chance: np.random.Generator) -> Samples:
+    """A second speaker, 8 to 25 dB below the first."""
+    return mix(samples, np.roll(other, int(chance.integers(len(other)))), float(chance.uniform(8, 25)))
+
+
 def augment(samples: Samples, other: Samples, chance: np.random.Generator, chances: Chances | None = None) -> Samples:
     """One random change after another, in the order in which a recording meets them; `other` is a second speaker."""
     odds = chances or Chances()
-    if chance.random() < odds.speed:
-        samples = change_speed(samples, float(chance.uniform(0.84, 1.2)))
-    if chance.random() < odds.equaliser:
-        samples = equalise(samples, chance)
-    if chance.random() < odds.room:
-        samples = add_room(samples, chance)
-    if chance.random() < odds.noise:
-        noise = coloured_noise(len(samples), float(chance.uniform(0, 2)), chance)
-        samples = mix(samples, noise, float(chance.uniform(3, 30)))
-    if chance.random() < odds.babble:
-        samples = mix(samples, np.roll(other, int(chance.integers(len(other)))), float(chance.uniform(8, 25)))
-    if chance.random() < odds.telephone:
-        samples = telephone(samples, chance)
-    if chance.random() < odds.codec:
-        samples = codec(samples, chance)
+    changes: tuple[tuple[float, Callable[[Samples], Samples]], ...] = (
+        (odds.speed, lambda heard: change_speed(heard, float(chance.uniform(0.84, 1.2)))),
+        (odds.silence, lambda heard: add_silence(heard, chance)),
+        (odds.equaliser, lambda heard: equalise(heard, chance)),
+        (odds.room, lambda heard: add_room(heard, chance)),
+        (odds.noise, lambda heard: add_noise(heard, chance)),
+        (odds.babble, lambda heard: add_babble(heard, other, chance)),
+        (odds.telephone, lambda heard: telephone(heard, chance)),
+        (odds.codec, lambda heard: codec(heard, chance)),
+    )
+    for share, change in changes:
+        if chance.random() < share:
+            samples = change(samples)
     peak = max(float(np.abs(samples).max()), 1e-5)
     return (samples * (10 ** (chance.uniform(-25, 0) / 20) / peak)).astype(np.float32)

@@ -10,16 +10,15 @@ there stays.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from training.files import atomic_path, command, require_space
 from training.kokoro import Kokoro
+from training.parallel import add_jobs, spread
 from training.speech import Clip, read_plan
 
 
@@ -51,12 +50,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("plan", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    add_jobs(parser)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     tasks = [(clip, options.out) for clip in read_plan(options.plan)]
-    with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
-        made = list(tqdm(pool.imap(make_pair, tasks), total=len(tasks), unit="clip", desc=options.out.name))
+    made = spread(make_pair, tasks, options.jobs, options.out.name)
     print(f"{options.out}: {len(made)} pairs")
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import multiprocessing
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from tqdm import tqdm
 
 from training.files import RecipeError, atomic_path, command, require_space, write_manifest, write_text
+from training.parallel import add_jobs, spread
 from training.synthesisers import SAMPLE_RATE, Utterance, synthesise
 
 PEAK = 0.7
@@ -93,9 +91,7 @@ def make_clips(clips: list[Clip], folder: Path, jobs: int) -> Path:
     """Speak every clip on `jobs` processes and write ``FOLDER/manifest.jsonl``."""
     folder.mkdir(parents=True, exist_ok=True)
     tasks = [(clip, folder) for clip in clips]
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        made = pool.imap(make_clip, tasks, chunksize=4)
-        rows = list(tqdm(made, total=len(tasks), unit="clip", desc=folder.name))
+    rows = spread(make_clip, tasks, jobs, folder.name)
     manifest = folder / "manifest.jsonl"
     write_manifest(manifest, rows)
     hours = sum(row["duration"] for row in rows) / 3600
@@ -108,7 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("plan", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    add_jobs(parser)
     options = parser.parse_args()
     make_clips(read_plan(options.plan), options.out, options.jobs)
 

@@ -8,7 +8,6 @@ Every set is a folder with a NeMo manifest; one that is there is kept.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tqdm import tqdm
 
 from training.augment import band_limit, coloured_noise, mix, mu_law
 from training.files import atomic_path, command, read_manifest, require_space, write_manifest
+from training.parallel import add_jobs
 from training.sentences import Sentence, read_sentences
 from training.speech import Clip, make_clips
 from training.synthesisers import SAMPLE_RATE, Samples, Utterance
@@ -91,7 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sentences", type=Path, help="the folder that training.sentences wrote")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    add_jobs(parser)
     options = parser.parse_args()
     watched = read_sentences(options.sentences / "development.tsv")
     tested = read_sentences(options.sentences / "test.tsv")

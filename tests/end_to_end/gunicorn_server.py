@@ -101,6 +101,11 @@ class GunicornServer:
     def wait_metric(self, value, name, **labels):
         wait_until(lambda: self.metric(name, **labels) == value, f"{name}{labels} is {value}")
 
+    def wait_idle(self):
+        """Until nothing waits and nothing runs: every permit has come back."""
+        self.wait_metric(0, "asr_running_requests")
+        self.wait_metric(0, "asr_queued_audio_seconds")
+
     @property
     def master(self):
         return psutil.Process(self.process.pid)

@@ -28,8 +28,7 @@ def server(model_directory, tmp_path_factory):
 def everything_comes_back(server):
     """Whatever a test does, no permit stays behind."""
     yield
-    server.wait_metric(0, "asr_running_requests")
-    server.wait_metric(0, "asr_queued_audio_seconds")
+    server.wait_idle()
     server.wait_metric(1, "asr_lanes", state="ready")
     assert server.post(NAMASTE).status_code == 200
 

@@ -17,7 +17,7 @@ LONG, SHORT = sentence_of(10), sentence_of(0.3)
 def server(model_directory, tmp_path_factory):
     from tests.end_to_end.conftest import running
 
-    settings = {"ASR_LANES": "1", "ASR_MAX_QUEUE_SECONDS": "2"}
+    settings = {"ASR_LANES": "1", "ASR_MAX_QUEUE_SECONDS": "2", "ASR_CLIENT_WEIGHTS": '{"heavy": 4}'}
     with running(model_directory, tmp_path_factory.mktemp("overload"), settings) as server:
         yield server
 
@@ -26,8 +26,7 @@ def server(model_directory, tmp_path_factory):
 def everything_comes_back(server):
     """Whatever a test does, no permit stays behind."""
     yield
-    server.wait_metric(0, "asr_running_requests")
-    server.wait_metric(0, "asr_queued_audio_seconds")
+    server.wait_idle()
     assert server.post(NAMASTE).status_code == 200
 
 
@@ -50,6 +49,15 @@ def flood(server, submit, client):
     return replies[:-1], replies[-1].result()
 
 
+def served(server):
+    """Ids of the requests that were answered with a text, in that order."""
+    return [
+        line["request_id"]
+        for line in server.logged("request")
+        if line["path"] == "/transcribe" and line["status"] == 200
+    ]
+
+
 def test_a_flood_is_refused_and_others_are_served_in_between(server):
     rejected = server.metric("asr_rejected_requests_total", reason="overloaded")
     with in_background(500) as submit:
@@ -63,11 +71,7 @@ def test_a_flood_is_refused_and_others_are_served_in_between(server):
             server.wait_metric(before + 1, "asr_predicted_wait_seconds_count")
         assert other.result().status_code == 200
         assert {reply.result().status_code for reply in admitted} == {200}
-    order = [
-        line["request_id"]
-        for line in server.logged("request")
-        if line["path"] == "/transcribe" and line["status"] == 200
-    ]
+    order = served(server)
     # Two lanes each have a clip at work, and may have been handed one more before "other" came.
     assert order.index("other") <= 4
     flooders = [name for name in order if name.startswith("flooder")]
@@ -93,6 +97,17 @@ def test_the_refused_need_not_stop_sending(server):
         return {line["request_id"] for line in lines if line["status"] == 429}.issuperset(refused)
 
     wait_until(told, "logged")
+
+
+def test_a_client_of_more_weight_is_served_more(server):
+    with in_background(500) as submit, paused(*server.lanes()):
+        for client in ("occupant", "light", "heavy"):
+            for number in range(1 if client == "occupant" else 3):
+                before = server.metric("asr_predicted_wait_seconds_count")
+                submit(server.post, SHORT, Authorization=client, X_Request_ID=f"{client}-{number}")
+                server.wait_metric(before + 1, "asr_predicted_wait_seconds_count")
+    order = served(server)
+    assert order.index("heavy-2") < order.index("light-1")
 
 
 def test_the_refused_can_come_back(server):

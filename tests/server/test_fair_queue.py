@@ -49,6 +49,15 @@ def test_shares_are_seconds_of_audio_not_requests():
             assert abs(served[10] - served[1]) <= 10
 
 
+def test_a_client_of_four_times_the_weight_gets_four_times_the_seconds():
+    queue = FairQueue({"heavy": 4.0})
+    for number in range(40):
+        queue.put(("light", number), "light", 2)
+        queue.put(("heavy", number), "heavy", 2)
+    first = [client for client, _ in drain(queue)[:40]]
+    assert abs(first.count("heavy") - 32) <= 1
+
+
 def test_an_idle_client_saves_up_no_credit():
     queue = FairQueue()
     queue.put("opening", "busy", 10)

@@ -23,6 +23,7 @@ def test_defaults_are_valid():
         ("ASR_CLIP_SECONDS", "12.5", "clip_seconds", 12.5),
         ("ASR_OVERLENGTH", "reject", "overlength", "reject"),
         ("asr_threads", "2", "threads", 2),
+        ("ASR_CLIENT_WEIGHTS", '{"Bearer key": 4}', "client_weights", {"Bearer key": 4.0}),
     ],
 )
 def test_the_environment_is_read(monkeypatch, variable, value, name, expected):
@@ -62,6 +63,14 @@ def test_every_wrong_value_is_named_at_once(monkeypatch):
         "ASR_PRECISION=fp8: Input should be 'auto', 'fp32' or 'int8'",
         "ASR_LANES=0: Input should be greater than or equal to 1",
     ]
+
+
+@pytest.mark.parametrize(("value", "hint"), [("{", "JSON wanted"), ('{"key": 0}', "greater than 0")])
+def test_weights_are_positive_numbers_in_json(monkeypatch, value, hint):
+    monkeypatch.setenv("ASR_CLIENT_WEIGHTS", value)
+    with pytest.raises(InvalidSettings, match=hint) as caught:
+        read_settings()
+    assert "client_weights" in str(caught.value).lower()
 
 
 def test_an_unknown_variable_gets_a_suggestion(monkeypatch):

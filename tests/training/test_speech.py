@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from training.augment import add_room, augment, band_limit, coloured_noise, mix, mu_law
+from training.augment import add_room, add_silence, augment, band_limit, coloured_noise, mix, mu_law
 from training.files import RecipeError
 from training.speech import Clip, clip_path, make_clip
 from training.synthesisers import Utterance, require, synthesise, trim
@@ -45,6 +45,14 @@ def test_augmented_clips_are_finite_and_never_louder_than_full_scale():
         assert np.isfinite(changed).all()
         assert np.abs(changed).max() <= 1.001
     assert len(add_room(TONE, chance)) == len(TONE)
+
+
+def test_silence_goes_around_the_speech_and_leaves_it_whole():
+    longer = add_silence(TONE, np.random.default_rng(1))
+    assert len(TONE) < len(longer) <= len(TONE) + 2.4 * 16_000
+    begin = int(np.argmax(np.abs(longer) > 0.1)) - int(np.argmax(np.abs(TONE) > 0.1))
+    assert np.abs(longer[begin : begin + len(TONE)] - TONE).max() < 0.05
+    assert np.abs(longer[begin + len(TONE) :]).max(initial=0) < 0.05
 
 
 needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
