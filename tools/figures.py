@@ -4,6 +4,7 @@ Rounds of the two alternate, so that a machine that slows down slows both; only 
 """
 
 import argparse
+import asyncio
 import math
 import os
 import sys
@@ -121,11 +122,12 @@ def overload(bench: Bench) -> None:
     before, meanwhile = [], []
     everything: list[Answer] = []
     for index in bench.rounds():
-        with ProcessorTime(usable_cpus(), groups) as of_capacity:
+        of_capacity, of_overload = (ProcessorTime(usable_cpus(), groups) for _ in range(2))
+        with Probe(server.host, server.port), of_capacity:  # asked here too, since that costs the worker something
             at_capacity.append(bench.saturate(server, lanes))
         arrivals = poisson_arrivals(_OVERLOAD * at_capacity[-1], seconds, seed=index)
-        with Probe(server.host, server.port) as probe, ProcessorTime(usable_cpus(), groups) as of_overload:
-            answers = uvloop.run(_open(server, bench.clips, arrivals))
+        with Probe(server.host, server.port) as probe:
+            answers = uvloop.run(_open(server, bench.clips, arrivals, of_overload, seconds))
         start = min(answer.due for answer in answers)
         at_overload.append(rate_within(answers, start + 1, start + seconds))  # a second to fill the lanes
         healthz += probe.latencies
@@ -232,10 +234,15 @@ async def _closed(server: LocalServer, clips: Sequence[Clip], connections: int, 
         client.close()
 
 
-async def _open(server: LocalServer, clips: Sequence[Clip], arrivals: Sequence[float]) -> list[Answer]:
+async def _open(
+    server: LocalServer, clips: Sequence[Clip], arrivals: Sequence[float], processors: ProcessorTime, seconds: float
+) -> list[Answer]:
     client = Client(server.host, server.port)
     try:
-        return await open_loop(client, clips, arrivals)
+        answers = asyncio.create_task(open_loop(client, clips, arrivals))
+        with processors:  # while requests come; those that wait then are served undisturbed
+            await asyncio.sleep(seconds)
+        return await answers
     finally:
         client.close()
 

@@ -1,4 +1,4 @@
-"""Asks for `/healthz` twenty times a second, in a process of its own: a busy load generator would answer late."""
+"""Asks for `/healthz` ten times a second, in a process of its own: a busy load generator would answer late."""
 
 import multiprocessing
 import socket
@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
 
-_EVERY_SECONDS = 0.05
+_EVERY_SECONDS = 0.1
 
 
 class Probe:
