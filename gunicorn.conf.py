@@ -39,7 +39,7 @@ class AsrWorker(UvicornWorker):  # type: ignore[misc]
 
     CONFIG_KWARGS = {  # noqa: RUF012 - the base class's own way
         "loop": "uvloop",
-        "http": "server.protocol:DrainingProtocol",
+        "http": "server.protocol:Connection",
         "access_log": False,  # the middleware logs each request, with its id
         "timeout_graceful_shutdown": settings.grace_seconds,
     }

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TypedDict
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from config.settings import Settings
 from inference.cpu import Plan
@@ -17,9 +18,10 @@ from inference.worker import Setup
 from server.checks import checked_package
 from server.driver import Patience
 from server.errors import install_error_handlers
-from server.middleware import BodyLimit, EarlyRefusal, RequestContext
+from server.middleware import BodyLimit, RequestContext
 from server.plan import resolve_plan
 from server.pool import Limits, Pool
+from server.refusal import EarlyRefusal
 from server.routes import health, transcribe
 from server.transcriber import Transcriber
 
@@ -31,7 +33,7 @@ class State(TypedDict):
     transcriber: Transcriber
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings) -> ASGIApp:
     """Build the application; the pool starts and ends with its lifespan."""
 
     @asynccontextmanager
@@ -56,9 +58,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(transcribe.router)
     app.include_router(health.router)
     app.add_middleware(BodyLimit, limit=settings.max_upload_bytes)
-    app.add_middleware(EarlyRefusal, routes=transcribe.router.routes)
     app.add_middleware(RequestContext)  # the outermost, so that what is refused is logged and counted too
-    return app
+    return EarlyRefusal(app, transcribe.router.routes)
 
 
 def _create_pool(settings: Settings, package: Package, plan: Plan) -> Pool:

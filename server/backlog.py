@@ -30,7 +30,6 @@ class Completed:
 class Job:
     """One request on its way through the pool."""
 
-    number: int
     data: bytes
     client: str
     seconds: float

@@ -1,23 +1,19 @@
-"""Pure ASGI: request ids, early refusal, the size limit, and one log line and one count for each request."""
+"""Pure ASGI: request ids, the size limit, and one log line and one count for each request."""
 
 import re
 import time
 import uuid
-from collections.abc import Sequence
 
-import anyio
 from loguru import logger
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect, Request
-from starlette.routing import BaseRoute, Route
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import metrics
-from server.errors import BodyTooLarge, ServerError, answer_expected, answer_unexpected
+from server.errors import BodyTooLarge, answer_unexpected
 
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _QUIET_ROUTES = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds by machines
-_LINGER_SECONDS = 2.0
 _CLIENT_GONE = 499  # nginx's number for it
 
 
@@ -35,7 +31,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope))
+        request_id = request_id_of(Headers(scope=scope))
         log_fields: dict[str, object] = {}
         scope.setdefault("state", {}).update(request_id=request_id, log_fields=log_fields)
         started = time.perf_counter()
@@ -58,31 +54,7 @@ class RequestContext:
                 if status == _CLIENT_GONE:
                     await answer_unexpected(request_id)(scope, receive, send_with_id)
             finally:
-                _record(scope, status, time.perf_counter() - started, log_fields)
-
-
-class EarlyRefusal:
-    """Answers 429 before routing and before the body is read, where its size would make no difference.
-
-    At several times capacity most requests end here, and what they cost is taken from those that are served.
-    """
-
-    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
-        self._app = app
-        self._routes = {route.path: route for route in routes if isinstance(route, Route)}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        route = self._routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if route is not None:
-            request = Request(scope)
-            try:
-                request.state.transcriber.refuse_overload(request)
-            except ServerError as error:
-                scope["route"] = route  # as the router would have set it, for the metrics
-                await (await answer_expected(request, error))(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+                record_request(scope, status, time.perf_counter() - started, log_fields)
 
 
 class BodyLimit:
@@ -116,31 +88,19 @@ class BodyLimit:
         async def closing_send(message: Message) -> None:
             if refused and message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["Connection"] = "close"
-            if refused and message["type"] == "http.response.body" and not message.get("more_body"):
-                # Closing on a client that still sends resets the connection and may take the answer with it:
-                # hand the answer over, then listen for a moment, keeping nothing.
-                await send({**message, "more_body": True})
-                await _drain(receive)
-                message = {"type": "http.response.body", "body": b""}
             await send(message)
 
         await self._app(scope, limited_receive, closing_send)
 
 
-async def _drain(receive: Receive) -> None:
-    with anyio.move_on_after(_LINGER_SECONDS):
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect" or not message.get("more_body"):
-                return
-
-
-def _request_id(headers: Headers) -> str:
+def request_id_of(headers: Headers) -> str:
+    """The client's own, where it is acceptable, or a new one."""
     offered = headers.get("x-request-id", "")
     return offered if _ACCEPTABLE_ID.fullmatch(offered) else uuid.uuid4().hex
 
 
-def _record(scope: Scope, status: int, seconds: float, log_fields: dict[str, object]) -> None:
+def record_request(scope: Scope, status: int, seconds: float, log_fields: dict[str, object]) -> None:
+    """Log and count a request that has been answered."""
     # The route's pattern, never the path: a label for each of a stranger's paths would fill the memory.
     route = getattr(scope.get("route"), "path", "unmatched")
     metrics.REQUESTS.labels(route, scope["method"], status).inc()

@@ -8,7 +8,6 @@ The queue stays here in the parent, where work can still be reordered, refused a
 """
 
 import asyncio
-import itertools
 import math
 import time
 from collections.abc import Mapping
@@ -44,7 +43,6 @@ class Pool:
         self._quarantine = Quarantine()
         self._drivers = [Driver(Lane(setup), self._backlog, self._quarantine, patience) for _ in range(lanes)]
         self._driving: list[asyncio.Task[None]] = []
-        self._numbers = itertools.count(1)
         self._closing = False
 
     def start(self) -> None:
@@ -112,7 +110,7 @@ class Pool:
             raise PoisonInput("this very input has ended two processes within the last minutes")
         seconds = min(estimate_seconds(data), self._setup.options.limit_seconds)
         metrics.PREDICTED_WAIT_SECONDS.observe(self.refuse_overload(client, timeout, seconds))
-        job = Job(next(self._numbers), data, client, seconds, time.monotonic() + timeout)
+        job = Job(data, client, seconds, time.monotonic() + timeout)
         self._backlog.put(job)
         return job
 

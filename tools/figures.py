@@ -4,6 +4,7 @@ Rounds of the two alternate, so that a machine that slows down slows both; only 
 """
 
 import argparse
+import asyncio
 import math
 import os
 import sys
@@ -32,6 +33,8 @@ from tools.statistics import median, percentile
 
 _CLIP_SECONDS = 5.0
 _OVERLOAD = 5.0
+_FILLING_SECONDS = 10.0 / (_OVERLOAD - 1)
+"""Until a queue of ASR_MAX_QUEUE_SECONDS (10, by default) is full: before that all are admitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +124,20 @@ def overload(bench: Bench) -> None:
     before, meanwhile = [], []
     everything: list[Answer] = []
     for index in bench.rounds():
-        with ProcessorTime(usable_cpus(), groups) as of_capacity:
+        of_capacity, of_overload = (ProcessorTime(usable_cpus(), groups) for _ in range(2))
+        with Probe(server.host, server.port), of_capacity:  # asked here too, since that costs the worker something
             at_capacity.append(bench.saturate(server, lanes))
-        arrivals = poisson_arrivals(_OVERLOAD * at_capacity[-1], seconds, seed=index)
-        with Probe(server.host, server.port) as probe, ProcessorTime(usable_cpus(), groups) as of_overload:
-            answers = uvloop.run(_open(server, bench.clips, arrivals))
-        start = min(answer.due for answer in answers)
-        at_overload.append(rate_within(answers, start + 1, start + seconds))  # a second to fill the lanes
+        arrivals = poisson_arrivals(_OVERLOAD * at_capacity[-1], _FILLING_SECONDS + seconds, seed=index)
+        with Probe(server.host, server.port) as probe:
+            answers = uvloop.run(_open(server, bench.clips, arrivals, of_overload, seconds))
+        full = min(answer.due for answer in answers) + _FILLING_SECONDS
+        at_overload.append(rate_within(answers, full, full + seconds))
         healthz += probe.latencies
         before.append(of_capacity.shares)
         meanwhile.append(of_overload.shares)
         everything += answers
     _check(everything)
-    summary = summarise(everything, seconds * bench.options.rounds)
+    summary = summarise(everything, (_FILLING_SECONDS + seconds) * bench.options.rounds)
     admitted = summary.sent - summary.refused
     ratios = [over / at for over, at in zip(at_overload, at_capacity, strict=True)]
     print(
@@ -232,10 +236,16 @@ async def _closed(server: LocalServer, clips: Sequence[Clip], connections: int, 
         client.close()
 
 
-async def _open(server: LocalServer, clips: Sequence[Clip], arrivals: Sequence[float]) -> list[Answer]:
+async def _open(
+    server: LocalServer, clips: Sequence[Clip], arrivals: Sequence[float], processors: ProcessorTime, seconds: float
+) -> list[Answer]:
     client = Client(server.host, server.port)
     try:
-        return await open_loop(client, clips, arrivals)
+        answers = asyncio.create_task(open_loop(client, clips, arrivals))
+        await asyncio.sleep(_FILLING_SECONDS)
+        with processors:  # while requests come; those that wait behind that are served undisturbed
+            await asyncio.sleep(seconds)
+        return await answers
     finally:
         client.close()
 

@@ -1,8 +1,12 @@
 """Past its capacity: refused at once with a time to come back, fair to the others, and whole again afterwards."""
 
+import contextlib
+import http.client
+import json
+
 import pytest
 
-from tests.end_to_end.gunicorn_server import in_background, paused, wait_until
+from tests.end_to_end.gunicorn_server import PATIENCE, in_background, paused, wait_until
 from tests.samples import CLIPS, sentence_of
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste").read_bytes()
@@ -72,6 +76,27 @@ def test_a_flood_is_refused_and_others_are_served_in_between(server):
     assert order.index("other") <= 4
     flooders = [name for name in order if name.startswith("flooder")]
     assert flooders == [f"flooder-{number}" for number in range(len(flooders))]
+
+
+def test_the_refused_need_not_stop_sending(server):
+    """One that looks for an answer only behind its last byte, as many do, gets it, and keeps its connection."""
+    refused = []
+    with in_background(500) as submit, paused(*server.lanes()):
+        flood(server, submit, "sender")
+        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+        with contextlib.closing(client):
+            for number in range(3):
+                headers = {"Authorization": "sender", "X-Request-ID": f"sent-{number}"}
+                client.request("POST", "/transcribe", bytes(20_000_000), headers)
+                answer = client.getresponse()
+                assert (answer.status, json.load(answer)["request_id"]) == (429, f"sent-{number}")
+                refused.append(headers["X-Request-ID"])
+
+    def told():
+        lines = server.logged("request")
+        return {line["request_id"] for line in lines if line["status"] == 429}.issuperset(refused)
+
+    wait_until(told, "logged")
 
 
 def test_a_client_of_more_weight_is_served_more(server):

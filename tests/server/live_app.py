@@ -21,6 +21,10 @@ def application():
     async def length(request: Request):
         return {"length": len(await request.body())}
 
+    @app.post("/unread")
+    async def unread():
+        return {"read": False}
+
     @app.get("/bug")
     async def bug():
         raise RuntimeError("the cause")
@@ -31,9 +35,10 @@ def application():
 
 
 @contextmanager
-def serving():
+def serving(loop="uvloop"):
     """The port of the application, for as long as the context lasts."""
-    config = uvicorn.Config(application(), port=0, loop="asyncio", http="httptools", ws="none", log_config=None)
+    http = "server.protocol:Connection"
+    config = uvicorn.Config(application(), port=0, loop=loop, http=http, ws="none", log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

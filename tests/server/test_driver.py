@@ -43,8 +43,8 @@ async def one_lane(setup):
         await asyncio.gather(driving, return_exceptions=True)
 
 
-def job(number, seconds=2.0):
-    return Job(number, CLIP, "client", seconds, time.monotonic() + 100)
+def job(seconds=2.0):
+    return Job(CLIP, "client", seconds, time.monotonic() + 100)
 
 
 async def until(condition):
@@ -53,7 +53,7 @@ async def until(condition):
 
 
 def put(backlog, count):
-    jobs = [job(number) for number in range(count)]
+    jobs = [job() for _ in range(count)]
     for each in jobs:
         backlog.put(each)
     return jobs
@@ -116,7 +116,7 @@ def test_a_client_that_leaves_frees_the_lane_of_what_comes_next(setup):
             os.kill(driver._lane.pid, signal.SIGCONT)
             await jobs[0].outcome
             await until(lambda: not backlog.in_lane(jobs[1]))
-            follower = job(9)
+            follower = job()
             backlog.put(follower)
             return (await follower.outcome).transcript.text
 
