@@ -80,6 +80,15 @@ class Ready:
     """`fp32` or `int8`, as it is computed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a process made of a task."""
+
+    transcript: Transcript
+    began: float
+    """`time.monotonic()` of the machine at which it began; the parent, short of a processor, may notice later."""
+
+
 class _Process:
     """The state of this pool process; set once by `initialise`."""
 
@@ -108,8 +117,9 @@ def warm_up() -> Ready:
     return Ready(_CANARY_SECONDS, time.perf_counter() - started, loaded.prepared, loaded.precision)
 
 
-def run(task: Task) -> Transcript:
+def run(task: Task) -> Answer:
     """Transcribe; raise any InputError, or WorkInterrupted between stages."""
+    began = time.monotonic()
 
     def checkpoint() -> None:
         if _Process.control.is_abandoned(task.number):
@@ -117,7 +127,7 @@ def run(task: Task) -> Transcript:
         if time.monotonic() > task.deadline:
             raise DeadlineExceeded("the deadline passed while the audio was being transcribed")
 
-    return _Process.pipeline.transcribe(task.data, _Process.setup.options, checkpoint)
+    return Answer(_Process.pipeline.transcribe(task.data, _Process.setup.options, checkpoint), began)
 
 
 def _canary(sample_rate: int) -> bytes:

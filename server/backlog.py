@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from inference.types import Transcript
+from inference.worker import Answer
 from server import metrics
 from server.fair_queue import FairQueue, Ticket
 
@@ -43,10 +44,10 @@ class Job:
     tries: int = 0
     ticket: Ticket | None = None
 
-    def succeed(self, transcript: Transcript) -> None:
+    def succeed(self, answer: Answer) -> None:
         """Answer, where somebody still waits."""
         if not self.outcome.done():
-            self.outcome.set_result(Completed(transcript, self.started - self.admitted))
+            self.outcome.set_result(Completed(answer.transcript, answer.began - self.admitted))
 
     def fail(self, error: Exception) -> None:
         """Answer with an error, where somebody still waits."""

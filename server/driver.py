@@ -173,7 +173,7 @@ class Driver:
         )
         try:
             async with asyncio.timeout(self._limit(job)):
-                transcript = await held.call.answer
+                answer = await held.call.answer
         except TimeoutError:
             if time.monotonic() >= job.deadline:
                 return "deadline"  # nobody waits any more, and an impatient client does not make an input poisonous
@@ -187,7 +187,7 @@ class Driver:
         else:
             self._quarantine.record_success(job.data)
             self._backlog.observe(job.seconds, time.monotonic() - job.started)
-            job.succeed(transcript)
+            job.succeed(answer)
         finally:
             for timer in timers:
                 timer.cancel()

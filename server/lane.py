@@ -18,8 +18,7 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import RawValue
 
 from inference import worker
-from inference.types import Transcript
-from inference.worker import Control, Ready, Setup, Task
+from inference.worker import Answer, Control, Ready, Setup, Task
 
 # Never fork: an ONNX Runtime session does not survive one.
 _SPAWN = multiprocessing.get_context("spawn")
@@ -30,7 +29,7 @@ class Call:
     """A task in the lane's hands."""
 
     number: int
-    answer: asyncio.Future[Transcript]
+    answer: asyncio.Future[Answer]
     """Raises any InferenceError, or BrokenProcessPool where the process dies."""
 
 
