@@ -95,7 +95,10 @@ def process(monkeypatch, pipeline, model_directory, tmp_path):
 
 @pytest.mark.usefixtures("process")
 def test_a_pool_process_runs_a_task(pipeline):
-    assert worker.run(worker.Task(1, NAMASTE, math.inf)).text == pipeline.transcribe(NAMASTE).text
+    before = time.monotonic()
+    answer = worker.run(worker.Task(1, NAMASTE, math.inf))
+    assert answer.transcript.text == pipeline.transcribe(NAMASTE).text
+    assert before <= answer.began <= time.monotonic() - answer.transcript.timings.total
 
 
 @pytest.mark.usefixtures("process")
@@ -108,7 +111,7 @@ def test_an_abandoned_task_is_not_begun(process):
     process.control.abandon(7)
     with pytest.raises(WorkCancelled):
         worker.run(worker.Task(7, b"never decoded", math.inf))
-    assert worker.run(worker.Task(8, NAMASTE, math.inf)).duration > 0
+    assert worker.run(worker.Task(8, NAMASTE, math.inf)).transcript.duration > 0
 
 
 @pytest.mark.usefixtures("process")
