@@ -92,11 +92,10 @@ def throughput(bench: Bench) -> None:
         with ProcessorTime(usable_cpus(), groups) as of_server:
             served.append(bench.saturate(server, lanes))
         shares.append(of_library.shares | of_server.shares)
-    ratios = [mine / bare for mine, bare in zip(served, called, strict=True)]
     taken = _medians(shares)
     print(
         f"throughput, {lanes} lanes × {bench.options.threads} threads: server {median(served):.2f}, "
-        f"library {median(called):.2f} clips/s; ratio {median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})\n"
+        f"library {median(called):.2f} clips/s; ratio {_ratio(served, called)}\n"
         f"  of the processors' time: {_told(taken)}; lanes ÷ library {taken['lanes'] / taken['library']:.3f}"
     )
 
@@ -120,7 +119,7 @@ def overload(bench: Bench) -> None:
     server = bench.server(lanes)
     bench.saturate(server, lanes)
     groups = _groups(server)
-    at_capacity, at_overload, healthz = [], [], []
+    at_capacity, at_overload, once_full, healthz = [], [], [], []
     before, meanwhile = [], []
     everything: list[Answer] = []
     for index in bench.rounds():
@@ -130,8 +129,10 @@ def overload(bench: Bench) -> None:
         arrivals = poisson_arrivals(_OVERLOAD * at_capacity[-1], _FILLING_SECONDS + seconds, seed=index)
         with Probe(server.host, server.port) as probe:
             answers = uvloop.run(_open(server, bench.clips, arrivals, of_overload, seconds))
-        full = min(answer.due for answer in answers) + _FILLING_SECONDS
-        at_overload.append(rate_within(answers, full, full + seconds))
+        start = min(answer.due for answer in answers)
+        full, end = start + _FILLING_SECONDS, start + _FILLING_SECONDS + seconds
+        at_overload.append(rate_within(answers, start + 1, end))  # a second to fill the lanes
+        once_full.append(rate_within(answers, full, end))
         healthz += probe.latencies
         before.append(of_capacity.shares)
         meanwhile.append(of_overload.shares)
@@ -139,10 +140,9 @@ def overload(bench: Bench) -> None:
     _check(everything)
     summary = summarise(everything, (_FILLING_SECONDS + seconds) * bench.options.rounds)
     admitted = summary.sent - summary.refused
-    ratios = [over / at for over, at in zip(at_overload, at_capacity, strict=True)]
     print(
         f"overload: goodput {median(at_overload):.2f}, at capacity {median(at_capacity):.2f} clips/s; "
-        f"ratio {median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})\n"
+        f"ratio {_ratio(at_overload, at_capacity)}; once the queue is full {_ratio(once_full, at_capacity)}\n"
         f"  of the processors' time: {_told(_medians(meanwhile))}; at capacity: {_told(_medians(before))}\n"
         f"  {summary.sent} sent, {summary.good} good, {summary.refused} refused, {summary.failed} failed, "
         f"{summary.lost} lost; p50 of a good one {summary.p50:.2f} s\n"
@@ -212,6 +212,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _groups(server: LocalServer) -> dict[str, list[int]]:
     return {"lanes": server.lane_pids(), "worker": server.worker_pids(), "client": [os.getpid()]}
+
+
+def _ratio(mine: Sequence[float], other: Sequence[float]) -> str:
+    """Median and range of the rounds' ratios."""
+    ratios = [one / two for one, two in zip(mine, other, strict=True)]
+    return f"{median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
 
 
 def _medians(shares: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -1,13 +1,13 @@
-"""Asks for `/healthz` ten times a second, in a process of its own: a busy load generator would answer late."""
+"""Asks for `/healthz` twenty times a second, in a process of its own: a busy load generator would answer late."""
 
+import http.client
 import multiprocessing
-import socket
 import time
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
 
-_EVERY_SECONDS = 0.1
+_EVERY_SECONDS = 0.05
 
 
 class Probe:
@@ -34,15 +34,13 @@ class Probe:
 
 
 def _ask(pipe: Connection, host: str, port: int) -> None:
-    connection = socket.create_connection((host, port), timeout=60)
-    request = f"GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    connection = http.client.HTTPConnection(host, port, timeout=60)
     latencies: list[float] = []
     pipe.send("ready")
     while not pipe.poll(_EVERY_SECONDS):
         started = time.perf_counter()
-        connection.sendall(request)
-        answer = b""
-        while not answer.endswith(b"}"):  # a JSON object without inner ones
-            answer += connection.recv(65_536)
-        latencies.append(time.perf_counter() - started if answer.startswith(b"HTTP/1.1 200 ") else float("inf"))
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        answer.read()
+        latencies.append(time.perf_counter() - started if answer.status == 200 else float("inf"))
     pipe.send(latencies)

@@ -4,6 +4,9 @@ NeMo: `ConformerEncoder` in `nemo/collections/asr/modules/conformer_encoder.py`.
 `[steps, width]`; there is no batch, and nothing is masked, since all of it is valid.
 """
 
+import functools
+from collections.abc import Iterator
+
 import numpy as np
 
 from inference.rewriting.attention import Positions, attention, positions
@@ -11,7 +14,6 @@ from inference.rewriting.exported import Exported, UnknownGraph
 from inference.rewriting.graph import Graph, Value, integers
 from inference.rewriting.products import Products
 from inference.rewriting.subsampling import subsampling
-from inference.types import Float32Array
 
 _EPSILON = 1e-5  # torch.nn.LayerNorm
 
@@ -56,14 +58,13 @@ def _feed_forward(products: Products, exported: Exported, module: str, x: Value)
     wide, narrow = (exported.product(f"{module}/linear{number}") for number in (1, 2))
     wide_bias, narrow_bias = (exported.parameter(f"{module}/linear{number}.bias") for number in (1, 2))
     half = np.float32(0.5)
-    total: Value | None = None
-    bias: Float32Array | None = narrow_bias * half
-    for group in np.array_split(np.arange(len(narrow)), products.groups("linear2")):
-        y = _swish(products.graph, products(f"{module}/linear1", x, wide[:, group], wide_bias[group]))
-        part = products(f"{module}/linear2", y, narrow[group] * half, bias)
-        total, bias = part if total is None else products.graph("Add", total, part), None
-    assert total is not None  # noqa: S101 # there is one group at least
-    return total
+
+    def parts() -> Iterator[Value]:
+        for number, group in enumerate(np.array_split(np.arange(len(narrow)), products.groups("linear2"))):
+            y = _swish(products.graph, products(f"{module}/linear1", x, wide[:, group], wide_bias[group]))
+            yield products(f"{module}/linear2", y, narrow[group] * half, None if number else narrow_bias * half)
+
+    return functools.reduce(lambda total, part: products.graph("Add", total, part), parts())
 
 
 def _convolution(products: Products, exported: Exported, module: str, x: Value) -> Value:

@@ -145,10 +145,8 @@ def _in_int8(products: Products, weights: _Weights, image: Value, parts: Sequenc
         x = graph("ort:QLinearConv", *source, *second, *target, whole_bias, channels_last=1, **part.middle.convolution)
         return graph("Reshape", graph("Transpose", x, perm=[0, 2, 1, 3]), integers(-1, len(part.linear)))
 
-    found = []
-    for _, alike in itertools.groupby(parts, key=lambda part: part.shape):
-        some = list(alike)
-        found.append(_one_by_one(graph, some, convolutions))
+    alike = (list(some) for _, some in itertools.groupby(parts, key=lambda part: part.shape))
+    found = [_one_by_one(graph, some, convolutions) for some in alike]
     linear, scales, zeros = products.round(_flat(weights.linear))
     x = graph("Concat", *found, axis=1)
     return graph("ort:MatMulIntegerToFloat", x, linear, second_scale, scales, _NOUGHT, zeros, weights.bias)
