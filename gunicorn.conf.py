@@ -79,8 +79,8 @@ def on_starting(_server: Any) -> None:
         logger.info(note)
     address = settings.bind.replace("0.0.0.0", "localhost")  # noqa: S104 - for reading, not for binding
     logger.info(
-        f"{package.name} ({package.language}, {settings.precision}) on {plan.workers} workers × {plan.lanes} processes "
-        f"× {plan.threads} threads at http://{address}"
+        f"{package.name} ({package.language}, {settings.precision}, {package.decoding} decoding) on "
+        f"{plan.workers} workers × {plan.lanes} processes × {plan.threads} threads at http://{address}"
     )
     sample = Path("tests/data/namaste.wav")
     logger.info(f"try: curl -F file=@{sample} {address}/transcribe")

@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     precision: Literal["auto", "fp32", "int8"] = Field(
         "auto", description="`fp32`, `int8`, or int8 where the package's plan passed its gate and it is faster here."
     )
+    decoding: Literal["auto", "greedy", "beam"] = Field(
+        "auto", description="`greedy`, `beam` search with the package's language model, or that where there is one."
+    )
 
     workers: int | None = Field(None, ge=1, description="Gunicorn workers. From the processors where unset.")
     lanes: int | None = Field(None, ge=1, description="Pool processes of one worker. Likewise.")

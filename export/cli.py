@@ -1,4 +1,4 @@
-"""Commands: nemo, verify, random, quantise."""
+"""Commands: nemo, verify, random, quantise, language-model."""
 
 import argparse
 import sys
@@ -32,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_random(commands)
     _add_quantise(commands)
+    _add_language_model(commands)
     return parser
 
 
@@ -87,6 +88,18 @@ def _add_quantise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     quantise.set_defaults(run=_quantise)
 
 
+def _add_language_model(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    model = commands.add_parser("language-model", help="learn from text, for beam search")
+    model.add_argument("package", type=Path, metavar="models/NAME")
+    model.add_argument("text", type=Path, nargs="+", metavar="TEXT", help="plain text in UTF-8, a sentence a line")
+    model.add_argument("--dev", type=Path, nargs="+", required=True, metavar="MANIFEST", help="NeMo's JSON lines")
+    model.add_argument("--order", type=_at_least_one, default=8, help="characters of an n-gram (default: %(default)s)")
+    model.add_argument(
+        "--least", type=_at_least_one, default=2, help="n-grams of four and more that occur less often are left out (2)"
+    )
+    model.set_defaults(run=_language_model)
+
+
 # The commands' own modules bring torch or ONNX tools, so that each is imported when it runs.
 
 
@@ -129,6 +142,14 @@ def _quantise(options: argparse.Namespace) -> int:
         take_over(options.package, options.like)
     else:
         quantise(options.package, options.dev, options.report)
+    return 0
+
+
+def _language_model(options: argparse.Namespace) -> int:
+    from export.language_model import Size, add_language_model
+
+    package = add_language_model(options.package, options.text, options.dev, Size(options.order, options.least))
+    print(f"{package.directory}: {package.language_model}")
     return 0
 
 

@@ -1,7 +1,7 @@
 """The accuracy gate: what quantisation costs on every test set, and whether that is little enough."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +10,13 @@ from tqdm import tqdm
 
 from export.manifest import Clip
 from export.scoring import Score, score
-from inference import audio, ctc
+from inference import audio
 from inference.cpu import usable_cpus
+from inference.decoding import decoder
 from inference.features import Featurizer
 from inference.model import Model, SessionOptions
 from inference.package import Package
 from inference.types import Float32Array, Options
-from inference.vocabulary import load_vocabulary
 
 LARGEST_RISE = 0.2
 """Points of WER that a set may lose."""
@@ -53,8 +53,7 @@ class DevelopmentSet:
     def __init__(self, package: Package, clips: Sequence[Clip]) -> None:
         """Decode and featurise every clip; raise InputError where one is at fault."""
         self._clips = clips
-        self._vocabulary = load_vocabulary(package.vocabulary_path())
-        self._blank = package.blank
+        self._decode = decoder(package)
         featurizer, options = Featurizer(package.features), Options(limit_seconds=package.longest_seconds)
         self.features: list[Float32Array] = []
         for clip in tqdm(clips, desc="features", unit="clip", disable=None):
@@ -68,20 +67,26 @@ class DevelopmentSet:
 
     def measure(self, name: str, path: Path) -> Measured:
         """Transcribe everything with one graph and score each set."""
+        heard = [(self._decode(found), seconds) for found, seconds in self._compute(name, path)]
+        return Measured(name, path, self.score([text for text, _ in heard]), sum(seconds for _, seconds in heard))
+
+    def log_probabilities(self, path: Path) -> list[Float32Array]:
+        """What one graph makes of every clip."""
+        return [found for found, _ in self._compute("inference", path)]
+
+    def _compute(self, name: str, path: Path) -> Iterator[tuple[Float32Array, float]]:
         model = Model(path, SessionOptions())
 
-        def hear(features: Float32Array) -> tuple[str, float]:
+        def hear(features: Float32Array) -> tuple[Float32Array, float]:
             started = time.thread_time()  # a session of one thread works on its caller's
-            log_probabilities = model(features)
-            seconds = time.thread_time() - started
-            return self._vocabulary.text(ctc.greedy(log_probabilities, self._blank)), seconds
+            return model(features), time.thread_time() - started
 
         with ThreadPoolExecutor(usable_cpus()) as threads:
             found = threads.map(hear, self.features)
-            heard = list(tqdm(found, total=len(self.features), desc=name, unit="clip", disable=None))
-        return Measured(name, path, self._score([text for text, _ in heard]), sum(seconds for _, seconds in heard))
+            yield from tqdm(found, total=len(self.features), desc=name, unit="clip", disable=None)
 
-    def _score(self, heard: Sequence[str]) -> dict[str, Score]:
+    def score(self, heard: Sequence[str]) -> dict[str, Score]:
+        """By test set; a text for each clip."""
         scores = {}
         for test_set in dict.fromkeys(clip.test_set for clip in self._clips):
             chosen = [index for index, clip in enumerate(self._clips) if clip.test_set == test_set]

@@ -15,9 +15,10 @@ from inference.package import MANIFEST, Package
 
 VOCABULARY_FILE = "vocab.txt"
 CALIBRATION_FILE = "calibration.npz"
+LANGUAGE_MODEL_FILE = "language_model.npz"
 _ONNX_ASR_FILE = "config.json"
 _BLANK = "<blk>"
-_OURS = (MANIFEST, VOCABULARY_FILE, CALIBRATION_FILE, _ONNX_ASR_FILE)  # and every *.onnx
+_OURS = (MANIFEST, VOCABULARY_FILE, CALIBRATION_FILE, LANGUAGE_MODEL_FILE, _ONNX_ASR_FILE)  # and every *.onnx
 _HEADER = "# A model package, written by 'python -m export'. What each key means: docs/models.md\n"
 
 
@@ -73,7 +74,7 @@ def write_manifest(package: Package) -> None:
         {key: list(value) if isinstance(value, tuple) else value for key, value in plan.items()}
         for plan in content["int8"]
     ]
-    for optional in ("int8", "calibration"):
+    for optional in ("int8", "calibration", "language_model"):
         if not content[optional]:
             del content[optional]
     text = _HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)

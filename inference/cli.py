@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from inference.cpu import usable_cpus
 from inference.errors import InferenceError
-from inference.loading import CACHE, load
+from inference.loading import CACHE, choose_decoding, load
 from inference.model import SessionOptions
 from inference.package import load_package
 from inference.pipeline import Pipeline
@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         session = SessionOptions(threads=options.threads)
-        pipeline = load(load_package(options.model), session, options.precision, options.cache).pipeline
+        package = choose_decoding(load_package(options.model), options.decoding)
+        pipeline = load(package, session, options.precision, options.cache).pipeline
     except InferenceError as error:
         print(error, file=sys.stderr)
         return 2
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="WAV, FLAC or OGG")
     parser.add_argument("--model", type=Path, default=_EMBEDDED_MODEL, help="model package (default: the embedded one)")
     parser.add_argument("--precision", choices=("auto", "fp32", "int8"), default="auto", help="(default: auto)")
+    parser.add_argument("--decoding", choices=("auto", "greedy", "beam"), default="auto", help="(default: auto)")
     parser.add_argument("--cache", type=Path, default=CACHE, help="for graphs prepared for this machine")
     parser.add_argument("--threads", type=int, default=usable_cpus(), help="ONNX Runtime threads (default: all)")
     parser.add_argument("--overlength", choices=("clip", "reject"), default="clip", help="audio over the limit")

@@ -45,6 +45,19 @@ def choose_plan(package: Package, wanted: str) -> Int8Plan | None:
     return plan
 
 
+def choose_decoding(package: Package, wanted: str) -> Package:
+    """The package as it is to be decoded; `wanted` is `auto`, `greedy` or `beam`.
+
+    `auto` takes the language model where the package has one. Raises PackageError where beam search is wanted and it
+    has none.
+    """
+    if wanted == "beam" and not package.language_model:
+        raise PackageError(
+            f"{package.directory} has no language model for beam search: 'python -m export language-model' makes one"
+        )
+    return package.greedy() if wanted == "greedy" else package
+
+
 def load(
     package: Package, session_options: SessionOptions | None = None, precision: str = "auto", cache: Path = CACHE
 ) -> Loaded:

@@ -4,10 +4,12 @@
       model.yaml     everything below, and the checksums
       model.onnx     features → log-probabilities
       vocab.txt      the pieces, by id
+      …              what int8 and beam search need, where the package has it
 
 Dropping such a directory in adds a model; `python -m export nemo` writes one.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,6 +31,16 @@ class PackageFile:
     path: str
     """Relative to the package's directory."""
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageModelFile(PackageFile):
+    """An n-gram model over characters, and how much it has to say (`inference/beam.py`)."""
+
+    weight: float
+    """Of its log-probabilities beside the acoustic model's."""
+    bonus: float
+    """Nats for each character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,8 @@ class Package:
     """How lanes may compute faster, on this kind of processor and on that; only what passed the accuracy gate."""
     calibration: PackageFile | None = None
     """How far activations reach on speech, for the plans of `int8` (`inference/rewriting/balance.py`)."""
+    language_model: LanguageModelFile | None = None
+    """For beam search; without it, decoding is greedy."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Versions and settings of the export."""
     accuracy: tuple[Mapping[str, Any], ...] = ()
@@ -92,6 +106,19 @@ class Package:
         """Return the file that plans need, where there is one."""
         return self.directory / self.calibration.path if self.calibration else None
 
+    @property
+    def decoding(self) -> str:
+        """`beam` or `greedy`."""
+        return "beam" if self.language_model else "greedy"
+
+    def greedy(self) -> "Package":
+        """Return the same without its language model."""
+        return dataclasses.replace(self, language_model=None)
+
+    def language_model_path(self) -> Path | None:
+        """Return the file of the language model, where there is one."""
+        return self.directory / self.language_model.path if self.language_model else None
+
     def vocabulary_path(self) -> Path:
         """Return the file of pieces."""
         return self.directory / self.vocabulary.path
@@ -100,8 +127,9 @@ class Package:
 def load_package(directory: Path) -> Package:
     """Read `model.yaml` and compare every checksum; raise PackageError with what is wrong and what to do."""
     package = read_package(directory)
-    for file in (*package.models.values(), package.vocabulary, *([package.calibration] if package.calibration else [])):
-        _verify(directory / file.path, file.sha256)
+    for file in (*package.models.values(), package.vocabulary, package.calibration, package.language_model):
+        if file:
+            _verify(directory / file.path, file.sha256)
     return package
 
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from inference import audio, ctc
+from inference import audio
+from inference.decoding import decoder
 from inference.features import Featurizer
 from inference.model import Model, SessionOptions
 from inference.package import Package
 from inference.types import Options, StageTimings, Transcript
-from inference.vocabulary import load_vocabulary
 
 
 class Pipeline:
@@ -30,7 +30,7 @@ class Pipeline:
         self._package = package
         self._featurizer = Featurizer(package.features)
         self._model = Model(graph or package.model_path(precision), session_options or SessionOptions())
-        self._vocabulary = load_vocabulary(package.vocabulary_path())
+        self._decode = decoder(package)
 
     def transcribe(
         self, data: bytes, options: Options | None = None, checkpoint: Callable[[], None] = lambda: None
@@ -49,7 +49,7 @@ class Pipeline:
         with stages("inference"):
             log_probabilities = self._model(features)
         with stages("decoding"):
-            text = self._vocabulary.text(ctc.greedy(log_probabilities, self._package.blank))
+            text = self._decode(log_probabilities)
         return Transcript(
             text=text,
             language=self._package.language,

@@ -47,6 +47,30 @@ class Int8Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class CharacterModel:
+    """An n-gram model over characters as an automaton of `states`, the first of which is the empty context.
+
+    Every n-gram is an arc and a state of the same number; those behind one context stand together, in the order of
+    their contexts.
+    """
+
+    characters: str
+    """The alphabet; the first begins a sentence, the second ends one, and `▁` begins a word."""
+    symbols: NDArray[np.uint8]
+    """`[states]`: the last character of each n-gram, as an index into `characters`."""
+    scores: Float32Array
+    """`[states]`: its natural log-probability behind the others."""
+    backoffs: Float32Array
+    """`[states]`: natural logarithm of what is left for characters never seen behind this n-gram."""
+    shorter: NDArray[np.int32]
+    """`[states]`: the state of the longest shorter context, to go on from there."""
+    targets: NDArray[np.int32]
+    """`[states]`: the state behind this arc, a shorter one where nothing was seen behind the whole."""
+    first_arcs: NDArray[np.int32]
+    """`[states + 1]`: where the arcs of a state begin, and with the next state's those end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Waveform:
     """Sound as the model wants it."""
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from inference.errors import PackageError
 
-_WORD_START = "▁"  # U+2581, SentencePiece's mark for a space
+WORD_START = "▁"
+"""U+2581, SentencePiece's mark for a space."""
 _UNKNOWN, _UNKNOWN_SURFACE = "<unk>", " ⁇ "  # what SentencePiece prints for a piece it has no text for
 _BLANK = "<blk>"
 
@@ -15,7 +16,7 @@ class Vocabulary:
 
     def __init__(self, pieces: tuple[str, ...]) -> None:
         self.pieces = pieces
-        self._surfaces = [_UNKNOWN_SURFACE if piece == _UNKNOWN else piece for piece in pieces]
+        self.surfaces = tuple(_UNKNOWN_SURFACE if piece == _UNKNOWN else piece for piece in pieces)
 
     @property
     def blank(self) -> int:
@@ -27,8 +28,11 @@ class Vocabulary:
 
         A SentencePiece model trained with `remove_extra_whitespaces=false` would keep all but one of the latter.
         """
-        joined = "".join(self._surfaces[token] for token in ids)
-        return joined.lstrip(_WORD_START).replace(_WORD_START, " ")
+        return self.plain("".join(self.surfaces[token] for token in ids))
+
+    def plain(self, joined: str) -> str:
+        """Turn joined surfaces into text."""
+        return joined.lstrip(WORD_START).replace(WORD_START, " ")
 
 
 def load_vocabulary(path: Path) -> Vocabulary:

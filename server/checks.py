@@ -3,13 +3,16 @@
 from config.settings import Settings
 from inference.audio import require_resampler
 from inference.errors import PackageError
-from inference.loading import choose_plan
+from inference.loading import choose_decoding, choose_plan
 from inference.package import Package, load_package
 
 
 def checked_package(settings: Settings) -> Package:
-    """Load the package, its checksums compared; raise PackageError or MissingDependency where it cannot be served."""
-    package = load_package(settings.model)
+    """Load the package as it is to be decoded, its checksums compared.
+
+    Raises PackageError or MissingDependency where it cannot be served.
+    """
+    package = choose_decoding(load_package(settings.model), settings.decoding)
     choose_plan(package, settings.precision)
     require_resampler(settings.resampler)
     if settings.clip_seconds > package.longest_seconds:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from export.package_writer import write_manifest as write_package_manifest
 from export.scoring import ErrorRate, Score, score
 from inference.errors import InferenceError
-from inference.loading import load
+from inference.loading import choose_decoding, load
 from inference.model import SessionOptions
 from inference.package import Package, load_package
 from inference.types import Options
@@ -60,19 +60,20 @@ def report(rows: list[dict[str, Any]], texts: list[str], by: str) -> str:
     return "\n".join(lines)
 
 
-def record(directory: Path, manifest: Path, precision: str, found: Score) -> None:
-    """Write a test set's figures into the package's ``model.yaml``, in place of older ones of the same set."""
-    package = load_package(directory)
+def record(package: Package, manifest: Path, precision: str, found: Score) -> None:
+    """Write a test set's figures into the package's ``model.yaml``, in place of older ones of the same way."""
     entry = {
         "set": manifest.parent.name,
         "precision": precision,
+        "decoding": package.decoding,
         "clips": found.utterances,
         "wer": round(found.words.percent, 1),
         "cer": round(found.characters.percent, 1),
     }
-    key = (entry["set"], precision)
-    others = (old for old in package.accuracy if (old.get("set"), old.get("precision")) != key)
-    write_package_manifest(dataclasses.replace(package, accuracy=(*others, entry)))
+    stored = load_package(package.directory)
+    same = ("set", "precision", "decoding")
+    others = (old for old in stored.accuracy if any(old.get(key) != entry[key] for key in same))
+    write_package_manifest(dataclasses.replace(stored, accuracy=(*others, entry)))
 
 
 def main() -> None:
@@ -81,18 +82,20 @@ def main() -> None:
     parser.add_argument("package", type=Path)
     parser.add_argument("manifest", type=Path, nargs="+")
     parser.add_argument("--precision", default="fp32", choices=("fp32", "int8"))
+    parser.add_argument("--decoding", default="auto", choices=("auto", "greedy", "beam"), help="(default: auto)")
     parser.add_argument("--by", default="voice", help="column of the manifest to group by (default: voice)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save", type=Path, help="folder for manifests with what was heard beside what was said")
     parser.add_argument("--record", action="store_true", help="write the overall figures into the package's model.yaml")
     options = parser.parse_args()
-    package = load_package(options.package)
+    package = choose_decoding(load_package(options.package), options.decoding)
+    way = f"{options.precision}, {package.decoding}"
     for manifest in options.manifest:
         rows = read_manifest(manifest)
         texts = transcribe(package, rows, options.precision, options.threads)
-        print(f"\n{manifest.parent.name} ({options.precision})\n\n{report(rows, texts, options.by)}", flush=True)
+        print(f"\n{manifest.parent.name} ({way})\n\n{report(rows, texts, options.by)}", flush=True)
         if options.record:
-            record(options.package, manifest, options.precision, score([row["text"] for row in rows], texts))
+            record(package, manifest, options.precision, score([row["text"] for row in rows], texts))
         if options.save:
             heard = [{**row, "pred_text": text} for row, text in zip(rows, texts, strict=True)]
             write_manifest(options.save / f"{manifest.parent.name}-{options.precision}.jsonl", heard)

@@ -99,15 +99,15 @@ def words(chance: random.Random) -> Iterator[str]:
         yield " ".join(chance.choices(known, odds, k=chance.randint(3, 8)))
 
 
-def natural() -> list[str]:
-    """Sentences written for the tests."""
-    return [normalise(line) for line in _lines(_DATA / "test_sentences.txt")]
+def natural(part: str) -> list[str]:
+    """Sentences written by hand for one part: `test` or `development`."""
+    return [normalise(line) for line in _lines(_DATA / f"{part}_sentences.txt")]
 
 
 def reserved() -> set[str]:
-    """Texts that must never train: hand-written test sentences and the sample clips."""
+    """Texts that must never train: sentences written by hand and the sample clips."""
     samples = {line.split("\t")[1] for line in _lines(_SAMPLES)} if _SAMPLES.exists() else set()
-    return {*natural(), *(normalise(text) for text in samples)}
+    return {*natural("test"), *natural("development"), *(normalise(text) for text in samples)}
 
 
 def _take(source: Iterator[str], kind: str, count: int, seen: set[str]) -> list[Sentence]:
@@ -127,7 +127,8 @@ def make(count: int, extra: list[Sentence], seed: int) -> dict[str, list[Sentenc
     chance = random.Random(seed)  # noqa: S311 - the same sentences every time
     for name, each in (("test", 60), ("development", 20)):
         sets[name] = _take(everyday(chance), "everyday", each, seen) + _take(words(chance), "words", each, seen)
-    sets["test"] += [Sentence(f"natural-{i:05d}", "natural", text) for i, text in enumerate(natural())]
+    for part, taken in sets.items():
+        taken += [Sentence(f"natural-{i:05d}", "natural", text) for i, text in enumerate(natural(part))]
     kept = [sentence for sentence in extra if sentence.text not in reserved()]
     third = count // 3
     made = _take(everyday(chance), "everyday", third, seen) + _take(stories(chance), "story", third, seen)

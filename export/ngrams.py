@@ -1,0 +1,136 @@
+"""Plain text → a character n-gram model with interpolated Kneser-Ney probabilities.
+
+Sources: R. Kneser, H. Ney, "Improved backing-off for m-gram language modeling", ICASSP 1995; S. Chen, J. Goodman, "An
+empirical study of smoothing techniques for language modeling", 1999 (one discount for each order, interpolated).
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from export.errors import ExportError
+from inference.types import CharacterModel, Float32Array
+from inference.vocabulary import WORD_START
+
+_START, _END = "\x02", "\x03"
+_LARGEST_ALPHABET = 256
+
+
+def train(sentences: Sequence[str], order: int, least: Mapping[int, int]) -> CharacterModel:
+    """Count and smooth n-grams of up to `order` characters.
+
+    `least` maps a length to how often an n-gram of that length, or longer until the next entry, must occur to be kept.
+    Raises ExportError where there is no text, or it has more than 253 different characters.
+    """
+    counts = _counts(sentences, order)
+    alphabet = _START + _END + "".join(sorted({gram for gram in counts[1] if gram not in (_START, _END)}))
+    if len(alphabet) > _LARGEST_ALPHABET:
+        raise ExportError(f"the text has {len(alphabet) - 2} different characters; 254 is the most")
+    return _Automaton(alphabet, _Smoothed(counts, least, len(alphabet))).arrays()
+
+
+def _counts(sentences: Iterable[str], order: int) -> list[Counter[str]]:
+    """How often each n-gram occurs, by length; the beginning of a sentence is context only."""
+    counts: list[Counter[str]] = [Counter() for _ in range(order + 1)]
+    for sentence in tqdm(sentences, desc="counting", unit="sentence", disable=None):
+        words = sentence.split()
+        if not words:
+            continue
+        text = _START + "".join(WORD_START + word for word in words) + _END
+        for length in range(1, order + 1):
+            counts[length].update(text[i : i + length] for i in range(length == 1, len(text) - length + 1))
+    if not counts[1]:
+        raise ExportError("there is no text to learn from")
+    return counts
+
+
+class _Smoothed:
+    """Probabilities of kept n-grams, and what each context leaves for others."""
+
+    def __init__(self, counts: list[Counter[str]], least: Mapping[int, int], alphabet: int) -> None:
+        self.probabilities: dict[str, float] = {}
+        self.left_over: dict[str, float] = {"": 1.0}
+        self._uniform = 1.0 / alphabet
+        for length in range(1, len(counts)):
+            enough = max((n for start, n in least.items() if start <= length), default=1)
+            kept = [gram for gram, count in counts[length].items() if count >= enough]
+            self._add(kept, _adjusted(counts, length))
+
+    def _add(self, kept: Sequence[str], adjusted: Mapping[str, int]) -> None:
+        discount = _discount(adjusted)
+        totals: dict[str, int] = defaultdict(int)
+        for gram, count in adjusted.items():
+            totals[gram[:-1]] += count
+        shares = {gram: (adjusted[gram] - discount) / totals[gram[:-1]] for gram in kept}
+        taken: dict[str, float] = defaultdict(float)
+        for gram, share in shares.items():
+            taken[gram[:-1]] += share
+        self.left_over.update((context, 1.0 - share) for context, share in taken.items())
+        lower = {gram: self._behind(gram[1:-1], gram[-1]) if len(gram) > 1 else self._uniform for gram in kept}
+        self.probabilities.update(
+            (gram, share + self.left_over[gram[:-1]] * lower[gram]) for gram, share in shares.items()
+        )
+
+    def _behind(self, context: str, character: str) -> float:
+        found = self.probabilities.get(context + character)
+        if found is not None:
+            return found
+        rest = self._behind(context[1:], character) if context else self._uniform
+        return self.left_over.get(context, 1.0) * rest
+
+
+def _adjusted(counts: Sequence[Counter[str]], length: int) -> Mapping[str, int]:
+    """Kneser and Ney's counts: behind how many characters an n-gram occurs; of the longest ones, how often it does."""
+    if length + 1 == len(counts):
+        return counts[length]
+    found = Counter(gram[1:] for gram in counts[length + 1])
+    # Nothing stands in front of the beginning of a sentence.
+    found.update({gram: count for gram, count in counts[length].items() if gram[0] == _START})
+    return found
+
+
+def _discount(counts: Mapping[str, int]) -> float:
+    """Ney's estimate from the n-grams that occur once and twice."""
+    frequencies = Counter(counts.values())
+    once, twice = frequencies[1], frequencies[2]
+    return once / (once + 2 * twice) if once and twice else 0.5
+
+
+class _Automaton:
+    """N-grams in the order of their states."""
+
+    def __init__(self, alphabet: str, smoothed: _Smoothed) -> None:
+        self._alphabet = alphabet
+        self._smoothed = smoothed
+        grams = sorted({_START, *smoothed.probabilities}, key=lambda gram: (len(gram), gram))
+        self._grams = ["", *grams]  # lexicographic order within a length keeps the arcs of a state together
+        self._states = {gram: state for state, gram in enumerate(self._grams)}
+
+    def arrays(self) -> CharacterModel:
+        symbols = {character: index for index, character in enumerate(self._alphabet)}
+        probabilities, left_over = self._smoothed.probabilities, self._smoothed.left_over
+        arcs = Counter(gram[:-1] for gram in self._grams[1:])
+        shorter = [self._shorter(gram) for gram in self._grams]
+        return CharacterModel(
+            characters=self._alphabet,
+            symbols=np.array([symbols[gram[-1:] or _START] for gram in self._grams], np.uint8),
+            scores=_logarithms(probabilities.get(gram, 1.0) for gram in self._grams),
+            backoffs=_logarithms(left_over.get(gram, 1.0) for gram in self._grams),
+            shorter=np.array(shorter, np.int32),
+            targets=np.array(
+                [state if arcs[gram] else shorter[state] for gram, state in self._states.items()], np.int32
+            ),
+            first_arcs=np.cumsum([1, *(arcs[gram] for gram in self._grams)], dtype=np.int32),
+        )
+
+    def _shorter(self, gram: str) -> int:
+        """The state of the longest part behind the first character that is a context of anything."""
+        suffixes = (gram[start:] for start in range(1, len(gram)))
+        return next((self._states[suffix] for suffix in suffixes if suffix in self._smoothed.left_over), 0)
+
+
+def _logarithms(values: Iterable[float]) -> Float32Array:
+    return np.array([math.log(max(value, 1e-30)) for value in values], np.float32)

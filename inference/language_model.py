@@ -1,0 +1,81 @@
+"""A language model over characters: how likely is this text after that one.
+
+An n-gram model with backoff as an automaton. A state stands for the longest context that the model knows; from it an
+arc leads along each character that has been seen behind that context, and where there is none, the search goes on in
+the state without the first character, at the price of the backoff. Characters and not the pieces of a vocabulary, so
+that the same text may be cut up in any way, and one file serves models of every vocabulary.
+`python -m export language-model` makes the file.
+
+Source: S. M. Katz, "Estimation of probabilities from sparse data", IEEE ASSP 35(3), 1987, for the backoff.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from inference.errors import PackageError
+from inference.types import CharacterModel
+
+_ROOT = 0
+
+
+class LanguageModel:
+    """Scores text piece by piece. A state is a number; `start` is the one in front of every sentence."""
+
+    def __init__(self, model: CharacterModel) -> None:
+        self._symbols = {character: index for index, character in enumerate(model.characters)}
+        # Single elements of views come faster than those of arrays, and lists would take six times the memory.
+        self._arcs = model.symbols.tobytes()
+        self._first = model.first_arcs.data
+        self._targets = model.targets.data
+        self._shorter = model.shorter.data
+        self._scores = model.scores.data
+        self._backoffs = model.backoffs.data
+        self._unknown = -math.log(len(model.characters))
+        self._end = model.characters[1]
+        _, self.start = self.advance(_ROOT, model.characters[0])
+
+    def advance(self, state: int, text: str) -> tuple[float, int]:
+        """Return the natural log-probability of `text` after `state`, and the state behind it."""
+        total = 0.0
+        for character in text:
+            score, state = self._step(state, character)
+            total += score
+        return total, state
+
+    def end(self, state: int) -> float:
+        """Return the natural log-probability that the sentence ends here."""
+        return self.advance(state, self._end)[0]
+
+    def _step(self, state: int, character: str) -> tuple[float, int]:
+        symbol = self._symbols.get(character)
+        if symbol is None:
+            return self._unknown, _ROOT
+        price = 0.0
+        while True:
+            arc = self._arcs.find(symbol, self._first[state], self._first[state + 1])
+            if arc >= 0:
+                return price + self._scores[arc], self._targets[arc]
+            price += self._backoffs[state]
+            state = self._shorter[state]
+
+
+def load_language_model(path: Path) -> LanguageModel:
+    """Read what `python -m export language-model` wrote; raise PackageError where the file is none of its."""
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            arrays = {name: found[name] for name in found.files}
+        return LanguageModel(
+            CharacterModel(
+                characters=str(arrays["characters"]),
+                symbols=arrays["symbols"],
+                scores=arrays["scores"].astype(np.float32),  # half of that on disk
+                backoffs=arrays["backoffs"].astype(np.float32),
+                shorter=arrays["shorter"],
+                targets=arrays["targets"],
+                first_arcs=arrays["first_arcs"],
+            )
+        )
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise PackageError(f"{path} is no language model: {error}") from error
