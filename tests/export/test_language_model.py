@@ -1,0 +1,90 @@
+"""`python -m export language-model`, with the real model on the sample clips."""
+
+import json
+import shutil
+
+import pytest
+
+from export.cli import main
+from inference.decoding import decoder
+from inference.errors import PackageError
+from inference.loading import choose_decoding, load
+from inference.package import load_package
+from tests.samples import CLIPS, expected_texts
+
+
+@pytest.fixture
+def directory(model_directory, tmp_path):
+    return shutil.copytree(model_directory, tmp_path / "model")
+
+
+@pytest.fixture
+def manifest(directory, tmp_path):
+    """Clips whose greedy texts hold a wrong word each, so that text can mend something."""
+    path = tmp_path / "dev.jsonl"
+    greedy = load(load_package(directory).greedy(), precision="fp32").pipeline
+    texts = {clip: greedy.transcribe(clip.read_bytes()).text.split() for clip in CLIPS}
+    rows = [{"audio_filepath": str(clip), "text": " ".join([*words[:-1], "कखग"])} for clip, words in texts.items()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_refused_where_nothing_is_gained(directory, manifest, tmp_path, capsys):
+    text = tmp_path / "text.txt"
+    text.write_text("घङछ ठडढ\n" * 20, encoding="utf-8")
+    before = (directory / "model.yaml").read_bytes()
+    assert main(["language-model", str(directory), str(text), "--dev", str(manifest)]) == 1
+    assert "refused" in capsys.readouterr().err
+    assert (directory / "model.yaml").read_bytes() == before
+
+
+def test_a_model_that_helps_is_taken(directory, manifest, tmp_path, capsys):
+    """It learns the very words of the clips, and the search finds them."""
+    rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
+    text = tmp_path / "text.txt"
+    text.write_text("".join(row["text"] + "।\n" for row in rows) * 50, encoding="utf-8")
+    status = main(["language-model", str(directory), str(text), "--dev", str(manifest)])
+    printed = capsys.readouterr().out
+    package = load_package(directory)
+    if status == 0:
+        assert "| chosen |" in printed
+        assert package.decoding == "beam"
+        assert package.provenance["language_model"]["texts"].keys() == {"text.txt"}
+    else:
+        assert "chosen" in printed
+
+
+def test_text_that_cannot_be_used(directory, manifest, tmp_path, capsys):
+    empty = tmp_path / "empty.txt"
+    empty.write_text("hello 123\n", encoding="utf-8")  # nothing that this vocabulary can write
+    assert main(["language-model", str(directory), str(empty), "--dev", str(manifest)]) == 2
+    assert "no text to learn from" in capsys.readouterr().err
+    assert main(["language-model", str(directory), str(tmp_path / "missing"), "--dev", str(manifest)]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_the_embedded_model_by_both_ways(model_directory):
+    package = load_package(model_directory)
+    if not package.language_model:
+        pytest.skip("this package has no language model")
+    for way in (package, choose_decoding(package, "greedy")):
+        pipeline = load(way).pipeline
+        for clip, said in expected_texts().items():
+            assert pipeline.transcribe(clip.read_bytes()).text == said, (way.decoding, clip)
+
+
+def test_beam_search_wanted_and_none_there(directory):
+    with pytest.raises(PackageError, match="language-model"):
+        choose_decoding(load_package(directory).greedy(), "beam")
+
+
+def test_a_damaged_file_is_named(directory):
+    package = load_package(directory)
+    if not package.language_model:
+        pytest.skip("this package has no language model")
+    path = package.language_model_path()
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(PackageError, match="language_model.npz is damaged"):
+        load_package(directory)
+    with pytest.raises(PackageError, match="is no language model"):
+        decoder(package)
