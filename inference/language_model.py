@@ -10,6 +10,7 @@ Source: S. M. Katz, "Estimation of probabilities from sparse data", IEEE ASSP 35
 """
 
 import math
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -77,5 +78,5 @@ def load_language_model(path: Path) -> LanguageModel:
                 first_arcs=arrays["first_arcs"],
             )
         )
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
         raise PackageError(f"{path} is no language model: {error}") from error

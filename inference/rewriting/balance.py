@@ -9,6 +9,7 @@ all others. How far each reaches was measured on speech when the plan was made, 
   scale of its own (`Int8Plan.groups`), are alike.
 """
 
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -35,7 +36,7 @@ def read_reach(path: Path) -> Reach:
     try:
         with np.load(path, allow_pickle=False) as found:
             return {name: found[name] for name in found.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise UnknownGraph(f"{path} cannot be read: {error}") from error
 
 

@@ -84,7 +84,7 @@ def test_a_damaged_file_is_named(directory):
         pytest.skip("this package has no language model")
     path = package.language_model_path()
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(PackageError, match="language_model.npz is damaged"):
+    with pytest.raises(PackageError, match=r"language_model\.npz is damaged"):
         load_package(directory)
     with pytest.raises(PackageError, match="is no language model"):
         decoder(package)
