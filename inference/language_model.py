@@ -65,7 +65,7 @@ class LanguageModel:
 def load_language_model(path: Path) -> LanguageModel:
     """Read what `python -m export language-model` wrote; raise PackageError where the file is none of its."""
     try:
-        with np.load(path, allow_pickle=False) as found:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
         return LanguageModel(
             CharacterModel(

@@ -34,7 +34,7 @@ _SMALLEST = 0.01  # of the largest range: channels that never speak need no more
 def read_reach(path: Path) -> Reach:
     """Read what `export quantise` measured; raise UnknownGraph where the file is none of its."""
     try:
-        with np.load(path, allow_pickle=False) as found:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as found:
             return {name: found[name] for name in found.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise UnknownGraph(f"{path} cannot be read: {error}") from error
