@@ -6,15 +6,17 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from export.errors import ExportError, RefusedByGate
 from export.gate import DevelopmentSet
 from export.manifest import read_manifests
 from export.ngrams import train
-from export.package_writer import LANGUAGE_MODEL_FILE, write_manifest
+from export.package_writer import LANGUAGE_MODEL_FILE, write_arrays, write_manifest
 from export.scoring import Score
 from inference.beam import BeamOptions, BeamSearch
 from inference.decoding import decoder
@@ -47,7 +49,7 @@ def add_language_model(directory: Path, texts: Sequence[Path], manifests: Sequen
     package = load_package(directory).greedy()
     vocabulary = load_vocabulary(package.vocabulary_path())
     development = DevelopmentSet(package, read_manifests(manifests))
-    model = train(list(_sentences(texts, vocabulary)), size.order, {1: 1, 4: size.least})
+    model = train(_sentences(texts, vocabulary), size.order, size.least)
     heard = development.log_probabilities(package.model_path())
     greedy = _errors(development.score([decoder(package)(clip) for clip in heard]))
     tried = dict(_tried(development, heard, vocabulary, LanguageModel(model)))
@@ -55,11 +57,11 @@ def add_language_model(directory: Path, texts: Sequence[Path], manifests: Sequen
     print(_report(greedy, tried, best))
     if tried[best] >= greedy:
         raise RefusedByGate("no weight makes fewer errors than greedy decoding; is it text of the clips' language?")
-    file = _write(directory / LANGUAGE_MODEL_FILE, model)
+    file = write_arrays(directory / LANGUAGE_MODEL_FILE, _arrays(model))
     learnt = {"order": size.order, "least": size.least, "texts": {path.name: sha256(path) for path in texts}}
     package = dataclasses.replace(
         package,
-        language_model=LanguageModelFile(file.name, sha256(file), *best),
+        language_model=LanguageModelFile(file.path, file.sha256, *best),
         provenance={**package.provenance, "language_model": learnt},
     )
     write_manifest(package)
@@ -103,16 +105,7 @@ def _report(
     return "\n".join(rows)
 
 
-def _write(path: Path, model: CharacterModel) -> Path:
-    partial = path.with_name(f".{path.name}")
-    np.savez_compressed(
-        partial,
-        characters=np.array(model.characters),
-        symbols=model.symbols,
-        scores=model.scores.astype(np.float16),
-        backoffs=model.backoffs.astype(np.float16),
-        shorter=model.shorter,
-        targets=model.targets,
-        first_arcs=model.first_arcs,
-    )
-    return partial.replace(path)
+def _arrays(model: CharacterModel) -> dict[str, NDArray[Any]]:
+    arrays = {field.name: np.asarray(getattr(model, field.name)) for field in dataclasses.fields(model)}
+    # Half of the numbers' size: three digits of a logarithm do.
+    return arrays | {name: arrays[name].astype(np.float16) for name in ("scores", "backoffs")}

@@ -17,13 +17,14 @@ from inference.vocabulary import WORD_START
 
 _START, _END = "\x02", "\x03"
 _LARGEST_ALPHABET = 256
+_ALWAYS_KEPT = 3  # characters
 
 
-def train(sentences: Sequence[str], order: int, least: Mapping[int, int]) -> CharacterModel:
+def train(sentences: Iterable[str], order: int, least: int) -> CharacterModel:
     """Count and smooth n-grams of up to `order` characters.
 
-    `least` maps a length to how often an n-gram of that length, or longer until the next entry, must occur to be kept.
-    Raises ExportError where there is no text, or it has more than 253 different characters.
+    N-grams of four characters and more are kept where they occur `least` times. Raises ExportError where there is no
+    text, or it has more than 254 different characters.
     """
     counts = _counts(sentences, order)
     alphabet = _START + _END + "".join(sorted({gram for gram in counts[1] if gram not in (_START, _END)}))
@@ -50,12 +51,12 @@ def _counts(sentences: Iterable[str], order: int) -> list[Counter[str]]:
 class _Smoothed:
     """Probabilities of kept n-grams, and what each context leaves for others."""
 
-    def __init__(self, counts: list[Counter[str]], least: Mapping[int, int], alphabet: int) -> None:
+    def __init__(self, counts: list[Counter[str]], least: int, alphabet: int) -> None:
         self.probabilities: dict[str, float] = {}
         self.left_over: dict[str, float] = {"": 1.0}
         self._uniform = 1.0 / alphabet
         for length in range(1, len(counts)):
-            enough = max((n for start, n in least.items() if start <= length), default=1)
+            enough = least if length > _ALWAYS_KEPT else 1
             kept = [gram for gram, count in counts[length].items() if count >= enough]
             self._add(kept, _adjusted(counts, length))
 

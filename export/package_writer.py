@@ -4,14 +4,17 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from export.errors import ExportError
-from inference.package import MANIFEST, Package
+from inference.package import MANIFEST, Package, PackageFile, sha256
 
 VOCABULARY_FILE = "vocab.txt"
 CALIBRATION_FILE = "calibration.npz"
@@ -62,6 +65,14 @@ def write_onnx_asr_config(directory: Path, package: Package) -> None:
         "subsampling_factor": package.subsampling,
     }
     (directory / _ONNX_ASR_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> PackageFile:
+    """Write an `.npz` of a package in one step; return its entry for `model.yaml`."""
+    partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")  # NumPy insists on the suffix
+    np.savez_compressed(partial, allow_pickle=False, **arrays)
+    partial.replace(path)
+    return PackageFile(path.name, sha256(path))
 
 
 def write_manifest(package: Package) -> None:

@@ -15,10 +15,10 @@ from export.candidates import KINDS, Group, Kind, Ranges, describe, plans, sensi
 from export.errors import ExportError, RefusedByGate
 from export.gate import LARGEST_RISE, DevelopmentSet, Measured, report
 from export.manifest import read_manifests
-from export.package_writer import CALIBRATION_FILE, write_manifest
+from export.package_writer import CALIBRATION_FILE, write_arrays, write_manifest
 from inference.cpu import int8_weight_bits
-from inference.package import Package, PackageFile, load_package, sha256
-from inference.rewriting.balance import Reach, balanced
+from inference.package import Package, load_package, sha256
+from inference.rewriting.balance import balanced
 from inference.rewriting.exported import Exported, UnknownGraph
 from inference.rewriting.rewrite import rewrite, write
 from inference.types import Int8Plan
@@ -30,9 +30,9 @@ def quantise(directory: Path, manifests: Sequence[Path], report_path: Path | Non
     """Add int8 plans to the package in `directory`; print the report, and write it to `report_path` too.
 
     A plan is sought for each kind of processor, and judged in the numbers that it is computed with there, whatever
-    this one is. Raises RefusedByGate where WER rises by more than 0.2 points on any set with every plan, for all kinds
-    of processors, and then the package has none afterwards; ExportError or InferenceError where the package or a
-    manifest is unusable.
+    this one is, by the texts that the package's own decoding makes of them. Raises RefusedByGate where WER rises by
+    more than 0.2 points on any set with every plan, for all kinds of processors, and then the package has none
+    afterwards; ExportError or InferenceError where the package or a manifest is unusable.
     """
     package = load_package(directory)
     development = DevelopmentSet(package, read_manifests(manifests))
@@ -56,7 +56,7 @@ def quantise(directory: Path, manifests: Sequence[Path], report_path: Path | Non
         "onnxruntime": onnxruntime.__version__,
         "manifests": {"/".join(path.resolve().parts[-2:]): sha256(path) for path in manifests},
     } | {found.plan.precision: found.provenance for found in passed if found.plan}
-    package = dataclasses.replace(package, calibration=_write_reach(directory / CALIBRATION_FILE, search.reach))
+    package = dataclasses.replace(package, calibration=write_arrays(directory / CALIBRATION_FILE, search.reach))
     return _install(package, [found.plan for found in passed if found.plan], provenance)
 
 
@@ -125,14 +125,6 @@ def _rewritten(source: Path, scratch: Path) -> Path:
     except UnknownGraph as error:
         raise ExportError(f"{source} cannot be rewritten, and so not be planned in int8: {error}") from error
     return target
-
-
-def _write_reach(path: Path, reach: Reach) -> PackageFile:
-    partial = path.with_name(f".{path.name}")
-    arrays: dict[str, Any] = dict(reach)
-    np.savez_compressed(partial, **arrays)
-    partial.replace(path)
-    return PackageFile(path.name, sha256(path))
 
 
 def _install(package: Package, found: Sequence[Int8Plan], provenance: dict[str, Any]) -> Package:

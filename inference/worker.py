@@ -73,7 +73,7 @@ class Ready:
     canary_seconds: float
     """Audio in the canary clip."""
     compute_seconds: float
-    """Time it took, so that the parent can predict before the first request."""
+    """Time it took but for decoding, so that the parent can predict before the first request."""
     prepared: bool
     """Whether the graph prepared for this machine is in use, whose weights all lanes share."""
     precision: str

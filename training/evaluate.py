@@ -72,7 +72,10 @@ def record(package: Package, manifest: Path, precision: str, found: Score) -> No
     }
     stored = load_package(package.directory)
     same = ("set", "precision", "decoding")
-    others = (old for old in stored.accuracy if any(old.get(key) != entry[key] for key in same))
+    # Before there were language models, no row said how it was decoded.
+    others = (
+        old for old in stored.accuracy if any({"decoding": "greedy", **old}.get(key) != entry[key] for key in same)
+    )
     write_package_manifest(dataclasses.replace(stored, accuracy=(*others, entry)))
 
 
@@ -98,7 +101,7 @@ def main() -> None:
             record(package, manifest, options.precision, score([row["text"] for row in rows], texts))
         if options.save:
             heard = [{**row, "pred_text": text} for row, text in zip(rows, texts, strict=True)]
-            write_manifest(options.save / f"{manifest.parent.name}-{options.precision}.jsonl", heard)
+            write_manifest(options.save / f"{manifest.parent.name}-{options.precision}-{package.decoding}.jsonl", heard)
 
 
 if __name__ == "__main__":
