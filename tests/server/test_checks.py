@@ -1,0 +1,23 @@
+"""What is looked at before there is a worker."""
+
+import dataclasses
+
+import pytest
+
+from config.settings import Settings
+from inference.errors import PackageError
+from inference.package import load_package
+from server.checks import checked_package
+
+
+@pytest.mark.parametrize(("wanted", "decoding"), [("auto", "beam"), ("beam", "beam"), ("greedy", "greedy")])
+def test_the_embedded_model_is_decoded_as_the_setting_says(wanted, decoding):
+    assert checked_package(Settings(decoding=wanted)).decoding == decoding
+
+
+def test_beam_search_without_a_language_model_ends_the_start(monkeypatch):
+    package = dataclasses.replace(load_package(Settings().model), language_model=None)
+    monkeypatch.setattr("server.checks.load_package", lambda _: package)
+    assert checked_package(Settings()).decoding == "greedy"
+    with pytest.raises(PackageError, match="python -m export language-model"):
+        checked_package(Settings(decoding="beam"))
