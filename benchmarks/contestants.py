@@ -46,7 +46,7 @@ def this_server(package: Path, precision: str = "auto") -> Contestant:
     """Ours, as `make run` starts it: it divides the processors itself."""
     settings = {"ASR_MODEL": str(package.resolve()), "ASR_BIND": f"127.0.0.1:{_PORT}", "ASR_PRECISION": precision}
     # A profile lying about would be a setting; nothing else is set.
-    environment = {**settings, "ASR_PROFILE": os.devnull, "ASR_LOG_FORMAT": "json"}
+    environment = {**settings, "ASR_DECODING": "greedy", "ASR_PROFILE": os.devnull, "ASR_LOG_FORMAT": "json"}
     command = [sys.executable, "-m", "gunicorn", "server.asgi:app"]
     name, program = (OURS_FP32, compared.OURS_FP32) if precision == "fp32" else (OURS, compared.OURS)
     return Contestant(name, "its defaults", command, program, environment, ready="/readyz")

@@ -32,13 +32,13 @@ def matrix_products(_: Path, threads: int) -> Recogniser:
 
 
 def library(directory: Path, threads: int, precision: str = "auto") -> Recogniser:
-    """Ours, with the graph that the server's lanes load, from the bytes of a file to its text."""
+    """Ours, with the graph that lanes load, from the bytes of a file to its text; greedy, as the peers are."""
     from inference.loading import load
     from inference.model import SessionOptions
     from inference.package import load_package
     from inference.types import Options, StageTimings
 
-    package = load_package(directory)
+    package = load_package(directory).greedy()
     options = Options(limit_seconds=package.longest_seconds)  # the server's own limit is shorter
     loaded = load(package, SessionOptions(threads, spinning=threads > 1), precision)
     last: list[StageTimings] = []
