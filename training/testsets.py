@@ -46,7 +46,7 @@ def plans(sentences: list[Sentence]) -> dict[str, list[Clip]]:
         "unseen": _clips(sentences, KOKORO_TEST_VOICES, 2, 0.9, 1.15),
         "espeak": _clips(sentences, espeak, 1, 0.85, 1.2),
         "festival": _clips(sentences, ("festival",), 1, 1.0, 1.0),
-        "seen": _clips(sentences[::2], _TRAINING_VOICES, 1, 0.9, 1.15),
+        "seen": _clips(sentences, _TRAINING_VOICES, 2, 0.9, 1.15),
     }
 
 
