@@ -2,8 +2,9 @@
 
     python -m training.sentences --out training/build/sentences --count 24000
 
-writes ``train.tsv``, ``test.tsv`` and ``development.tsv``. Sentences one already has go in with ``--extra-sentences``.
-No sentence of the tests, nor of the sample clips in ``tests/data``, gets into ``train.tsv``.
+writes ``train.tsv``, ``natural.tsv`` (the part of it that was written by hand), ``test.tsv`` and ``development.tsv``.
+Sentences one already has go in with ``--extra-sentences``. No sentence of the tests, nor of the sample clips in
+``tests/data``, gets into ``train.tsv``, and of natural ones none that shares four words in a row with them.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Sentence:
 
     name: str
     kind: str
-    """``everyday``, ``story`` (templates), ``words`` (by frequency), ``natural`` (by hand) or what a file brings."""
+    """``everyday``, ``story`` (templates), ``words`` (by frequency), ``natural`` (one by one) or what a file brings."""
     text: str
 
 
@@ -100,7 +101,7 @@ def words(chance: random.Random) -> Iterator[str]:
 
 
 def natural(part: str) -> list[str]:
-    """Sentences written by hand for one part: `test` or `development`."""
+    """Sentences written by hand for one part: `test`, `development` or `training`."""
     return [normalise(line) for line in _lines(_DATA / f"{part}_sentences.txt")]
 
 
@@ -108,6 +109,21 @@ def reserved() -> set[str]:
     """Texts that must never train: sentences written by hand and the sample clips."""
     samples = {line.split("\t")[1] for line in _lines(_SAMPLES)} if _SAMPLES.exists() else set()
     return {*natural("test"), *natural("development"), *(normalise(text) for text in samples)}
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    """Every four words in a row."""
+    spoken = text.split()
+    return {tuple(spoken[start : start + 4]) for start in range(len(spoken) - 3)}
+
+
+def natural_to_train() -> list[Sentence]:
+    """The natural sentences for training, without those that echo a reserved one."""
+    kept_apart = reserved()
+    forbidden = set().union(*map(_runs, kept_apart))
+    texts = dict.fromkeys(natural("training"))
+    fresh = (text for text in texts if text not in kept_apart and not _runs(text) & forbidden)
+    return [Sentence(f"natural-{number:05d}", "natural", text) for number, text in enumerate(fresh)]
 
 
 def _take(source: Iterator[str], kind: str, count: int, seen: set[str]) -> list[Sentence]:
@@ -133,7 +149,8 @@ def make(count: int, extra: list[Sentence], seed: int) -> dict[str, list[Sentenc
     third = count // 3
     made = _take(everyday(chance), "everyday", third, seen) + _take(stories(chance), "story", third, seen)
     made += _take(words(chance), "words", count - 2 * third, seen)
-    sets["train"] = kept + made
+    sets["natural"] = natural_to_train()
+    sets["train"] = kept + made + sets["natural"]
     return sets
 
 
