@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import Field, Json, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _PREFIX = "ASR_"
 _ROOT = Path(__file__).parent.parent
@@ -45,8 +45,10 @@ class Settings(BaseSettings):
 
     max_queue_seconds: float = Field(10.0, gt=0, description="Longest predicted wait before requests are refused.")
     request_timeout: float = Field(30.0, gt=0, description="Seconds within which a request is answered.")
-    client_weights: dict[str, Annotated[float, Field(gt=0)]] = Field(
-        {}, description='Shares that are not 1, by client, as JSON: `{"Bearer KEY": 4, "10.0.0.7": 0.5}`.'
+    client_weights: Annotated[Json[dict[str, Annotated[float, Field(gt=0)]]], NoDecode] = Field(
+        {},
+        validate_default=False,  # a default is no JSON
+        description='Shares that are not 1, by client, as JSON: `{"Bearer KEY": 4, "10.0.0.7": 0.5}`.',
     )
     hang_seconds: float = Field(5.0, gt=0, description="A lane silent for longer than a clip can take is killed.")
     lane_memory_mb: int = Field(2048, ge=64, description="Resident MiB at which a lane is recycled between requests.")
@@ -71,10 +73,13 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = [f"{_PREFIX}{str(row['loc'][0]).upper()}={row['input']}: {row['msg']}" for row in error.errors()]
+        wrong = [f"{_variable(row['loc'])}={row['input']}: {row['msg']}" for row in error.errors()]
         raise InvalidSettings("\n".join(wrong)) from error
-    except SettingsError as error:
-        raise InvalidSettings(f"{error}: JSON wanted ({error.__cause__})") from error
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    setting, *inside = location
+    return f"{_PREFIX}{str(setting).upper()}" + "".join(f"[{key}]" for key in inside)
 
 
 def settings_table() -> str:

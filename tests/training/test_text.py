@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from training.sentences import everyday, natural, reserved, slots
+from training.sentences import everyday, natural, natural_to_train, reserved, slots
 from training.text import is_trainable, normalise, spoken_number
 
 
@@ -47,3 +47,13 @@ def test_hand_written_sentences_are_trainable_and_reserved():
     assert all(map(is_trainable, [*natural("test"), *natural("development")]))
     assert {*natural("test"), *natural("development")} < reserved()
     assert normalise("नमस्ते आपका नाम क्या है") in reserved()
+
+
+def test_natural_training_sentences_share_no_four_words_in_a_row_with_a_reserved_one():
+    kept = [sentence.text for sentence in natural_to_train()]
+    apart = [f" {text} " for text in reserved()]
+    for text in kept:
+        words = text.split()
+        runs = [f" {' '.join(words[start : start + 4])} " for start in range(len(words) - 3)]
+        assert not any(run in reserved_text for run in runs for reserved_text in apart), text
+    assert len(set(natural("training"))) > len(kept) > 3000, "the file itself holds some that do"
