@@ -31,7 +31,7 @@ class BeamOptions:
     """Of the language model's log-probabilities beside the acoustic model's."""
     bonus: float
     """Nats for each character: the language model alone would have texts short."""
-    width: int = 16
+    width: int = 32
     """Most hypotheses after a step."""
     least_token: float = 1e-3
     """Probability under which a token is not tried."""
@@ -49,7 +49,7 @@ class BeamSearch:
         self._extensions: dict[tuple[int, int], tuple[float, int]] = {}
 
     def __call__(self, log_probabilities: Float32Array) -> str:
-        """Return the likeliest text of `[steps, vocabulary + 1]` natural log-probabilities, 16 hypotheses wide."""
+        """Return the likeliest text of `[steps, vocabulary + 1]` natural log-probabilities, 32 hypotheses wide."""
         probabilities = np.exp(log_probabilities, dtype=np.float64)
         beam: _Beam = {("", self._vocabulary.blank): (1.0, 0.0, self._model.start)}
         for row in probabilities:

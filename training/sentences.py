@@ -1,6 +1,6 @@
 """Make Hindi sentences: templates filled with names and spoken numbers, and words drawn by their frequency.
 
-    python -m training.sentences --out training/build/sentences --count 24000
+    python -m training.sentences --out training/build/sentences --count 60000
 
 writes ``train.tsv``, ``natural.tsv`` (the part of it that was written by hand), ``test.tsv`` and ``development.tsv``.
 Sentences one already has go in with ``--extra-sentences``. No sentence of the tests, nor of the sample clips in
@@ -158,7 +158,7 @@ def main() -> None:
     """Run the step from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=24000)
+    parser.add_argument("--count", type=int, default=60000)
     parser.add_argument("--extra-sentences", type=Path, action="append", default=[])
     parser.add_argument("--seed", type=int, default=20261122)
     options = parser.parse_args()
