@@ -26,7 +26,7 @@ from inference.types import CharacterModel, Float32Array
 from inference.vocabulary import WORD_START, Vocabulary, load_vocabulary
 
 _WEIGHTS = (0.3, 0.5, 0.7, 0.9, 1.1)
-_BONUSES = (0.8, 1.0, 1.2, 1.4, 1.6)  # for each unit of weight: a character costs some 1.5 nats
+_BONUSES = (1.0, 1.2, 1.4, 1.6, 1.8)  # for each unit of weight: a letter costs some 1.5 nats
 
 
 @dataclass(frozen=True, slots=True)

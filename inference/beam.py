@@ -1,7 +1,7 @@
 """Log-probabilities → text, by prefix beam search with a language model.
 
 Source: A. Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent
-DNNs", 2014 (arXiv 1408.2873), algorithm 1, with a language model over characters and a bonus for each of them.
+DNNs", 2014 (arXiv 1408.2873), algorithm 1, with a language model over characters and a bonus for each letter.
 """
 
 import math
@@ -14,7 +14,7 @@ import numpy as np
 
 from inference.language_model import LanguageModel
 from inference.types import Float32Array
-from inference.vocabulary import Vocabulary
+from inference.vocabulary import WORD_START, Vocabulary
 
 _Key: TypeAlias = tuple[str, int]
 """What a hypothesis says, and its last token, whose repetition means something else than another one."""
@@ -30,7 +30,7 @@ class BeamOptions:
     weight: float
     """Of the language model's log-probabilities beside the acoustic model's."""
     bonus: float
-    """Nats for each character: the language model alone would have texts short."""
+    """Nats for each letter: the language model alone would have texts short. Spaces get none, or words fall apart."""
     width: int = 32
     """Most hypotheses after a step."""
     least_token: float = 1e-3
@@ -78,7 +78,8 @@ class BeamSearch:
         """By what a token multiplies the probability of a hypothesis, and the state behind it."""
         surface = self._vocabulary.surfaces[token]
         score, behind = self._model.advance(state, surface)
-        found = math.exp(self._options.weight * score + self._options.bonus * len(surface)), behind
+        letters = len(surface) - surface.count(WORD_START)
+        found = math.exp(self._options.weight * score + self._options.bonus * letters), behind
         if len(self._extensions) >= _MOST_REMEMBERED:
             self._extensions.clear()
         self._extensions[state, token] = found

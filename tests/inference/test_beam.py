@@ -34,7 +34,8 @@ def best_of_all_paths(log_probabilities, options):
 
     def worth(text):
         score, state = MODEL.advance(MODEL.start, text)
-        return sums[text] * math.exp(options.weight * (score + MODEL.end(state)) + options.bonus * len(text))
+        letters = len(text.replace("▁", ""))
+        return sums[text] * math.exp(options.weight * (score + MODEL.end(state)) + options.bonus * letters)
 
     return VOCABULARY.plain(max(sums, key=worth))
 
