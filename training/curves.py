@@ -55,6 +55,7 @@ class Curves:
 
         matplotlib.use("Agg")
         from matplotlib import pyplot
+        from matplotlib.ticker import StrMethodFormatter
 
         rows = self._rows()
         losses = [(float(row[1]), float(row[4])) for row in rows if row[4]]
@@ -66,6 +67,9 @@ class Curves:
             right = left.twinx()
             right.set(ylabel="CER on the validation set, %", yscale="log")
             right.plot([x for x, _ in errors], [y for _, y in errors], "o-", color="tab:orange", markersize=3)
+        for axes in figure.axes:  # less than a decade, as a rule, where powers of ten are no help
+            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.yaxis.set_minor_formatter(StrMethodFormatter("{x:g}"))
         with atomic_path(self.path.with_suffix(".png")) as temporary:
             figure.savefig(temporary, dpi=120)
         pyplot.close(figure)
