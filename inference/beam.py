@@ -49,7 +49,7 @@ class BeamSearch:
         self._extensions: dict[tuple[int, int], tuple[float, int]] = {}
 
     def __call__(self, log_probabilities: Float32Array) -> str:
-        """Return the likeliest text of `[steps, vocabulary + 1]` natural log-probabilities, 32 hypotheses wide."""
+        """Return the likeliest text of `[steps, vocabulary + 1]` natural log-probabilities."""
         probabilities = np.exp(log_probabilities, dtype=np.float64)
         beam: _Beam = {("", self._vocabulary.blank): (1.0, 0.0, self._model.start)}
         for row in probabilities:

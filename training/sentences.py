@@ -2,7 +2,7 @@
 
     python -m training.sentences --out training/build/sentences --count 60000
 
-writes ``train.tsv``, ``natural.tsv`` (the part of it that was written by hand), ``test.tsv`` and ``development.tsv``.
+writes ``train.tsv``, ``natural.tsv`` (its natural sentences alone), ``test.tsv`` and ``development.tsv``.
 Sentences one already has go in with ``--extra-sentences``. No sentence of the tests, nor of the sample clips in
 ``tests/data``, gets into ``train.tsv``, and of natural ones none that shares four words in a row with them.
 """
@@ -101,12 +101,12 @@ def words(chance: random.Random) -> Iterator[str]:
 
 
 def natural(part: str) -> list[str]:
-    """Sentences written by hand for one part: `test`, `development` or `training`."""
+    """Sentences written one by one for one part: `test`, `development` or `training`."""
     return [normalise(line) for line in _lines(_DATA / f"{part}_sentences.txt")]
 
 
 def reserved() -> set[str]:
-    """Texts that must never train: sentences written by hand and the sample clips."""
+    """Texts that must never train: sentences written for tests and validation, and the sample clips."""
     samples = {line.split("\t")[1] for line in _lines(_SAMPLES)} if _SAMPLES.exists() else set()
     return {*natural("test"), *natural("development"), *(normalise(text) for text in samples)}
 
