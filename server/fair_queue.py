@@ -11,6 +11,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -42,7 +43,10 @@ class FairQueue(Generic[Item]):
     def __init__(self, weights: Mapping[str, float] | None = None) -> None:
         """`weights` are of those clients whose share is not 1."""
         self._weights = weights or {}
-        self._order: asyncio.PriorityQueue[Ticket] = asyncio.PriorityQueue()
+        self._order: list[Ticket] = []
+        """A heap, with tickets of withdrawn items among them."""
+        self._getters: list[asyncio.Future[None]] = []
+        """Who waits for an item, the latest last."""
         self._waiting: dict[Ticket, Item] = {}
         self._waiting_of: defaultdict[str | None, dict[Ticket, None]] = defaultdict(dict)
         """Each client's tickets that wait, in their order."""
@@ -63,16 +67,27 @@ class FairQueue(Generic[Item]):
         return self._enter(Ticket(-1.0, next(self._numbers), cost, None), item)
 
     async def get(self) -> Item:
-        """Wait for the next item that was not withdrawn. Cancelling loses nothing."""
-        while True:
-            ticket = await self._order.get()
-            if self._reach(ticket):
-                return self._leave(ticket)
+        """Wait for the next item that was not withdrawn. Cancelling loses nothing.
+
+        Of several that wait, whoever came last is served first: the caches of that lane are still warm.
+        """
+        while (item := self.get_nowait()) is None:
+            woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._getters.append(woken)
+            try:
+                await woken
+            except asyncio.CancelledError:
+                if woken in self._getters:
+                    self._getters.remove(woken)
+                elif not woken.cancelled():
+                    self._wake()  # what this one was woken for is another's now
+                raise
+        return item
 
     def get_nowait(self) -> Item | None:
         """Return the next item that was not withdrawn; None where nothing waits."""
-        while not self._order.empty():
-            ticket = self._order.get_nowait()
+        while self._order:
+            ticket = heappop(self._order)
             if self._reach(ticket):
                 return self._leave(ticket)
         return None
@@ -109,7 +124,7 @@ class FairQueue(Generic[Item]):
             return False
         if ticket.client is not None:
             self._served[ticket.client] = ticket.finish
-        if self._order.empty():
+        if not self._order:
             self._served.clear()  # every client's debt is paid; keep no memory of who came by
         return True
 
@@ -118,8 +133,16 @@ class FairQueue(Generic[Item]):
         self._waiting_of[ticket.client][ticket] = None
         self._seconds += ticket.cost
         self._latest_start = max(self._latest_start, ticket.start)
-        self._order.put_nowait(ticket)
+        heappush(self._order, ticket)
+        self._wake()
         return ticket
+
+    def _wake(self) -> None:
+        while self._getters:
+            woken = self._getters.pop()
+            if not woken.done():  # or else it has just been cancelled
+                woken.set_result(None)
+                return
 
     def _leave(self, ticket: Ticket) -> Item:
         of_client = self._waiting_of[ticket.client]

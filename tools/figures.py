@@ -101,16 +101,32 @@ def throughput(bench: Bench) -> None:
 
 
 def latency(bench: Bench) -> None:
-    """Milliseconds that one request on an idle server takes over one call of the library."""
-    server, library = bench.server(bench.options.lanes), bench.library(1)
-    requests, calls = uvloop.run(_in_turn(server, library, bench))
+    """Milliseconds that one request on an idle server takes over one call of the library.
+
+    Where a process's memory happens to lie makes a call some milliseconds faster or slower for as long as the process
+    lives, so each round has a server and a library of its own.
+    """
+    requests: list[Answer] = []
+    calls: list[float] = []
+    rounds: list[str] = []
+    for _ in bench.rounds():
+        with ExitStack() as stack:
+            fresh = replace(bench, stack=stack)
+            answers, durations = uvloop.run(_in_turn(fresh.server(bench.options.lanes), fresh.library(1), bench))
+        requests += answers
+        calls += durations
+        rounds.append(f"{1000 * median(_added(answers, durations)):.1f}")
     _check(requests)
-    added = [request.seconds - call for request, call in zip(requests, calls, strict=True)]
     around = [request.seconds - request.processing for request in requests]
     print(
-        f"one clip: library {1000 * median(calls):.1f} ms, added by the server {1000 * median(added):.1f} ms "
-        f"(median of {len(added)} pairs); spent outside the lane's stages {1000 * median(around):.1f} ms"
+        f"one clip: library {1000 * median(calls):.1f} ms, added by the server "
+        f"{1000 * median(_added(requests, calls)):.1f} ms (median of {len(calls)} pairs; rounds {', '.join(rounds)}); "
+        f"spent outside the lane's stages {1000 * median(around):.1f} ms"
     )
+
+
+def _added(requests: Sequence[Answer], calls: Sequence[float]) -> list[float]:
+    return [request.seconds - call for request, call in zip(requests, calls, strict=True)]
 
 
 def overload(bench: Bench) -> None:
@@ -259,7 +275,7 @@ async def _open(
 async def _in_turn(server: LocalServer, library: BareLibrary, bench: Bench) -> tuple[list[Answer], list[float]]:
     client = Client(server.host, server.port)
     requests, calls = [], []
-    for index in tqdm(range(bench.options.pairs), unit="pair", disable=None):
+    for index in range(bench.options.pairs):
         clip = bench.clips[index % len(bench.clips)]
         calls.append(library.call(clip.data))
         requests.append(await client.transcribe(clip))
@@ -275,7 +291,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=at_least(1, int), default=1, help="of a lane (default: 1)")
     parser.add_argument("--seconds", type=at_least(2), default=10.0, help="of each measurement (default: 10)")
     parser.add_argument("--rounds", type=at_least(1, int), default=3, help="(default: 3)")
-    parser.add_argument("--pairs", type=at_least(1, int), default=60, help="of call and request (default: 60)")
+    parser.add_argument(
+        "--pairs", type=at_least(1, int), default=60, help="of call and request, each round (default: 60)"
+    )
     return parser
 
 

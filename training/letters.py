@@ -44,6 +44,26 @@ def phonemes(text: str, voice: str = "") -> str:
     return line
 
 
+_MNEMONICS = str.maketrans(
+    dict(
+        zip(
+            "ʰ ɡ ŋ ɟ ɲ ʈ ɖ ɳ ɾ ʋ ʃ ʂ h ɽ ə ʌ ɪ ʊ ː ɛ ɔ æ ˈ I W".split(),  # noqa: SIM905 - as above
+            "# g N J n^ t. d. n. r v S s. H r. @ @ I U : E O E ' aI aU".split(),  # noqa: SIM905
+            strict=True,
+        )
+    )
+)
+
+
+def mnemonics(text: str, voice: str = "") -> str:
+    """The same for espeak-ng, in the alphabet of its own.
+
+    >>> mnemonics("राम", "b")
+    "[[r'a:ma]]"
+    """
+    return f"[[{phonemes(text, voice).replace('ɽʰ', 'r.h').translate(_MNEMONICS)}]]"
+
+
 def _word(word: str) -> str:
     sounds: list[str] = []
     waiting = False  # a consonant whose vowel has not come yet: a schwa, unless a sign says otherwise

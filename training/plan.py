@@ -41,7 +41,10 @@ def fast_utterance(chance: random.Random, text: str) -> Utterance:
 
 
 def letters_utterance(chance: random.Random, text: str) -> Utterance:
-    """Letter by letter, every schwa spoken, as festival's Hindi rules have it."""
+    """Letter by letter, every schwa spoken, as festival's Hindi rules have it; a third by espeak-ng."""
+    if chance.random() < 1 / 3:
+        plain = espeak_utterance(chance, text)
+        return replace(plain, voice=f"letters:{plain.voice}", speed=chance.uniform(0.7, 1.1))
     fast = fast_utterance(chance, text)
     return replace(fast, voice=fast.voice.replace("fast:", "letters:"), speed=chance.uniform(0.75, 1.15))
 

@@ -18,6 +18,7 @@ import soxr
 from numpy.typing import NDArray
 
 from training.files import RecipeError
+from training.letters import mnemonics
 
 if TYPE_CHECKING:
     from training.fast_kokoro import FastKokoro
@@ -35,7 +36,8 @@ class Utterance:
     voice: str
     """``hf_alpha``, ``hf_alpha*0.6+af_sky`` (Kokoro), ``espeak:f3`` or ``festival``.
 
-    ``fast:`` before a Kokoro voice: with the recipe's own vocoder; ``letters:``: so, and read letter by letter.
+    ``fast:`` before a Kokoro voice: with the recipe's own vocoder; ``letters:``: so, and read letter by letter;
+    ``letters:espeak:f3``: the same by espeak-ng.
     """
     speed: float = 1.0
     """1 is the synthesiser's own pace; 1.2 is a fifth faster."""
@@ -77,11 +79,12 @@ def resample(samples: Samples, rate: int) -> Samples:
 def espeak(utterance: Utterance) -> Samples:
     """Formant synthesis by espeak-ng, hundreds of times faster than real time."""
     program = require("espeak-ng", "espeak-ng")
-    variant = utterance.voice.removeprefix("espeak:")
+    manner, _, variant = utterance.voice.rpartition("espeak:")
+    text = mnemonics(utterance.text, variant) if manner else utterance.text
     speed = str(round(150 * utterance.speed))
     pitch = str(int(np.clip(round(50 * utterance.pitch), 0, 99)))
     done = subprocess.run(  # noqa: S603 - a fixed program; the text is one argument after "--"
-        [program, "-v", f"hi+{variant}", "-s", speed, "-p", pitch, "--stdout", "--", utterance.text],
+        [program, "-v", f"hi+{variant}", "-s", speed, "-p", pitch, "--stdout", "--", text],
         capture_output=True,
         check=False,
     )
@@ -150,7 +153,7 @@ def _fast_kokoro() -> FastKokoro:
 
 def synthesise(utterance: Utterance) -> Samples:
     """Speak with whichever program owns the voice, and trim the silence at both ends to 0.1-0.2 s."""
-    if utterance.voice.startswith("espeak:"):
+    if "espeak:" in utterance.voice:
         samples = espeak(utterance)
     elif utterance.voice.startswith("festival"):
         samples = festival(utterance)

@@ -185,6 +185,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=Plan.steps)
     parser.add_argument("--batch-seconds", type=float, default=Plan.batch_seconds)
     parser.add_argument("--peak", type=float, default=Plan.peak)
+    parser.add_argument("--augmented", type=float, default=Plan.augmented[1], help="most clips to augment, 0 to 1")
     parser.add_argument("--width", type=int, default=SHAPE.width)
     parser.add_argument("--layers", type=int, default=SHAPE.layers)
     parser.add_argument("--processes", type=int, default=None, help="default: one for each CPU, or one beside a GPU")
@@ -194,7 +195,14 @@ def arguments() -> argparse.Namespace:
 def train(team: Team, options: argparse.Namespace) -> None:
     """What every process does."""
     torch.manual_seed(Plan.seed)
-    plan = Plan(minutes=options.minutes, steps=options.steps, batch_seconds=options.batch_seconds, peak=options.peak)
+    first, _, when = Plan.augmented
+    plan = Plan(
+        minutes=options.minutes,
+        steps=options.steps,
+        batch_seconds=options.batch_seconds,
+        peak=options.peak,
+        augmented=(first, options.augmented, when),
+    )
     start = load_start(options.work)
     if start:
         plan = replace(plan, short_first=(0.0, plan.short_first[1]))  # it has found its feet

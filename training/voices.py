@@ -32,6 +32,6 @@ def kokoro_parts(voice: str) -> tuple[str, ...]:
 
 def is_test_voice(voice: str) -> bool:
     """Whether a clip by `voice` belongs to the tests alone (pure, blended, espeak-ng variant, or festival)."""
-    if voice.startswith("espeak:"):
-        return voice.removeprefix("espeak:") in ESPEAK_TEST_VARIANTS
+    if "espeak:" in voice:
+        return voice.rpartition(":")[2] in ESPEAK_TEST_VARIANTS
     return voice.startswith("festival") or any(part in KOKORO_TEST_VOICES for part in kokoro_parts(voice))

@@ -128,6 +128,50 @@ def test_a_waiting_getter_is_woken():
     assert asyncio.run(scene()) == "item"
 
 
+def test_whoever_came_last_is_served_first():
+    async def scene():
+        queue = FairQueue()
+        getters = []
+        for _ in range(3):
+            getters.append(asyncio.create_task(queue.get()))
+            await asyncio.sleep(0)
+        served = []
+        for item in ("first", "second", "third"):
+            queue.put(item, "client", 1)
+            done, _ = await asyncio.wait(set(getters) - set(served), return_when=asyncio.FIRST_COMPLETED)
+            served += done
+        return [(getters.index(getting), getting.result()) for getting in served]
+
+    assert asyncio.run(scene()) == [(2, "first"), (1, "second"), (0, "third")]
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_an_item_meant_for_a_cancelled_getter_goes_to_another(turns):
+    async def scene():
+        queue = FairQueue()
+        staying, leaving = (asyncio.create_task(queue.get()) for _ in range(2))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        queue.put("item", "client", 1)
+        return await asyncio.wait_for(staying, 1)
+
+    assert asyncio.run(scene()) == "item"
+
+
+def test_a_getter_cancelled_once_woken_passes_it_on():
+    async def scene():
+        queue = FairQueue()
+        staying, leaving = (asyncio.create_task(queue.get()) for _ in range(2))
+        await asyncio.sleep(0)
+        queue.put("item", "client", 1)
+        leaving.cancel()
+        return await asyncio.wait_for(staying, 1)
+
+    assert asyncio.run(scene()) == "item"
+
+
 @pytest.mark.parametrize("turns", range(4))
 def test_cancelling_a_getter_loses_nothing(turns):
     async def scene():

@@ -1,7 +1,9 @@
+import subprocess
+
 import pytest
 
-from training.letters import phonemes
-from training.synthesisers import for_festival
+from training.letters import mnemonics, phonemes
+from training.synthesisers import Utterance, for_festival, synthesise
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,24 @@ def test_the_manner_differs_between_speakers_but_not_between_calls():
     manners = {phonemes("और कमल", f"voice {number}") for number in range(30)}
     assert len(manners) == 6
     assert phonemes("और कमल", "x") == phonemes("और कमल", "x")
+
+
+def test_espeak_knows_every_sound():
+    letters = "कखगघङचछजझञटठडढणतथदधनपफबभमयरलवशषसह"
+    text = " ".join([*letters, "ज़मीन", "फ़न", "सड़क", "पढ़", "ऋषि", "औरत", "ऐनक", "दुःख", "हूँ", "ऑटो", "कैसे", "मौसम"])
+    line = mnemonics(text, "x")
+    program = ["espeak-ng", "-q", "-x", "-v", "hi", "--", line]
+    spoken = subprocess.run(program, capture_output=True, check=True, text=True).stdout
+    assert len(spoken.split()) == len(text.split()), spoken
+    vowels = "@aIiUueEoO"
+    assert all(any(vowel in word for vowel in vowels) for word in spoken.split()), spoken
+
+
+def test_letter_by_letter_takes_espeak_longer():
+    plain, letters = (
+        len(synthesise(Utterance("राम का कमल सफल नमक", voice))) for voice in ("espeak:f3", "letters:espeak:f3")
+    )
+    assert letters > 1.1 * plain
 
 
 def test_dotted_letters_reach_festival_as_one_code_point():

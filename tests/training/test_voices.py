@@ -25,6 +25,7 @@ def test_kept_voices_are_recognised_even_in_a_blend():
         "festival",
         "fast:hf_beta",
         "letters:af_sky*0.4+hm_psi",
+        "letters:espeak:linda",
     ):
         assert is_test_voice(voice)
     for voice in ("hf_alpha", "hf_alpha*0.50+af_sky", "espeak:f3", "fast:hf_alpha*0.50+af_sky"):
