@@ -110,9 +110,8 @@ def warm_up() -> Ready:
     setup = _Process.setup
     loaded = load(setup.package, setup.session_options, setup.precision, setup.cache)
     _Process.pipeline = loaded.pipeline
-    canary = _canary(setup.package.features.sample_rate)
     # By the default options: a limit below the canary's length is the requests' affair.
-    timings = _Process.pipeline.transcribe(canary).timings
+    timings = _Process.pipeline.transcribe(canary(setup.package.features.sample_rate)).timings
     # Noise leads a beam search astray for far longer than speech does.
     return Ready(_CANARY_SECONDS, timings.total - timings.decoding, loaded.prepared, loaded.precision)
 
@@ -130,8 +129,8 @@ def run(task: Task) -> Answer:
     return Answer(_Process.pipeline.transcribe(task.data, _Process.setup.options, checkpoint), began)
 
 
-def _canary(sample_rate: int) -> bytes:
-    """A WAV file of soft noise: every stage has work to do, and any model digests it."""
+def canary(sample_rate: int) -> bytes:
+    """Two seconds of soft noise as a WAV file: every stage has work to do, and any model digests it."""
     # As good as random for this; NumPy's generators are 2 MiB in every lane.
     noise = 0.07 * np.sin(np.arange(int(_CANARY_SECONDS * sample_rate), dtype=np.float64) ** 2)
     buffer = io.BytesIO()

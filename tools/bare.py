@@ -14,6 +14,7 @@ from inference.loading import load
 from inference.model import SessionOptions
 from inference.package import Package, load_package
 from inference.types import Options
+from inference.worker import canary
 
 _START_SECONDS = 120.0
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # as in gunicorn.conf.py
@@ -99,6 +100,8 @@ def _serve(
     pipe: Connection, package: Package, session_options: SessionOptions, options: Options, precision: str
 ) -> None:
     pipeline = load(package, session_options, precision).pipeline  # as the server's lanes do
+    # As well: what a process heard first shapes its heap, and how fast it is from then on (docs/load.md).
+    pipeline.transcribe(canary(package.features.sample_rate))
     pipe.send("ready")
     while True:
         try:
