@@ -57,6 +57,8 @@ def add_language_model(directory: Path, texts: Sequence[Path], manifests: Sequen
     print(_report(greedy, tried, best))
     if tried[best] >= greedy:
         raise RefusedByGate("no weight makes fewer errors than greedy decoding; is it text of the clips' language?")
+    # A stop before the new manifest is written must not leave the old one with a file that it does not know.
+    write_manifest(package)
     file = write_arrays(directory / LANGUAGE_MODEL_FILE, _arrays(model))
     learnt = {"order": size.order, "least": size.least, "texts": {path.name: sha256(path) for path in texts}}
     package = dataclasses.replace(

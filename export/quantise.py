@@ -56,6 +56,8 @@ def quantise(directory: Path, manifests: Sequence[Path], report_path: Path | Non
         "onnxruntime": onnxruntime.__version__,
         "manifests": {"/".join(path.resolve().parts[-2:]): sha256(path) for path in manifests},
     } | {found.plan.precision: found.provenance for found in passed if found.plan}
+    # A stop before the new manifest is written must not leave the old one with a file that it does not know.
+    write_manifest(dataclasses.replace(package, int8=(), calibration=None))
     package = dataclasses.replace(package, calibration=write_arrays(directory / CALIBRATION_FILE, search.reach))
     return _install(package, [found.plan for found in passed if found.plan], provenance)
 

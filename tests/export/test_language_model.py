@@ -63,6 +63,25 @@ def test_a_model_that_helps_is_taken(directory, manifest, tmp_path, capsys):
     assert package.provenance["language_model"]["texts"].keys() == {"text.txt"}
 
 
+def test_a_stop_between_the_files_leaves_a_whole_package(directory, manifest, tmp_path, monkeypatch):
+    rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
+    text = tmp_path / "text.txt"
+    arguments = ["language-model", str(directory), str(text), "--dev", str(manifest)]
+    text.write_text("".join(row["text"] + "\n" for row in rows) * 50, encoding="utf-8")
+    assert main(arguments) == 0
+
+    def stopped(_path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("export.language_model.sha256", stopped)  # between the arrays and the manifest
+    text.write_text("".join(row["text"] + "\n" for row in rows) * 20, encoding="utf-8")
+    with pytest.raises(KeyboardInterrupt):
+        main(arguments)
+    package = load_package(directory)
+    assert package.decoding == "greedy"
+    assert load(package).pipeline
+
+
 def test_text_that_cannot_be_used(directory, manifest, tmp_path, capsys):
     empty = tmp_path / "empty.txt"
     empty.write_text("hello 123\n", encoding="utf-8")  # nothing that this vocabulary can write
