@@ -21,13 +21,16 @@ Dealer = Callable[[random.Random, str], Utterance]
 
 
 def kokoro_utterance(chance: random.Random, text: str) -> Utterance:
-    """One Kokoro voice, or two blended: a blend is a speaker nobody has heard, which is what the model lacks."""
+    """One Kokoro voice, or two blended: a blend is a speaker nobody has heard, which is what the model lacks.
+
+    Pure voices are the hardest: those that speak Hindi with a foreign accent have the most of it when they are alone.
+    """
     everyone = (*KOKORO_HINDI_VOICES, *KOKORO_OTHER_VOICES)
     kind = chance.random()
-    if kind < 0.15:
+    if kind < 0.35:
         voice = chance.choice(everyone)
     else:
-        first = chance.choice(KOKORO_HINDI_VOICES if kind < 0.55 else everyone)
+        first = chance.choice(KOKORO_HINDI_VOICES if kind < 0.65 else everyone)
         second = chance.choice([voice for voice in everyone if voice != first])
         voice = f"{first}*{chance.uniform(0.3, 0.7):.2f}+{second}"
     return Utterance(text, voice, speed=chance.uniform(0.85, 1.25))
