@@ -9,6 +9,7 @@ that the same text may be cut up in any way, and one file serves models of every
 Source: S. M. Katz, "Estimation of probabilities from sparse data", IEEE ASSP 35(3), 1987, for the backoff.
 """
 
+import dataclasses
 import math
 import zipfile
 from pathlib import Path
@@ -18,6 +19,8 @@ import numpy as np
 from inference.errors import PackageError
 from inference.types import CharacterModel
 
+LAYOUT = 1
+"""Of the unpacked arrays: those of another one are made anew."""
 _ROOT = 0
 
 
@@ -62,21 +65,34 @@ class LanguageModel:
             state = self._shorter[state]
 
 
-def load_language_model(path: Path) -> LanguageModel:
+def load_language_model(path: Path) -> CharacterModel:
     """Read what `python -m export language-model` wrote; raise PackageError where the file is none of its."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
-        return LanguageModel(
-            CharacterModel(
-                characters=str(arrays["characters"]),
-                symbols=arrays["symbols"],
-                scores=arrays["scores"].astype(np.float32),  # half of that on disk
-                backoffs=arrays["backoffs"].astype(np.float32),
-                shorter=arrays["shorter"],
-                targets=arrays["targets"],
-                first_arcs=arrays["first_arcs"],
-            )
+        return CharacterModel(
+            characters=str(arrays["characters"]),
+            symbols=arrays["symbols"],
+            scores=arrays["scores"].astype(np.float32),  # half of that on disk
+            backoffs=arrays["backoffs"].astype(np.float32),
+            shorter=arrays["shorter"],
+            targets=arrays["targets"],
+            first_arcs=arrays["first_arcs"],
         )
-    except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise PackageError(f"{path} is no language model: {error}") from error
+
+
+def unpack(model: CharacterModel, directory: Path) -> None:
+    """Write the arrays as files of their own, which can be mapped; raise OSError where that fails."""
+    for field in dataclasses.fields(model):
+        np.save(directory / f"{field.name}.npy", np.asarray(getattr(model, field.name)), allow_pickle=False)
+
+
+def map_unpacked(directory: Path) -> CharacterModel:
+    """Map what `unpack` wrote: the system holds it once for all processes. Raises PackageError where it is damaged."""
+    try:
+        arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in directory.glob("*.npy")}
+        return CharacterModel(**arrays | {"characters": str(arrays["characters"])})
+    except (ValueError, KeyError, TypeError) as error:
+        raise PackageError(f"{directory} is no unpacked language model, delete it: {error}") from error

@@ -69,8 +69,8 @@ def load(
     plan = choose_plan(package, precision)
     try:
         graph = prepare(package, plan, cache)
-        give_memory_back()  # preparing took several times the weights
-        pipeline = Pipeline(package, session_options, graph=graph)
+        pipeline = Pipeline(package, session_options, graph=graph, cache=cache)
+        give_memory_back()  # what was made for all took several times the weights
         return Loaded(pipeline, plan.precision if plan else "fp32", prepared=True)
     except (OSError, PackageError):
         return Loaded(Pipeline(package, session_options), "fp32", prepared=False)

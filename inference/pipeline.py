@@ -22,15 +22,17 @@ class Pipeline:
         session_options: SessionOptions | None = None,
         precision: str = "fp32",
         graph: Path | None = None,
+        cache: Path | None = None,
     ) -> None:
         """Load the files of the package; raise PackageError where one is unusable.
 
-        `graph` takes the place of the package's own: the same one, prepared for this machine.
+        `graph` takes the place of the package's own: the same one, prepared for this machine. In `cache` lies what all
+        processes map; OSError where it cannot be written.
         """
         self._package = package
         self._featurizer = Featurizer(package.features)
         self._model = Model(graph or package.model_path(precision), session_options or SessionOptions())
-        self._decode = decoder(package)
+        self._decode = decoder(package, cache)
 
     def transcribe(
         self, data: bytes, options: Options | None = None, checkpoint: Callable[[], None] = lambda: None

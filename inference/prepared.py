@@ -7,16 +7,14 @@ every process. Saved after that, the graph loads in a fraction of the time, and 
 which the system keeps in memory once.
 """
 
-import fcntl
 import hashlib
 import platform
-import shutil
-import tempfile
 from pathlib import Path
 
 import onnxruntime as ort
 
 from inference import rewriting
+from inference.cache import made_once
 from inference.errors import PackageError
 from inference.package import Package
 from inference.types import Int8Plan
@@ -30,16 +28,13 @@ def prepare(package: Package, plan: Int8Plan | None, cache: Path) -> Path:
 
     Raises OSError where the cache cannot be written, PackageError where ONNX Runtime cannot.
     """
-    family = f"{package.name}-{'int8' if plan else 'fp32'}-"
-    directory = cache / f"{family}{_fingerprint(package.fingerprint(plan))}"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f"{family}lock").open("w") as lock:
-        # All lanes come here at once on the first start: one works, the others wait for it.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not directory.exists():
-            for outdated in cache.glob(f"{family}*/"):
-                shutil.rmtree(outdated)
-            make(package.model_path(), directory, plan, package.calibration_path())
+    family = f"{package.name}-{'int8' if plan else 'fp32'}"
+    directory = made_once(
+        cache,
+        family,
+        _fingerprint(package.fingerprint(plan)),
+        lambda empty: make(package.model_path(), empty, plan, package.calibration_path()),
+    )
     return directory / _GRAPH
 
 
@@ -60,32 +55,26 @@ def _processor() -> str:
 
 
 def make(model: Path, directory: Path, plan: Int8Plan | None = None, calibration: Path | None = None) -> None:
-    """Prepare the graph `model` in a temporary directory that takes its name when it is whole.
+    """Prepare the graph `model` in an empty directory.
 
     Raises OSError and PackageError as `prepare` does; a graph that is not known cannot follow a plan.
     """
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=directory.parent))
+    rewritten = directory / _REWRITTEN
+    source = _rewritten(model, rewritten, plan, calibration)
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(directory / _GRAPH)
+    options.log_severity_level = 3  # ONNX Runtime warns that the file is for this machine alone: that is the point
+    for key, value in {
+        "session.optimized_model_external_initializers_file_name": _WEIGHTS,
+        "session.optimized_model_external_initializers_min_size_in_bytes": str(_SMALLEST_MAPPED),
+        "session.save_external_prepacked_constant_initializers": "1",
+    }.items():
+        options.add_session_config_entry(key, value)
     try:
-        rewritten = partial / _REWRITTEN
-        source = _rewritten(model, rewritten, plan, calibration)
-        options = ort.SessionOptions()
-        options.optimized_model_filepath = str(partial / _GRAPH)
-        options.log_severity_level = 3  # ONNX Runtime warns that the file is for this machine alone: that is the point
-        for key, value in {
-            "session.optimized_model_external_initializers_file_name": _WEIGHTS,
-            "session.optimized_model_external_initializers_min_size_in_bytes": str(_SMALLEST_MAPPED),
-            "session.save_external_prepacked_constant_initializers": "1",
-        }.items():
-            options.add_session_config_entry(key, value)
-        try:
-            ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime raises a class of its own for each status code, a full disk included
-            raise PackageError(f"{model} cannot be prepared: {error}") from error
-        rewritten.unlink(missing_ok=True)
-        partial.replace(directory)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+        ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises a class of its own for each status code, a full disk included
+        raise PackageError(f"{model} cannot be prepared: {error}") from error
+    rewritten.unlink(missing_ok=True)
 
 
 def _rewritten(model: Path, target: Path, plan: Int8Plan | None, calibration: Path | None) -> Path:

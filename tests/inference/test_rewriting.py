@@ -102,6 +102,6 @@ def test_a_graph_that_computes_something_else_is_left_alone(change, tmp_path):
 def test_a_graph_that_is_left_alone_serves(change, tmp_path):
     path = change("/layers.1/norm_conv/LayerNormalization", sharper)
     directory = tmp_path / "cache" / "prepared"
-    directory.parent.mkdir()
+    directory.mkdir(parents=True)
     prepared.make(path, directory)
     np.testing.assert_array_equal(answer(directory / "model.onnx", 100), answer(path, 100))

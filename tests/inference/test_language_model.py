@@ -1,0 +1,61 @@
+"""The language model of a package: read into memory, or unpacked once and mapped."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inference import decoding
+from inference.decoding import decoder
+from inference.errors import PackageError
+from inference.language_model import load_language_model, map_unpacked, unpack
+from inference.loading import load
+from inference.package import load_package
+from tests.samples import expected_texts
+
+
+@pytest.fixture
+def package(model_directory):
+    found = load_package(model_directory)
+    if not found.language_model:
+        pytest.skip("this package has no language model")
+    return found
+
+
+def test_mapped_is_the_same_as_read(package, tmp_path):
+    read = load_language_model(package.language_model_path())
+    unpack(read, tmp_path)
+    mapped = map_unpacked(tmp_path)
+    for field in dataclasses.fields(read):
+        np.testing.assert_array_equal(getattr(mapped, field.name), getattr(read, field.name))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells")
+def test_processes_map_one_file(package, tmp_path):
+    pipeline = load(package, cache=tmp_path).pipeline
+    assert "scores.npy" in Path("/proc/self/maps").read_text(encoding="utf-8")
+    for clip, said in expected_texts().items():
+        assert pipeline.transcribe(clip.read_bytes()).text == said
+
+
+def test_what_was_unpacked_otherwise_goes(package, tmp_path, monkeypatch):
+    decoder(package, tmp_path)
+    (first,) = tmp_path.glob("*/")
+    monkeypatch.setattr(decoding, "LAYOUT", decoding.LAYOUT + 1)
+    decoder(package, tmp_path)
+    (second,) = tmp_path.glob("*/")
+    assert first != second
+
+
+def test_a_damaged_cache_is_named_and_the_package_serves(package, tmp_path):
+    load(package, cache=tmp_path)
+    (scores,) = tmp_path.glob("*/scores.npy")
+    scores.write_bytes(scores.read_bytes()[:1000])
+    with pytest.raises(PackageError, match="delete it"):
+        decoder(package, tmp_path)
+    loaded = load(package, cache=tmp_path)
+    assert not loaded.prepared
+    clip, said = next(iter(expected_texts().items()))
+    assert loaded.pipeline.transcribe(clip.read_bytes()).text == said
