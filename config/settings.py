@@ -35,7 +35,8 @@ class Settings(BaseSettings):
     spinning: bool | None = Field(None, description="Idle ONNX Runtime threads spin instead of sleeping.")
     profile: Path = Field(_PROFILE, description="What `python -m tools.tune` found; fills in the four above.")
     cache: Path = Field(
-        _CACHE, description="Directory for graphs prepared for this processor; lanes share their weights."
+        _CACHE,
+        description="Directory for what is made once for this machine: graphs and language models, which lanes share.",
     )
 
     overlength: Literal["clip", "reject"] = Field("clip", description="Audio over the limit: `clip` or `reject`.")

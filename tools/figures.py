@@ -291,9 +291,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=at_least(1, int), default=1, help="of a lane (default: 1)")
     parser.add_argument("--seconds", type=at_least(2), default=10.0, help="of each measurement (default: 10)")
     parser.add_argument("--rounds", type=at_least(1, int), default=3, help="(default: 3)")
-    parser.add_argument(
-        "--pairs", type=at_least(1, int), default=60, help="of call and request, each round (default: 60)"
-    )
+    parser.add_argument("--pairs", type=at_least(1, int), default=60, help="of calls, each round (default: 60)")
     return parser
 
 

@@ -71,6 +71,17 @@ def test_accepted(directory, manifest, tmp_path, monkeypatch, capsys):
     assert taken.provenance["int8"]["gate"] == "none"
 
 
+def test_a_stop_between_the_files_leaves_a_whole_package(directory, manifest, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gate, "LARGEST_RISE", 100.0)
+    monkeypatch.setattr(quantise, "_install", stopped)  # between the arrays and the manifest
+    with pytest.raises(KeyboardInterrupt):
+        main(["quantise", str(directory), "--dev", str(manifest)])
+    assert load_package(directory).int8 == ()
+
+
 def test_a_graph_that_int8_harms_is_refused(directory, manifest, tmp_path):
     package = load_package(directory)
     development = gate.DevelopmentSet(package, read_manifests([manifest]))
