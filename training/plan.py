@@ -15,7 +15,7 @@ from training.files import RecipeError, command
 from training.sentences import read_sentences
 from training.speech import Clip, write_plan
 from training.synthesisers import Utterance
-from training.voices import ESPEAK_VARIANTS, KOKORO_HINDI_VOICES, KOKORO_OTHER_VOICES
+from training.voices import ESPEAK_VARIANTS, FESTIVAL_VOICES, KOKORO_HINDI_VOICES, KOKORO_OTHER_VOICES
 
 Dealer = Callable[[random.Random, str], Utterance]
 
@@ -52,6 +52,12 @@ def letters_utterance(chance: random.Random, text: str) -> Utterance:
     return replace(fast, voice=fast.voice.replace("fast:", "letters:"), speed=chance.uniform(0.75, 1.15))
 
 
+def diphones_utterance(chance: random.Random, text: str) -> Utterance:
+    """Letter by letter too, in recorded sounds of other languages."""
+    voice = f"letters:festival:{chance.choice(FESTIVAL_VOICES)}"
+    return Utterance(text, voice, speed=chance.uniform(0.7, 1.2), pitch=chance.lognormvariate(0, 0.15))
+
+
 def espeak_utterance(chance: random.Random, text: str) -> Utterance:
     """Any training variant, from slow and deep to fast and high."""
     voice = f"espeak:{chance.choice(ESPEAK_VARIANTS)}"
@@ -62,6 +68,7 @@ DEALERS: dict[str, Dealer] = {
     "kokoro": kokoro_utterance,
     "fast": fast_utterance,
     "letters": letters_utterance,
+    "diphones": diphones_utterance,
     "espeak": espeak_utterance,
 }
 

@@ -17,6 +17,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from training import diphones
 from training.files import RecipeError
 from training.letters import mnemonics
 
@@ -37,7 +38,7 @@ class Utterance:
     """``hf_alpha``, ``hf_alpha*0.6+af_sky`` (Kokoro), ``espeak:f3`` or ``festival``.
 
     ``fast:`` before a Kokoro voice: with the recipe's own vocoder; ``letters:``: so, and read letter by letter;
-    ``letters:espeak:f3``: the same by espeak-ng.
+    ``letters:espeak:f3`` and ``letters:festival:czech_ph``: the same by espeak-ng, and by other people's diphones.
     """
     speed: float = 1.0
     """1 is the synthesiser's own pace; 1.2 is a fifth faster."""
@@ -117,22 +118,31 @@ def for_festival(text: str) -> str:
 
 
 def festival(utterance: Utterance) -> Samples:
-    """Diphones of a recorded man (Debian's festvox-hi-nsk); a test voice."""
+    """Diphones of a recorded man (Debian's festvox-hi-nsk), a test voice; or of another voice, after ``letters:``."""
+    voice = utterance.voice.rpartition("festival:")[2]
+    if voice in diphones.VOICES:
+        said = diphones.segments(utterance.text, voice, utterance.speed, utterance.pitch)
+        return _festival_wave(f"(voice_{voice})\n", f"Segments {said}", utterance.text)
+    script = (
+        "(begin (voice_hindi_NSK_diphone) (Parameter.set 'Int_Method nil) (Parameter.set 'Int_Target_Method nil))\n"
+        f"(Parameter.set 'Duration_Stretch {1 / utterance.speed:.3f})\n"
+    )
+    return _festival_wave(script, f'Text "{for_festival(utterance.text)}"', utterance.text)
+
+
+def _festival_wave(script: str, said: str, text: str) -> Samples:
     program = require("festival", "festival festvox-hi-nsk festival-hi")
     with tempfile.TemporaryDirectory() as folder:
         wave = Path(folder, "speech.wav")
-        script = (
-            "(begin (voice_hindi_NSK_diphone) (Parameter.set 'Int_Method nil) (Parameter.set 'Int_Target_Method nil))\n"
-            f"(Parameter.set 'Duration_Stretch {1 / utterance.speed:.3f})\n"
-            f'(utt.save.wave (utt.synth (Utterance Text "{for_festival(utterance.text)}")) "{wave}")\n'
-        )
+        script += f'(utt.save.wave (utt.synth (Utterance {said})) "{wave}")\n'
         done = subprocess.run(  # noqa: S603 - a fixed program; text is plain Devanagari, checked when it was read
             [program, "--pipe"], input=script.encode(), capture_output=True, check=False
         )
         if not wave.exists() or wave.stat().st_size == 0:
             lines = done.stderr.decode(errors="replace").strip().splitlines()
-            raise RecipeError(f"festival failed on {utterance.text!r}: {lines[-1] if lines else 'no message'}")
-        return _decode(wave.read_bytes(), "festival", utterance.text)
+            reason = lines[-1] if lines else "no message"
+            raise RecipeError(f"festival failed on {text!r}: {reason} (training/README.md lists its voices' packages)")
+        return _decode(wave.read_bytes(), "festival", text)
 
 
 @cache
@@ -155,7 +165,7 @@ def synthesise(utterance: Utterance) -> Samples:
     """Speak with whichever program owns the voice, and trim the silence at both ends to 0.1-0.2 s."""
     if "espeak:" in utterance.voice:
         samples = espeak(utterance)
-    elif utterance.voice.startswith("festival"):
+    elif "festival" in utterance.voice:
         samples = festival(utterance)
     elif utterance.voice.startswith(("fast:", "letters:")):
         samples = _fast_kokoro()(utterance)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from training.diphones import VOICES
+
 KOKORO_TEST_VOICES = ("hf_beta", "hm_psi", "af_kore", "am_onyx", "jm_kumo")
 """Never in a training clip, neither pure nor blended."""
 
@@ -24,6 +26,9 @@ KOKORO_OTHER_VOICES = tuple(voice for voice in _listed("kokoro") if voice not in
 
 ESPEAK_VARIANTS = _listed("espeak")
 
+FESTIVAL_VOICES = tuple(VOICES)
+"""Diphones of other languages that train; festival's Hindi ones never do."""
+
 
 def kokoro_parts(voice: str) -> tuple[str, ...]:
     """Names of the voices in a blend such as ``hf_alpha*0.7+af_river`` or ``fast:hf_alpha*0.7+af_river``."""
@@ -32,6 +37,9 @@ def kokoro_parts(voice: str) -> tuple[str, ...]:
 
 def is_test_voice(voice: str) -> bool:
     """Whether a clip by `voice` belongs to the tests alone (pure, blended, espeak-ng variant, or festival)."""
+    name = voice.rpartition(":")[2]
     if "espeak:" in voice:
-        return voice.rpartition(":")[2] in ESPEAK_TEST_VARIANTS
-    return voice.startswith("festival") or any(part in KOKORO_TEST_VOICES for part in kokoro_parts(voice))
+        return name in ESPEAK_TEST_VARIANTS
+    if "festival" in voice:
+        return name not in FESTIVAL_VOICES
+    return any(part in KOKORO_TEST_VOICES for part in kokoro_parts(voice))
