@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import TypedDict
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp
 
 from config.settings import Settings
 from inference.cpu import Plan
@@ -21,19 +20,20 @@ from server.errors import install_error_handlers
 from server.middleware import BodyLimit, RequestContext
 from server.plan import resolve_plan
 from server.pool import Limits, Pool
-from server.refusal import EarlyRefusal
+from server.refusal import Door
 from server.routes import health, transcribe
 from server.transcriber import Transcriber
 
 
 class State(TypedDict):
-    """What routes find in `request.state`."""
+    """What routes find in `request.state`, and connections in their `app_state`."""
 
     pool: Pool
     transcriber: Transcriber
+    door: Door
 
 
-def create_app(settings: Settings) -> ASGIApp:
+def create_app(settings: Settings) -> FastAPI:
     """Build the application; the pool starts and ends with its lifespan."""
 
     @asynccontextmanager
@@ -44,9 +44,12 @@ def create_app(settings: Settings) -> ASGIApp:
         # event loop would stand still for tens of milliseconds each time.
         gc.collect()
         gc.freeze()
+        transcriber = Transcriber(pool, settings.request_timeout)
+        door = Door(transcriber, transcribe.router.routes)
         try:
-            yield State(pool=pool, transcriber=Transcriber(pool, settings.request_timeout))
+            yield State(pool=pool, transcriber=transcriber, door=door)
         finally:
+            door.close()
             await pool.close()
 
     app = FastAPI(
@@ -59,7 +62,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.include_router(health.router)
     app.add_middleware(BodyLimit, limit=settings.max_upload_bytes)
     app.add_middleware(RequestContext)  # the outermost, so that what is refused is logged and counted too
-    return EarlyRefusal(app, transcribe.router.routes)
+    return app
 
 
 def _create_pool(settings: Settings, package: Package, plan: Plan) -> Pool:

@@ -112,6 +112,14 @@ def problem_response(problem: Problem, detail: str, request_id: str) -> JSONResp
     return JSONResponse(content, problem.status, media_type=PROBLEM_MEDIA_TYPE)
 
 
+def expected_response(error: Exception, request_id: str) -> JSONResponse:
+    """Render a failure of the table."""
+    response = problem_response(problem_of(error), str(error), request_id)
+    if isinstance(error, Overloaded):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
 def answer_unexpected(request_id: str) -> JSONResponse:
     """Answer for a bug, telling nothing of it."""
     return problem_response(_UNEXPECTED, "The server's log has the cause under this request id.", request_id)
@@ -130,10 +138,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
 async def answer_expected(request: Request, error: Exception) -> JSONResponse:
     """Answer for a failure of the table."""
-    response = problem_response(problem_of(error), str(error), request.state.request_id)
-    if isinstance(error, Overloaded):
-        response.headers["Retry-After"] = str(error.retry_after)
-    return response
+    return expected_response(error, request.state.request_id)
 
 
 async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:

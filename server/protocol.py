@@ -9,9 +9,12 @@ import math
 from typing import Any, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from starlette.responses import Response
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from server.discard import Discard
+from server.refusal import Door
 
 _LAST_WORD_SECONDS = 1.0
 _UNWANTED_SECONDS = 60.0  # after an answer, for the rest of its request
@@ -81,6 +84,28 @@ class HttpProtocol(HttpToolsProtocol):
             self.flow.pause_reading()  # until the application asks for it
             if self.scope["method"] != "HEAD":  # whose answers have no body to wait for
                 self.cycle.transport = cast("asyncio.Transport", _AnswerTransport(self.transport, self.cycle))
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        # What has come together with the head is parsed first: then it is known how much of the body is left.
+        self.loop.call_soon(self._begin, cycle, app)
+
+    def _begin(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Hand the request to the application, unless it is not let in."""
+        door: Door | None = self.app_state.get("door")
+        refusal = door.refusal(cast("Scope", cycle.scope)) if door is not None and not cycle.disconnected else None
+        if refusal is None:
+            super()._start_asgi_task(cycle, app)
+        else:
+            self._answer(cycle, refusal)
+
+    def _answer(self, cycle: RequestResponseCycle, response: Response) -> None:
+        headers = [*cycle.default_headers, *response.raw_headers]
+        if not cycle.keep_alive:
+            headers.append((b"connection", b"close"))
+        lines = [STATUS_LINE[response.status_code], *(b"%b: %b\r\n" % header for header in headers), b"\r\n"]
+        self.transport.write(b"".join((*lines, response.body)))
+        cycle.response_started = cycle.response_complete = True
+        self.on_response_complete()
 
     def on_body(self, body: bytes) -> None:
         """Hand a piece on."""

@@ -31,8 +31,6 @@ class Answer:
     """HTTP status; LOST where no answer came."""
     correct: bool
     """The text is the expected one. False for any status but 200."""
-    problem: str
-    """Last part of the problem's `type`, such as `overloaded`; what went wrong where the request was lost."""
     processing: float
     """Seconds of work inside the lane, from the server's own account; 0 where there was none."""
 
@@ -57,10 +55,12 @@ class Client:
         head = f"POST /transcribe HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: audio/wav\r\n"
         try:
             status, body = await self._exchange(head, clip.data)
-        except (OSError, EOFError, ValueError) as error:
-            return Answer(due, time.perf_counter() - due, LOST, correct=False, problem=repr(error), processing=0.0)
+        except (OSError, EOFError, ValueError):
+            return Answer(due, time.perf_counter() - due, LOST, correct=False, processing=0.0)
         seconds = time.perf_counter() - due
-        return _answer(due, seconds, status, body, clip)
+        if status != 200:
+            return Answer(due, seconds, status, correct=False, processing=0.0)
+        return _transcribed(due, seconds, json.loads(body), clip)
 
     async def get(self, path: str) -> tuple[int, bytes]:
         """Fetch a path; raises OSError (TimeoutError is one) or EOFError."""
@@ -123,14 +123,12 @@ class _Connection(asyncio.Protocol):
             self._answer.set_exception(exc or EOFError("closed without an answer"))
 
 
-def _answer(due: float, seconds: float, status: int, body: bytes, clip: Clip) -> Answer:
-    content: dict[str, Any] = json.loads(body) if body.startswith(b"{") else {}
-    processing = content.get("processing", {})
+def _transcribed(due: float, seconds: float, content: dict[str, Any], clip: Clip) -> Answer:
+    processing = content["processing"]
     return Answer(
         due=due,
         seconds=seconds,
-        status=status,
-        correct=status == 200 and content.get("text") == clip.text,
-        problem=str(content.get("type", "")).rpartition("/")[2],
-        processing=sum(processing.get(stage, 0.0) for stage in ("decode", "features", "inference", "decoding")),
+        status=200,
+        correct=content["text"] == clip.text,
+        processing=sum(processing[stage] for stage in ("decode", "features", "inference", "decoding")),
     )

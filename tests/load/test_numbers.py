@@ -20,7 +20,7 @@ from tools.statistics import percentile, slope
 
 
 def answer(done, status=200, seconds=1.0, correct=True):
-    return Answer(done - seconds, seconds, status, correct and status == 200, "", 0.0)
+    return Answer(done - seconds, seconds, status, correct and status == 200, 0.0)
 
 
 def test_percentiles_are_values_that_were_seen():

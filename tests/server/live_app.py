@@ -2,10 +2,11 @@
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from fastapi import FastAPI, Request
+from starlette.responses import JSONResponse
 
 from server.errors import install_error_handlers
 from server.middleware import BodyLimit, RequestContext
@@ -13,8 +14,20 @@ from server.middleware import BodyLimit, RequestContext
 LIMIT = 100_000
 
 
+class Door:
+    """Lets everybody in but those who ask for `/refused`."""
+
+    def refusal(self, scope):
+        return JSONResponse({"read": False}) if scope["path"] == "/refused" else None
+
+
+@asynccontextmanager
+async def lifespan(_app):
+    yield {"door": Door()}
+
+
 def application():
-    app = FastAPI()
+    app = FastAPI(lifespan=lifespan)
     install_error_handlers(app)
 
     @app.post("/length")

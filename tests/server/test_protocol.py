@@ -14,7 +14,6 @@ from server import protocol
 from tests.server.live_app import LIMIT, serving
 
 LARGE = bytes(20_000_000)  # more than sockets keep
-UNREAD = b"POST /unread HTTP/1.1\r\nHost: test\r\n"
 LENGTH = b"POST /length HTTP/1.1\r\nHost: test\r\n"
 
 
@@ -22,6 +21,17 @@ LENGTH = b"POST /length HTTP/1.1\r\nHost: test\r\n"
 def port(request):
     with serving(request.param) as port:
         yield port
+
+
+@pytest.fixture(params=["/unread", "/refused"])
+def unread(request):
+    """Answered without a look at its body: by the application, and at the door."""
+    return request.param
+
+
+@pytest.fixture
+def unread_head(unread):
+    return f"POST {unread} HTTP/1.1\r\nHost: test\r\n".encode()
 
 
 @pytest.fixture
@@ -58,15 +68,15 @@ def read_to_the_end(connection):
     return received
 
 
-def test_one_connection_for_answers_with_and_without_reading(client):
+def test_one_connection_for_answers_with_and_without_reading(client, unread):
     for _ in range(3):
-        assert post(client, "/unread", LARGE) == (200, {"read": False})
+        assert post(client, unread, LARGE) == (200, {"read": False})
         assert post(client, "/length", b"12345") == (200, {"length": 5})
         assert post(client, "/length", bytes(LIMIT)) == (200, {"length": LIMIT})
-        assert post(client, "/unread", b"1") == (200, {"read": False})
+        assert post(client, unread, b"1") == (200, {"read": False})
 
 
-def test_a_body_that_is_not_wanted_is_not_taken_in(client, monkeypatch):
+def test_a_body_that_is_not_wanted_is_not_taken_in(client, monkeypatch, unread):
     taken = []
     receive = HttpToolsProtocol.data_received
 
@@ -75,37 +85,37 @@ def test_a_body_that_is_not_wanted_is_not_taken_in(client, monkeypatch):
         receive(self, data)
 
     monkeypatch.setattr(HttpToolsProtocol, "data_received", count)
-    assert post(client, "/unread", LARGE)[0] == 200
-    assert post(client, "/unread", b"")[0] == 200  # so that the large one is through
+    assert post(client, unread, LARGE)[0] == 200
+    assert post(client, unread, b"")[0] == 200  # so that the large one is through
     assert sum(taken) < 10_000
 
 
-@pytest.mark.parametrize("path", ["/unread", "/length"])
+@pytest.mark.parametrize("path", ["/unread", "/refused", "/length"])
 def test_the_last_answer_of_a_connection_is_not_lost(client, path):
-    assert post(client, path, LARGE, Connection="close")[0] == {"/unread": 200, "/length": 413}[path]
+    assert post(client, path, LARGE, Connection="close")[0] == (413 if path == "/length" else 200)
 
 
-def test_more_than_was_announced_does_not_cost_the_answer(connection):
-    connection.sendall(UNREAD + b"Connection: close\r\nContent-Length: 5\r\n\r\n12345" + bytes(500_000))
+def test_more_than_was_announced_does_not_cost_the_answer(connection, unread_head):
+    connection.sendall(unread_head + b"Connection: close\r\nContent-Length: 5\r\n\r\n12345" + bytes(500_000))
     assert read_to_the_end(connection).endswith(b'{"read":false}')
 
 
-def test_a_chunked_body_that_is_not_wanted(connection):
-    connection.sendall(UNREAD + b"Transfer-Encoding: chunked\r\n\r\n")
+def test_a_chunked_body_that_is_not_wanted(connection, unread_head):
+    connection.sendall(unread_head + b"Transfer-Encoding: chunked\r\n\r\n")
     answers(connection, 1)
-    connection.sendall(b"4000\r\n" + bytes(0x4000) + b"\r\n0\r\n\r\n" + UNREAD + b"Content-Length: 0\r\n\r\n")
+    connection.sendall(b"4000\r\n" + bytes(0x4000) + b"\r\n0\r\n\r\n" + unread_head + b"Content-Length: 0\r\n\r\n")
     answers(connection, 1)
 
 
 @pytest.mark.parametrize("size", [0, 10, 10_000, LIMIT])
-def test_requests_sent_in_one_go_are_answered_in_order(connection, size):
+def test_requests_sent_in_one_go_are_answered_in_order(connection, size, unread_head):
     body = b"Content-Length: %d\r\n\r\n" % size + bytes(size)
-    connection.sendall(UNREAD + body + LENGTH + body + UNREAD + body)
+    connection.sendall(unread_head + body + LENGTH + body + unread_head + body)
     length = b'{"length":%d}' % size
     assert re.findall(rb"{.*?}", answers(connection, 3)) == [b'{"read":false}', length, b'{"read":false}']
 
 
-@pytest.mark.parametrize(("path", "told_to_go_on"), [("/length", True), ("/unread", False)])
+@pytest.mark.parametrize(("path", "told_to_go_on"), [("/length", True), ("/unread", False), ("/refused", False)])
 def test_a_client_that_asks_first(connection, path, told_to_go_on):
     connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n".encode())
     first = connection.recv(65_536)
@@ -119,9 +129,9 @@ def test_a_client_that_asks_first(connection, path, told_to_go_on):
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 1000000", b"Transfer-Encoding: chunked"])
 @pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"])
-def test_a_client_that_drips_is_not_borne_for_ever(connection, monkeypatch, framing, more):
+def test_a_client_that_drips_is_not_borne_for_ever(connection, monkeypatch, framing, more, unread_head):
     monkeypatch.setattr(protocol, "_UNWANTED_SECONDS", 0.5)
-    connection.sendall(UNREAD + more + framing + b"\r\n\r\n")
+    connection.sendall(unread_head + more + framing + b"\r\n\r\n")
     answers(connection, 1)
     end = time.monotonic() + 60
     with pytest.raises(ConnectionError):  # noqa: PT012 - whichever send it is
@@ -130,9 +140,9 @@ def test_a_client_that_drips_is_not_borne_for_ever(connection, monkeypatch, fram
             time.sleep(0.05)
 
 
-def test_a_quiet_connection_ends_after_a_body_that_was_not_wanted(connection):
+def test_a_quiet_connection_ends_after_a_body_that_was_not_wanted(connection, unread_head):
     """Uvicorn's own timer is stopped by each byte that comes."""
-    connection.sendall(UNREAD + b"Content-Length: 4\r\n\r\n")
+    connection.sendall(unread_head + b"Content-Length: 4\r\n\r\n")
     answers(connection, 1)
     connection.sendall(b"1234")
     assert read_to_the_end(connection) == b""
