@@ -143,16 +143,17 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _see_off(self, *, last: bool) -> None:
+        if last:
+            self.transport.write_eof()
+        if last or self.body_left != math.inf:  # where a chunked body ends only the parser can find
+            self.flow.pause_reading()
+            self._discard = Discard(self.loop, self.transport, math.inf if last else self.body_left, self._seen_off)
+            self._discard.start()
+            if self._discard is None:
+                return  # all of it was there
         self._unset_keepalive_if_required()
         patience = _UNWANTED_SECONDS if self.body_left else _LAST_WORD_SECONDS
         self._patience = self.loop.call_later(patience, self.transport.abort)
-        if last:
-            self.transport.write_eof()
-        elif self.body_left == math.inf:
-            return  # only the parser can find where a chunked body ends
-        self.flow.pause_reading()
-        self._discard = Discard(self.loop, self.transport, math.inf if last else self.body_left, self._seen_off)
-        self._discard.start()
 
     def _seen_off(self) -> None:
         self.body_left, self._discard = 0, None
