@@ -10,8 +10,11 @@ ServerError
     └── MissingAudio    no file, or an empty one
 """
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,7 +23,7 @@ from starlette.exceptions import HTTPException
 
 from inference import errors as inference_errors
 
-PROBLEM_MEDIA_TYPE = "application/problem+json"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class ServerError(Exception):
@@ -100,7 +103,17 @@ def problem_of(error: Exception) -> Problem:
     return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), _UNEXPECTED)
 
 
-def problem_response(problem: Problem, detail: str, request_id: str) -> JSONResponse:
+class _ProblemResponse(JSONResponse):
+    media_type = "application/problem+json"
+
+    def render(self, content: Any) -> bytes:
+        """Encode with an encoder that is there already; Starlette makes one for each answer."""
+        return _ENCODER.encode(content).encode()
+
+
+def problem_response(
+    problem: Problem, detail: str, request_id: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     """Render `type, title, status, detail, request_id`."""
     content = {
         "type": f"/problems/{problem.slug}",
@@ -109,15 +122,13 @@ def problem_response(problem: Problem, detail: str, request_id: str) -> JSONResp
         "detail": detail,
         "request_id": request_id,
     }
-    return JSONResponse(content, problem.status, media_type=PROBLEM_MEDIA_TYPE)
+    return _ProblemResponse(content, problem.status, headers)
 
 
-def expected_response(error: Exception, request_id: str) -> JSONResponse:
+def expected_response(error: Exception, request_id: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Render a failure of the table."""
-    response = problem_response(problem_of(error), str(error), request_id)
-    if isinstance(error, Overloaded):
-        response.headers["Retry-After"] = str(error.retry_after)
-    return response
+    more = {"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else {}
+    return problem_response(problem_of(error), str(error), request_id, {**more, **(headers or {})})
 
 
 def answer_unexpected(request_id: str) -> JSONResponse:
@@ -149,8 +160,5 @@ async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
 async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for no other
     title = HTTPStatus(error.status_code).phrase
-    response = problem_response(
-        Problem(error.status_code, title.lower().replace(" ", "-"), title), error.detail, request.state.request_id
-    )
-    response.headers.update(error.headers or {})
-    return response
+    problem = Problem(error.status_code, title.lower().replace(" ", "-"), title)
+    return problem_response(problem, error.detail, request.state.request_id, error.headers)

@@ -1,8 +1,8 @@
 """Pure ASGI: request ids, the size limit, and one log line and one count for each request."""
 
+import os
 import re
 import time
-import uuid
 
 from loguru import logger
 from starlette.datastructures import Headers, MutableHeaders
@@ -31,7 +31,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = request_id_of(Headers(scope=scope))
+        request_id = request_id_of(scope)
         log_fields: dict[str, object] = {}
         scope.setdefault("state", {}).update(request_id=request_id, log_fields=log_fields)
         started = time.perf_counter()
@@ -54,7 +54,7 @@ class RequestContext:
                 if status == _CLIENT_GONE:
                     await answer_unexpected(request_id)(scope, receive, send_with_id)
             finally:
-                record_request(scope, status, time.perf_counter() - started, log_fields)
+                _record(scope, status, time.perf_counter() - started, log_fields)
 
 
 class BodyLimit:
@@ -93,13 +93,13 @@ class BodyLimit:
         await self._app(scope, limited_receive, closing_send)
 
 
-def request_id_of(headers: Headers) -> str:
+def request_id_of(scope: Scope) -> str:
     """The client's own, where it is acceptable, or a new one."""
-    offered = headers.get("x-request-id", "")
-    return offered if _ACCEPTABLE_ID.fullmatch(offered) else uuid.uuid4().hex
+    offered: str = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    return offered if _ACCEPTABLE_ID.fullmatch(offered) else os.urandom(16).hex()
 
 
-def record_request(scope: Scope, status: int, seconds: float, log_fields: dict[str, object]) -> None:
+def _record(scope: Scope, status: int, seconds: float, log_fields: dict[str, object]) -> None:
     """Log and count a request that has been answered."""
     # The route's pattern, never the path: a label for each of a stranger's paths would fill the memory.
     route = getattr(scope.get("route"), "path", "unmatched")

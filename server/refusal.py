@@ -2,19 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from starlette.requests import Request
+from loguru import logger
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Scope
 
+from server import metrics
 from server.errors import ServerError, expected_response
-from server.middleware import record_request, request_id_of
+from server.middleware import request_id_of
 from server.transcriber import Transcriber
 
 _TOLD_EVERY_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    client: str
+    status: int
+    request_id: str
+    seconds: float
 
 
 class Door:
@@ -26,35 +36,45 @@ class Door:
 
     def __init__(self, transcriber: Transcriber, routes: Sequence[BaseRoute]) -> None:
         self._transcriber = transcriber
-        self._routes = {route.path: route for route in routes if isinstance(route, Route)}
-        self._untold: list[Callable[[], None]] = []
+        self._paths = {route.path for route in routes if isinstance(route, Route)}
+        self._untold: defaultdict[str, list[_Refused]] = defaultdict(list)
 
     def refusal(self, scope: Scope) -> Response | None:
         """Return the answer to a request that is not let in."""
-        route = self._routes.get(scope["path"]) if scope["method"] == "POST" else None
-        if route is None:
+        if scope["method"] != "POST" or scope["path"] not in self._paths:
             return None
         started = time.perf_counter()
-        request = Request(scope)
         try:
-            self._transcriber.refuse_overload(request)
+            self._transcriber.refuse_overload(scope)
         except ServerError as error:
-            request_id = request_id_of(request.headers)
-            response = expected_response(error, request_id)
-            response.headers["X-Request-ID"] = request_id
-            scope["route"] = route  # as the router would have set it, for the metrics
+            request_id = request_id_of(scope)
+            response = expected_response(error, request_id, {"X-Request-ID": request_id})
+            client = scope["client"][0] if scope["client"] else ""
             seconds = time.perf_counter() - started
-            self._tell_later(partial(record_request, scope, response.status_code, seconds, {"request_id": request_id}))
+            self._tell_later(scope["path"], _Refused(client, response.status_code, request_id, seconds))
             return response
         return None
 
     def close(self) -> None:
         """Tell what has not been told."""
-        untold, self._untold = self._untold, []
-        for record in untold:
-            record()
+        untold, self._untold = self._untold, defaultdict(list)
+        for path, refused in untold.items():
+            _tell(path, refused)
 
-    def _tell_later(self, record: Callable[[], None]) -> None:
+    def _tell_later(self, path: str, refused: _Refused) -> None:
         if not self._untold:
             asyncio.get_running_loop().call_later(_TOLD_EVERY_SECONDS, self.close)
-        self._untold.append(record)
+        self._untold[path].append(refused)
+
+
+def _tell(path: str, refused: Iterable[_Refused]) -> None:
+    """Count all of them; one log line for each client, with the ids of its requests."""
+    ids: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
+    for each in refused:
+        ids[each.client, each.status].append(each.request_id)
+        metrics.REQUEST_SECONDS.labels(path).observe(each.seconds)
+    for (client, status), request_ids in ids.items():
+        metrics.REQUESTS.labels(path, "POST", status).inc(len(request_ids))
+        logger.bind(
+            method="POST", path=path, status=status, client=client, requests=len(request_ids), request_ids=request_ids
+        ).info("refused")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
+from starlette.types import Scope
 
 from server import metrics
 from server.backlog import Completed
@@ -29,9 +30,9 @@ class Transcriber:
         self._pool = pool
         self._request_timeout = request_timeout
 
-    def refuse_overload(self, request: Request) -> None:
-        """Raise Overloaded before the body of `request` is read, where its size would make no difference."""
-        self._pool.refuse_overload(_client(request), self._patience(request))
+    def refuse_overload(self, scope: Scope) -> None:
+        """Raise Overloaded before the body of a request is read, where its size would make no difference."""
+        self._pool.refuse_overload(*self._caller(scope))
 
     async def transcribe(self, request: Request, data: bytes) -> Transcribed:
         """Transcribe for the client of `request`, whose body has been read.
@@ -40,7 +41,7 @@ class Transcriber:
         where the client leaves, after having stopped its work.
         """
         started = time.perf_counter()
-        work = asyncio.ensure_future(self._pool.transcribe(data, _client(request), self._patience(request)))
+        work = asyncio.ensure_future(self._pool.transcribe(data, *self._caller(request.scope)))
         watch = asyncio.ensure_future(_disconnected(request))
         try:
             await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
@@ -55,9 +56,16 @@ class Transcriber:
         request.state.log_fields.update(_log_fields(transcribed.completed))
         return transcribed
 
-    def _patience(self, request: Request) -> float:
-        """Seconds that this client waits, by its own header or the setting."""
-        header = request.headers.get("x-request-timeout")
+    def _caller(self, scope: Scope) -> tuple[str, float]:
+        """Who shares the machine with whom, an API key or an address; and the seconds that it waits."""
+        headers = dict(scope["headers"])
+        client = headers[b"authorization"].decode("latin-1") if b"authorization" in headers else ""
+        if not client and scope["client"]:
+            client = scope["client"][0]
+        return client, self._patience(headers.get(b"x-request-timeout"))
+
+    def _patience(self, header: bytes | None) -> float:
+        """By the client's own header or the setting, whichever is sooner."""
         if header is None:
             return self._request_timeout
         try:
@@ -65,13 +73,8 @@ class Transcriber:
         except ValueError:
             seconds = -1.0
         if not 0 < seconds < float("inf"):
-            raise BadRequest(f"X-Request-Timeout: {header!r} is not a positive number of seconds")
+            raise BadRequest(f"X-Request-Timeout: {header.decode('latin-1')!r} is not a positive number of seconds")
         return min(seconds, self._request_timeout)
-
-
-def _client(request: Request) -> str:
-    """Who shares the machine with whom: an API key where one is sent, else an address."""
-    return request.headers.get("authorization") or (request.client.host if request.client else "")
 
 
 async def _disconnected(request: Request) -> None:

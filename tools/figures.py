@@ -4,7 +4,6 @@ Rounds of the two alternate, so that a machine that slows down slows both; only 
 """
 
 import argparse
-import asyncio
 import math
 import os
 import sys
@@ -24,17 +23,15 @@ from tools.bare import BareLibrary
 from tools.client import Answer, Client
 from tools.clips import Clip, make_clips
 from tools.command_line import add_model, at_least
-from tools.load import closed_loop, completed_rate, open_loop, poisson_arrivals, rate_within, summarise
+from tools.load import closed_loop, completed_rate, rate_within, summarise
 from tools.local_server import LocalServer, ServerFailed
+from tools.overload import Schedule, alternate
 from tools.probe import Probe
 from tools.process_memory import process_memory
 from tools.processor_time import ProcessorTime
 from tools.statistics import median, percentile
 
 _CLIP_SECONDS = 5.0
-_OVERLOAD = 5.0
-_FILLING_SECONDS = 10.0 / (_OVERLOAD - 1)
-"""Until a queue of ASR_MAX_QUEUE_SECONDS (10, by default) is full: before that all are admitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,41 +127,31 @@ def _added(requests: Sequence[Answer], calls: Sequence[float]) -> list[float]:
 
 
 def overload(bench: Bench) -> None:
-    """Goodput, 429s, health and deadlines at five times capacity, beside the goodput at capacity."""
-    lanes, seconds = bench.options.lanes, bench.options.seconds
+    """Goodput, 429s, health and deadlines at five times capacity, in turns with capacity."""
+    lanes = bench.options.lanes
     server = bench.server(lanes)
     bench.saturate(server, lanes)
-    groups = _groups(server)
-    at_capacity, at_overload, once_full, healthz = [], [], [], []
-    before, meanwhile = [], []
-    everything: list[Answer] = []
-    for index in bench.rounds():
-        of_capacity, of_overload = (ProcessorTime(usable_cpus(), groups) for _ in range(2))
-        with Probe(server.host, server.port), of_capacity:  # asked here too, since that costs the worker something
-            at_capacity.append(bench.saturate(server, lanes))
-        arrivals = poisson_arrivals(_OVERLOAD * at_capacity[-1], _FILLING_SECONDS + seconds, seed=index)
-        with Probe(server.host, server.port) as probe:
-            answers = uvloop.run(_open(server, bench.clips, arrivals, of_overload, seconds))
-        start = min(answer.due for answer in answers)
-        full, end = start + _FILLING_SECONDS, start + _FILLING_SECONDS + seconds
-        at_overload.append(rate_within(answers, start + 1, end))  # a second to fill the lanes
-        once_full.append(rate_within(answers, full, end))
-        healthz += probe.latencies
-        before.append(of_capacity.shares)
-        meanwhile.append(of_overload.shares)
-        everything += answers
-    _check(everything)
-    summary = summarise(everything, (_FILLING_SECONDS + seconds) * bench.options.rounds)
-    admitted = summary.sent - summary.refused
+    schedule = Schedule(bench.saturate(server, lanes), bench.options.rounds, bench.options.seconds)
+    with Probe(server.host, server.port) as probe:
+        answers, turns = uvloop.run(alternate(server, bench.clips, schedule, _groups(server)))
+    _check(answers)
+    calm, flooded = ([turn for turn in turns if turn.flooded == kind] for kind in (False, True))
+    at_capacity, at_overload = (
+        [rate_within(answers, turn.start, turn.end) for turn in kind] for kind in (calm, flooded)
+    )
+    before, meanwhile = (_medians([turn.shares for turn in kind]) for kind in (calm, flooded))
+    healthz = [seconds for asked, seconds in probe.latencies if any(turn.start < asked < turn.end for turn in flooded)]
+    summary = summarise(answers, turns[-1].end - turns[0].start)
     print(
         f"overload: goodput {median(at_overload):.2f}, at capacity {median(at_capacity):.2f} clips/s; "
-        f"ratio {_ratio(at_overload, at_capacity)}; once the queue is full {_ratio(once_full, at_capacity)}\n"
-        f"  of the processors' time: {_told(_medians(meanwhile))}; at capacity: {_told(_medians(before))}\n"
+        f"ratio {_ratio(at_overload, at_capacity)}\n"
+        f"  of the processors' time: {_told(meanwhile)}; at capacity: {_told(before)}; "
+        f"lanes {meanwhile['lanes'] / before['lanes']:.3f}\n"
         f"  {summary.sent} sent, {summary.good} good, {summary.refused} refused, {summary.failed} failed, "
         f"{summary.lost} lost; p50 of a good one {summary.p50:.2f} s\n"
         f"  429: p99 {1000 * summary.refused_p99:.1f} ms\n"
         f"  healthz: p50 {1000 * percentile(healthz, 50):.1f}, p99 {1000 * percentile(healthz, 99):.1f} ms\n"
-        f"  deadline misses: {summary.late} of {admitted} admitted"
+        f"  deadline misses: {summary.late} of {summary.sent - summary.refused} admitted"
     )
 
 
@@ -254,20 +241,6 @@ async def _closed(server: LocalServer, clips: Sequence[Clip], connections: int, 
     client = Client(server.host, server.port)
     try:
         return await closed_loop(client, clips, connections, seconds)
-    finally:
-        client.close()
-
-
-async def _open(
-    server: LocalServer, clips: Sequence[Clip], arrivals: Sequence[float], processors: ProcessorTime, seconds: float
-) -> list[Answer]:
-    client = Client(server.host, server.port)
-    try:
-        answers = asyncio.create_task(open_loop(client, clips, arrivals))
-        await asyncio.sleep(_FILLING_SECONDS)
-        with processors:  # while requests come; those that wait behind that are served undisturbed
-            await asyncio.sleep(seconds)
-        return await answers
     finally:
         client.close()
 

@@ -17,8 +17,8 @@ class Probe:
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
         self._process = context.Process(target=_ask, args=(theirs, host, port), daemon=True)
-        self.latencies: list[float] = []
-        """Seconds; infinite for an answer other than 200."""
+        self.latencies: list[tuple[float, float]] = []
+        """When it was asked (`time.perf_counter()`), and seconds; infinite for an answer other than 200."""
 
     def __enter__(self) -> Self:
         self._process.start()
@@ -35,12 +35,12 @@ class Probe:
 
 def _ask(pipe: Connection, host: str, port: int) -> None:
     connection = http.client.HTTPConnection(host, port, timeout=60)
-    latencies: list[float] = []
+    latencies: list[tuple[float, float]] = []
     pipe.send("ready")
     while not pipe.poll(_EVERY_SECONDS):
         started = time.perf_counter()
         connection.request("GET", "/healthz")
         answer = connection.getresponse()
         answer.read()
-        latencies.append(time.perf_counter() - started if answer.status == 200 else float("inf"))
+        latencies.append((started, time.perf_counter() - started if answer.status == 200 else float("inf")))
     pipe.send(latencies)

@@ -93,8 +93,9 @@ def test_the_refused_need_not_stop_sending(server):
                 refused.append(headers["X-Request-ID"])
 
     def told():
-        lines = server.logged("request")
-        return {line["request_id"] for line in lines if line["status"] == 429}.issuperset(refused)
+        lines = [line for line in server.logged("refused") if line["status"] == 429]
+        assert all(line["requests"] == len(line["request_ids"]) for line in lines)
+        return {request_id for line in lines for request_id in line["request_ids"]}.issuperset(refused)
 
     wait_until(told, "logged")
 
