@@ -9,8 +9,9 @@ import json
 import re
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from tools.clips import Clip
 
@@ -48,60 +49,73 @@ class Client:
         self._port = port
         self._timeout = timeout
         self._idle: deque[_Connection] = deque()
+        self._opening: set[asyncio.Task[None]] = set()
 
     async def transcribe(self, clip: Clip, due: float | None = None) -> Answer:
         """Send one clip as a raw body; a lost request is an answer too, never an exception."""
-        due = time.perf_counter() if due is None else due
-        head = f"POST /transcribe HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: audio/wav\r\n"
-        try:
-            status, body = await self._exchange(head, clip.data)
-        except (OSError, EOFError, ValueError):
-            return Answer(due, time.perf_counter() - due, LOST, correct=False, processing=0.0)
-        seconds = time.perf_counter() - due
-        if status != 200:
-            return Answer(due, seconds, status, correct=False, processing=0.0)
-        return _transcribed(due, seconds, json.loads(body), clip)
+        return await self.send(clip, time.perf_counter() if due is None else due)
 
-    async def get(self, path: str) -> tuple[int, bytes]:
-        """Fetch a path; raises OSError (TimeoutError is one) or EOFError."""
-        return await self._exchange(f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n", b"")
+    def send(self, clip: Clip, due: float) -> asyncio.Future[Answer]:
+        """Do the same without a task, which would cost more than all the rest."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def done(status: int, body: bytes) -> None:
+            if not answer.done():
+                answer.set_result(_answer(clip, due, status, body))
+
+        head = f"POST /transcribe HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: audio/wav\r\n"
+        self._exchange(f"{head}Content-Length: {len(clip.data)}\r\n\r\n".encode(), clip.data, done)
+        return answer
 
     def close(self) -> None:
         """Let go of idle connections."""
         while self._idle:
             self._idle.pop().transport.close()
 
-    async def _exchange(self, head: str, body: bytes) -> tuple[int, bytes]:
-        async with asyncio.timeout(self._timeout):
-            connection = await self._connect()
-            try:
-                status, answer = await connection.ask(f"{head}Content-Length: {len(body)}\r\n\r\n".encode(), body)
-            except BaseException:
-                connection.transport.close()
-                raise
-        self._idle.append(connection)
-        return status, answer
-
-    async def _connect(self) -> "_Connection":
+    def _exchange(self, head: bytes, body: bytes, done: "_Done") -> None:
         while self._idle:
             connection = self._idle.pop()
             if not connection.transport.is_closing():
-                return connection
-        return (await asyncio.get_running_loop().create_connection(_Connection, self._host, self._port))[1]
+                connection.ask(head, body, done)
+                return
+        opening = asyncio.get_running_loop().create_task(self._open(head, body, done))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    async def _open(self, head: bytes, body: bytes, done: "_Done") -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._timeout):
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self._idle, self._timeout), self._host, self._port
+                )
+        except OSError:
+            done(LOST, b"")
+        else:
+            connection.ask(head, body, done)
+
+
+_Done = Callable[[int, bytes], object]
+"""Gets an answer's status and body."""
 
 
 class _Connection(asyncio.Protocol):
-    """One request at a time."""
+    """One request at a time; between them it lies in `idle`."""
 
     transport: asyncio.Transport
     _received = b""
-    _answer: asyncio.Future[tuple[int, bytes]] | None = None
+    _done: _Done | None = None
+    _patience: asyncio.TimerHandle | None = None
 
-    def ask(self, head: bytes, body: bytes) -> asyncio.Future[tuple[int, bytes]]:
-        """Send a request; its future gets status and body."""
-        self._answer = asyncio.get_running_loop().create_future()
+    def __init__(self, idle: "deque[_Connection]", timeout: float) -> None:
+        self._idle = idle
+        self._timeout = timeout
+
+    def ask(self, head: bytes, body: bytes, done: _Done) -> None:
+        """Send a request; `done` gets its answer, LOST where the connection ends or the time does."""
+        self._done = done
+        self._patience = asyncio.get_running_loop().call_later(self._timeout, self.transport.abort)
         self.transport.writelines((head, body))
-        return self._answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -115,15 +129,26 @@ class _Connection(asyncio.Protocol):
         self._received = b""
         if _CLOSE.search(head):
             self.transport.close()
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result((int(head[9:12]), body))
+        else:
+            self._idle.append(self)
+        self._finish(int(head[9:12]), body)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(exc or EOFError("closed without an answer"))
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - lost is lost
+        self._finish(LOST, b"")
+
+    def _finish(self, status: int, body: bytes) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        done, self._done = self._done, None
+        if done is not None:
+            done(status, body)
 
 
-def _transcribed(due: float, seconds: float, content: dict[str, Any], clip: Clip) -> Answer:
+def _answer(clip: Clip, due: float, status: int, body: bytes) -> Answer:
+    seconds = time.perf_counter() - due
+    if status != 200:
+        return Answer(due, seconds, status, correct=False, processing=0.0)
+    content = json.loads(body)
     processing = content["processing"]
     return Answer(
         due=due,

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from statistics import mean
 
 import uvloop
 from tqdm import tqdm
@@ -29,7 +30,7 @@ from tools.overload import Schedule, alternate
 from tools.probe import Probe
 from tools.process_memory import process_memory
 from tools.processor_time import ProcessorTime
-from tools.statistics import median, percentile
+from tools.statistics import median, percentile, ratio_of_sums
 
 _CLIP_SECONDS = 5.0
 
@@ -139,12 +140,13 @@ def overload(bench: Bench) -> None:
     at_capacity, at_overload = (
         [rate_within(answers, turn.start, turn.end) for turn in kind] for kind in (calm, flooded)
     )
-    before, meanwhile = (_medians([turn.shares for turn in kind]) for kind in (calm, flooded))
+    before, meanwhile = (_means([turn.shares for turn in kind]) for kind in (calm, flooded))
+    ratio, low, high = ratio_of_sums(at_overload, at_capacity)
     healthz = [seconds for asked, seconds in probe.latencies if any(turn.start < asked < turn.end for turn in flooded)]
     summary = summarise(answers, turns[-1].end - turns[0].start)
     print(
-        f"overload: goodput {median(at_overload):.2f}, at capacity {median(at_capacity):.2f} clips/s; "
-        f"ratio {_ratio(at_overload, at_capacity)}\n"
+        f"overload: goodput {mean(at_overload):.2f}, at capacity {mean(at_capacity):.2f} clips/s; "
+        f"ratio {ratio:.3f}, 95 % [{low:.3f}, {high:.3f}], {bench.options.rounds} rounds\n"
         f"  of the processors' time: {_told(meanwhile)}; at capacity: {_told(before)}; "
         f"lanes {meanwhile['lanes'] / before['lanes']:.3f}\n"
         f"  {summary.sent} sent, {summary.good} good, {summary.refused} refused, {summary.failed} failed, "
@@ -225,6 +227,10 @@ def _ratio(mine: Sequence[float], other: Sequence[float]) -> str:
 
 def _medians(shares: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: median([each[name] for each in shares]) for name in shares[0]}
+
+
+def _means(shares: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: mean([each[name] for each in shares]) for name in shares[0]}
 
 
 def _told(shares: dict[str, float]) -> str:

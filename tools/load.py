@@ -82,13 +82,13 @@ async def open_loop(
 ) -> list[Answer]:
     """Send clips in turn at the given times, in seconds from now; return when all are answered or lost."""
     started = time.perf_counter()
-    running: list[asyncio.Task[Answer]] = []
+    running: list[asyncio.Future[Answer]] = []
     for index, arrival in enumerate(arrivals):
         due = started + arrival
         # Only ever wait when ahead: a generator that is late catches up, and the lateness counts as latency.
         if (ahead := due - time.perf_counter()) > 0:
             await asyncio.sleep(ahead)
-        running.append(asyncio.create_task(client.transcribe(clips[index % len(clips)], due)))
+        running.append(client.send(clips[index % len(clips)], due))
         progress()
     return list(await asyncio.gather(*running))
 

@@ -20,7 +20,7 @@ from tools.processor_time import ProcessorTime
 OVERLOAD = 5.0
 _FILLING_SECONDS = 10.0 / (OVERLOAD - 1) + 1
 """Until a queue of ASR_MAX_QUEUE_SECONDS (10, by default) is full: before that all are admitted."""
-_SETTLING_SECONDS = 0.5
+_SETTLING_SECONDS = 0.25
 """At the beginning of a turn, not measured: what came before is still being dealt with."""
 
 
