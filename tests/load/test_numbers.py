@@ -14,9 +14,10 @@ from tools.chaos import seconds_until_back
 from tools.client import LOST, Answer
 from tools.load import completed_rate, rate_within, summarise
 from tools.outcomes import judge, read_outcomes
+from tools.overload import Schedule
 from tools.processor_time import ProcessorTime
 from tools.soak import growth
-from tools.statistics import percentile, slope
+from tools.statistics import percentile, ratio_of_sums, slope
 
 
 def answer(done, status=200, seconds=1.0, correct=True):
@@ -50,6 +51,23 @@ def test_rates():
     answers = [answer(float(done)) for done in range(11)]
     assert completed_rate(answers) == 1.0
     assert rate_within(answers, 2.0, 5.0) == pytest.approx(4 / 3)
+
+
+def test_a_ratio_of_sums_lies_within_its_interval():
+    ratio, low, high = ratio_of_sums([9.0, 10.0, 11.0, 8.0], [10.0, 10.0, 10.0, 10.0])
+    assert ratio == pytest.approx(0.95)
+    assert 0.8 <= low < ratio < high <= 1.1
+    assert ratio_of_sums([3.0, 6.0], [4.0, 8.0]) == pytest.approx((0.75, 0.75, 0.75))
+
+
+def test_turns_of_load_follow_each_other():
+    schedule = Schedule(capacity=100.0, rounds=2, seconds=3.0)
+    assert [times for times, _ in schedule.loads] == [5.0, 1.0, 5.0, 1.0, 5.0]
+    arrivals = schedule.arrivals()
+    assert arrivals == sorted(arrivals)
+    for (times, seconds), start in zip(schedule.loads, schedule.starts, strict=True):
+        within = sum(start <= at < start + seconds for at in arrivals)
+        assert within == pytest.approx(times * 100 * seconds, rel=0.25)
 
 
 @pytest.mark.parametrize(
