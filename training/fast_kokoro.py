@@ -8,7 +8,7 @@ import torch
 
 from training import letters
 from training.kokoro import Kokoro
-from training.synthesisers import Samples, Utterance
+from training.utterance import Samples, Utterance
 from training.vocoder import Change, load
 
 _FLAT = 0.6

@@ -18,7 +18,7 @@ import onnx
 import onnxruntime
 
 from training.files import RecipeError
-from training.synthesisers import Samples, Utterance, require, resample
+from training.utterance import Samples, Utterance, require, resample
 
 _RATE = 24_000
 _STYLES = 510

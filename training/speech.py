@@ -19,7 +19,8 @@ import soundfile
 
 from training.files import RecipeError, atomic_path, command, require_space, write_manifest, write_text
 from training.parallel import add_jobs, spread
-from training.synthesisers import SAMPLE_RATE, Utterance, synthesise
+from training.synthesisers import synthesise
+from training.utterance import SAMPLE_RATE, Utterance
 
 PEAK = 0.7
 """Clips are stored at this peak; augmentation sets the level in training."""

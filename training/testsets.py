@@ -21,7 +21,7 @@ from training.files import atomic_path, command, read_manifest, require_space, w
 from training.parallel import add_jobs
 from training.sentences import Sentence, read_sentences
 from training.speech import Clip, make_clips
-from training.synthesisers import SAMPLE_RATE, Samples, Utterance
+from training.utterance import SAMPLE_RATE, Samples, Utterance
 from training.voices import ESPEAK_TEST_VARIANTS, KOKORO_HINDI_VOICES, KOKORO_OTHER_VOICES, KOKORO_TEST_VOICES
 
 _TRAINING_VOICES = (*KOKORO_HINDI_VOICES, *KOKORO_OTHER_VOICES[::6])

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from training.diphones import VOICES, segments
-from training.synthesisers import SAMPLE_RATE, Utterance, synthesise
+from training.synthesisers import synthesise
+from training.utterance import SAMPLE_RATE, Utterance
 from training.voices import is_test_voice
 
 LETTERS = [*"कखगघङचछजझञटठडढणतथदधनपफबभमयरलवशषसहळअआइईउऊऋएऐओऔऑ", "ज़मीन", "फ़न", "सड़क", "पढ़", "दुःख", "हूँ", "कैसे", "मौसम"]

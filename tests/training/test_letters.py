@@ -2,8 +2,10 @@ import subprocess
 
 import pytest
 
+from training.festival import for_festival
 from training.letters import mnemonics, phonemes
-from training.synthesisers import Utterance, for_festival, synthesise
+from training.synthesisers import synthesise
+from training.utterance import Utterance
 
 
 @pytest.mark.parametrize(
