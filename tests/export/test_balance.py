@@ -16,7 +16,7 @@ from inference.rewriting.balance import balanced, read_reach
 from inference.rewriting.exported import Exported, UnknownGraph
 from inference.rewriting.rewrite import rewrite, write
 from inference.types import Int8Plan, Options
-from tests.samples import CLIPS
+from tests.samples import sentence_of
 
 LARGEST = 1e-3  # of a difference of log-probabilities between two ways to the same function in fp32
 PLAN = Int8Plan(tuple(kind for group in groups() for kind in group), (), (6.0, 18.0), 7)
@@ -34,9 +34,10 @@ def exported(package):
 
 @pytest.fixture(scope="module")
 def features(package):
-    """Of all sample clips."""
+    """Of all sample clips, cut up in many ways: as they are, they would be too few to tell better from luckier."""
     featurizer = Featurizer(package.features)
-    return [featurizer(audio.decode(clip.read_bytes(), Options(), 16_000).waveform) for clip in CLIPS]
+    cuts = [sentence_of(3.0, seed) for seed in range(24)]
+    return [featurizer(audio.decode(cut, Options(), 16_000).waveform) for cut in cuts]
 
 
 @pytest.fixture(scope="module")
