@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             yield State(pool=pool, transcriber=transcriber, door=door)
         finally:
-            door.close()
+            door.tell()
             await pool.close()
 
     app = FastAPI(

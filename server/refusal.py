@@ -55,7 +55,7 @@ class Door:
             return response
         return None
 
-    def close(self) -> None:
+    def tell(self) -> None:
         """Tell what has not been told."""
         untold, self._untold = self._untold, defaultdict(list)
         for path, refused in untold.items():
@@ -63,7 +63,7 @@ class Door:
 
     def _tell_later(self, path: str, refused: _Refused) -> None:
         if not self._untold:
-            asyncio.get_running_loop().call_later(_TOLD_EVERY_SECONDS, self.close)
+            asyncio.get_running_loop().call_later(_TOLD_EVERY_SECONDS, self.tell)
         self._untold[path].append(refused)
 
 

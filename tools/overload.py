@@ -17,8 +17,8 @@ from tools.load import open_loop, poisson_arrivals
 from tools.local_server import LocalServer
 from tools.processor_time import ProcessorTime
 
-OVERLOAD = 5.0
-_FILLING_SECONDS = 10.0 / (OVERLOAD - 1) + 1
+_OVERLOAD = 5.0
+_FILLING_SECONDS = 10.0 / (_OVERLOAD - 1) + 1
 """Until a queue of ASR_MAX_QUEUE_SECONDS (10, by default) is full: before that all are admitted."""
 _SETTLING_SECONDS = 0.25
 """At the beginning of a turn, not measured: what came before is still being dealt with."""
@@ -50,7 +50,7 @@ class Schedule:
     @property
     def loads(self) -> list[tuple[float, float]]:
         """Multiple of capacity and seconds of each turn, the one that fills the queue before them all."""
-        return [(OVERLOAD, _FILLING_SECONDS)] + [(1.0, self.seconds), (OVERLOAD, self.seconds)] * self.rounds
+        return [(_OVERLOAD, _FILLING_SECONDS)] + [(1.0, self.seconds), (_OVERLOAD, self.seconds)] * self.rounds
 
     @property
     def starts(self) -> list[float]:
@@ -76,7 +76,7 @@ async def alternate(
     try:
         answers = asyncio.create_task(open_loop(client, clips, schedule.arrivals()))
         turns = [
-            await _turn(times > 1, began + start + _SETTLING_SECONDS, began + start + seconds, groups)
+            await _turn(began + start + _SETTLING_SECONDS, began + start + seconds, groups, flooded=times > 1)
             for (times, seconds), start in zip(schedule.loads[1:], schedule.starts[1:], strict=True)
         ]
         return await answers, turns
@@ -84,7 +84,7 @@ async def alternate(
         client.close()
 
 
-async def _turn(flooded: bool, start: float, end: float, groups: Mapping[str, Sequence[int]]) -> Turn:  # noqa: FBT001
+async def _turn(start: float, end: float, groups: Mapping[str, Sequence[int]], *, flooded: bool) -> Turn:
     await asyncio.sleep(start - time.perf_counter())
     start = time.perf_counter()
     with ProcessorTime(usable_cpus(), groups) as processors:
