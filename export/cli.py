@@ -97,6 +97,9 @@ def _add_language_model(commands: "argparse._SubParsersAction[argparse.ArgumentP
     model.add_argument(
         "--least", type=_at_least_one, default=2, help="n-grams of four and more that occur less often are left out (2)"
     )
+    model.add_argument(
+        "--gain", type=float, default=3.0, metavar="NATS", help="and those that make the text likelier by less (3)"
+    )
     model.set_defaults(run=_language_model)
 
 
@@ -148,7 +151,8 @@ def _quantise(options: argparse.Namespace) -> int:
 def _language_model(options: argparse.Namespace) -> int:
     from export.language_model import Size, add_language_model
 
-    package = add_language_model(options.package, options.text, options.dev, Size(options.order, options.least))
+    size = Size(options.order, options.least, options.gain)
+    package = add_language_model(options.package, options.text, options.dev, size)
     print(f"{package.directory}: {package.language_model}")
     return 0
 

@@ -26,7 +26,7 @@ from inference.types import CharacterModel, Float32Array
 from inference.vocabulary import WORD_START, Vocabulary, load_vocabulary
 
 _WEIGHTS = (0.3, 0.5, 0.7, 0.9, 1.1)
-_BONUSES = (1.0, 1.2, 1.4, 1.6, 1.8)  # for each unit of weight: a letter costs some 1.5 nats
+_BONUSES = (1.0, 1.3, 1.6, 1.9, 2.2)  # for each unit of weight: a letter costs some 1.5 nats
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class Size:
     """Characters of the longest n-gram."""
     least: int = 2
     """N-grams of four characters and more that occur less often are forgotten."""
+    gain: float = 3.0
+    """And those that make the text likelier by fewer nats than this."""
 
 
 def add_language_model(directory: Path, texts: Sequence[Path], manifests: Sequence[Path], size: Size) -> Package:
@@ -49,7 +51,7 @@ def add_language_model(directory: Path, texts: Sequence[Path], manifests: Sequen
     package = load_package(directory).greedy()
     vocabulary = load_vocabulary(package.vocabulary_path())
     development = DevelopmentSet(package, read_manifests(manifests))
-    model = train(_sentences(texts, vocabulary), size.order, size.least)
+    model = train(_sentences(texts, vocabulary), size.order, size.least, size.gain)
     heard = development.log_probabilities(package.model_path())
     greedy = _errors(development.score([decoder(package)(clip) for clip in heard]))
     tried = dict(_tried(development, heard, vocabulary, LanguageModel(model)))
@@ -60,7 +62,7 @@ def add_language_model(directory: Path, texts: Sequence[Path], manifests: Sequen
     # A stop before the new manifest is written must not leave the old one with a file that it does not know.
     write_manifest(package)
     file = write_arrays(directory / LANGUAGE_MODEL_FILE, _arrays(model))
-    learnt = {"order": size.order, "least": size.least, "texts": {path.name: sha256(path) for path in texts}}
+    learnt = {**dataclasses.asdict(size), "texts": {path.name: sha256(path) for path in texts}}
     package = dataclasses.replace(
         package,
         language_model=LanguageModelFile(file.path, file.sha256, *best),

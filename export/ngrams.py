@@ -1,7 +1,8 @@
 """Plain text → a character n-gram model with interpolated Kneser-Ney probabilities.
 
 Sources: R. Kneser, H. Ney, "Improved backing-off for m-gram language modeling", ICASSP 1995; S. Chen, J. Goodman, "An
-empirical study of smoothing techniques for language modeling", 1999 (one discount for each order, interpolated).
+empirical study of smoothing techniques for language modeling", 1999 (one discount for each order, interpolated); K.
+Seymore, R. Rosenfeld, "Scalable backoff language models", ICSLP 1996, for what is forgotten (weighted differences).
 """
 
 import math
@@ -20,17 +21,25 @@ _LARGEST_ALPHABET = 256
 _ALWAYS_KEPT = 3  # characters
 
 
-def train(sentences: Iterable[str], order: int, least: int) -> CharacterModel:
+def train(sentences: Iterable[str], order: int, least: int, gain: float = 0.0) -> CharacterModel:
     """Count and smooth n-grams of up to `order` characters.
 
-    N-grams of four characters and more are kept where they occur `least` times. Raises ExportError where there is no
-    text, or it has more than 254 different characters.
+    N-grams of four characters and more are kept where they occur `least` times and make the text at least `gain` nats
+    likelier than shorter ones would. Raises ExportError where there is no text, or it has more than 254 different
+    characters.
     """
     counts = _counts(sentences, order)
     alphabet = _START + _END + "".join(sorted({gram for gram in counts[1] if gram not in (_START, _END)}))
     if len(alphabet) > _LARGEST_ALPHABET:
         raise ExportError(f"the text has {len(alphabet) - 2} different characters; 254 is the most")
-    return _Automaton(alphabet, _Smoothed(counts, least, len(alphabet))).arrays()
+    kept: list[Sequence[str]] = [
+        [gram for gram, count in found.items() if length <= _ALWAYS_KEPT or count >= least]
+        for length, found in enumerate(counts)
+    ]
+    adjusted = [_adjusted(counts, length) for length in range(1, len(counts))]
+    if gain:
+        kept = _worth_keeping(kept, counts, _Smoothed(adjusted, kept, len(alphabet)), gain)
+    return _Automaton(alphabet, _Smoothed(adjusted, kept, len(alphabet))).arrays()
 
 
 def _counts(sentences: Iterable[str], order: int) -> list[Counter[str]]:
@@ -51,14 +60,17 @@ def _counts(sentences: Iterable[str], order: int) -> list[Counter[str]]:
 class _Smoothed:
     """Probabilities of kept n-grams, and what each context leaves for others."""
 
-    def __init__(self, counts: list[Counter[str]], least: int, alphabet: int) -> None:
+    def __init__(self, adjusted: Sequence[Mapping[str, int]], kept: Sequence[Sequence[str]], alphabet: int) -> None:
         self.probabilities: dict[str, float] = {}
         self.left_over: dict[str, float] = {"": 1.0}
         self._uniform = 1.0 / alphabet
-        for length in range(1, len(counts)):
-            enough = least if length > _ALWAYS_KEPT else 1
-            kept = [gram for gram, count in counts[length].items() if count >= enough]
-            self._add(kept, _adjusted(counts, length))
+        for counts, grams in zip(adjusted, kept[1:], strict=True):
+            self._add(grams, counts)
+
+    def gain(self, gram: str) -> float:
+        """Nats by which `gram` makes its last character likelier than it were without it."""
+        without = self.left_over[gram[:-1]] * self._behind(gram[1:-1], gram[-1])
+        return math.log(self.probabilities[gram]) - math.log(without)
 
     def _add(self, kept: Sequence[str], adjusted: Mapping[str, int]) -> None:
         discount = _discount(adjusted)
@@ -81,6 +93,19 @@ class _Smoothed:
             return found
         rest = self._behind(context[1:], character) if context else self._uniform
         return self.left_over.get(context, 1.0) * rest
+
+
+def _worth_keeping(
+    kept: Sequence[Sequence[str]], counts: Sequence[Mapping[str, int]], smoothed: _Smoothed, gain: float
+) -> list[Sequence[str]]:
+    """N-grams without which the text would be at least `gain` nats less likely, and the contexts of such."""
+    worthy = list(kept)
+    contexts: set[str] = set()
+    for length in range(len(counts) - 1, _ALWAYS_KEPT, -1):
+        found = counts[length]
+        worthy[length] = [g for g in kept[length] if g in contexts or found[g] * smoothed.gain(g) >= gain]
+        contexts = {gram[:-1] for gram in worthy[length]}
+    return worthy
 
 
 def _adjusted(counts: Sequence[Counter[str]], length: int) -> Mapping[str, int]:

@@ -7,13 +7,14 @@ import argparse
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import mean
 
 import uvloop
-from tqdm import tqdm
 
 from inference.cpu import usable_cpus
 from inference.errors import InferenceError
@@ -21,10 +22,11 @@ from inference.loading import load
 from inference.model import SessionOptions
 from inference.package import load_package
 from tools.bare import BareLibrary
+from tools.bench import Bench, WrongText, check
 from tools.client import Answer, Client
-from tools.clips import Clip, make_clips
+from tools.clips import make_clips
 from tools.command_line import add_model, at_least
-from tools.load import closed_loop, completed_rate, rate_within, summarise
+from tools.load import rate_within, summarise
 from tools.local_server import LocalServer, ServerFailed
 from tools.overload import Schedule, alternate
 from tools.probe import Probe
@@ -33,69 +35,52 @@ from tools.processor_time import ProcessorTime
 from tools.statistics import median, percentile, ratio_of_sums
 
 _CLIP_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What every figure is measured with."""
-
-    options: argparse.Namespace
-    clips: Sequence[Clip]
-    stack: ExitStack
-
-    @property
-    def sounds(self) -> list[bytes]:
-        """The clips' bytes."""
-        return [clip.data for clip in self.clips]
-
-    def rounds(self) -> "tqdm[int]":
-        """Count rounds under a progress bar."""
-        return tqdm(range(self.options.rounds), unit="round", disable=None)
-
-    def server(self, lanes: int) -> LocalServer:
-        """Start a server with so many lanes."""
-        options = self.options
-        settings = {"ASR_MODEL": options.model.resolve(), "ASR_PRECISION": options.precision, "ASR_LANES": lanes}
-        return self.stack.enter_context(LocalServer({**settings, "ASR_WORKERS": 1, "ASR_THREADS": options.threads}))
-
-    def library(self, processes: int) -> BareLibrary:
-        """Start so many processes of the bare library."""
-        options = self.options
-        session = SessionOptions(threads=options.threads)
-        library = self.stack.enter_context(BareLibrary(options.model, processes, session, precision=options.precision))
-        library.work(self.sounds, 0.0)  # the first call of a process allocates
-        return library
-
-    def saturate(self, server: LocalServer, lanes: int) -> float:
-        """Clips a second of a server that never waits for work."""
-        answers = uvloop.run(_closed(server, self.clips, 2 * lanes, self.options.seconds))
-        _check(answers)
-        return completed_rate(answers)
-
-
-class WrongText(Exception):
-    """A text differs from the library's."""
+_TURNS = 4  # of server and library in a round
 
 
 def throughput(bench: Bench) -> None:
-    """Clips a second: server, library, ratio; and who had the processors meanwhile."""
-    lanes = bench.options.lanes
-    server, library = bench.server(lanes), bench.library(lanes)
-    bench.saturate(server, lanes)
-    groups = _groups(server)
+    """Clips a second: server, library, ratio; and who had the processors meanwhile.
+
+    Each round has a server and a library of its own: where a process's memory happens to lie makes it some percent
+    faster or slower for as long as it lives.
+    """
     served, called, shares = [], [], []
     for _ in bench.rounds():
-        with ProcessorTime(usable_cpus(), {"library": library.pids}) as of_library:
-            called.append(library.rate(bench.sounds, bench.options.seconds))
-        with ProcessorTime(usable_cpus(), groups) as of_server:
-            served.append(bench.saturate(server, lanes))
-        shares.append(of_library.shares | of_server.shares)
-    taken = _medians(shares)
+        with ExitStack() as stack:
+            of_server, of_library, taken = _saturated_in_turns(replace(bench, stack=stack))
+        served.append(of_server)
+        called.append(of_library)
+        shares.append(taken)
+    taken = _means(shares)
     print(
-        f"throughput, {lanes} lanes × {bench.options.threads} threads: server {median(served):.2f}, "
-        f"library {median(called):.2f} clips/s; ratio {_ratio(served, called)}\n"
+        f"throughput, {bench.options.lanes} lanes × {bench.options.threads} threads: server {mean(served):.2f}, "
+        f"library {mean(called):.2f} clips/s; {_ratio(served, called)}\n"
         f"  of the processors' time: {_told(taken)}; lanes ÷ library {taken['lanes'] / taken['library']:.3f}"
     )
+
+
+def _saturated_in_turns(bench: Bench) -> tuple[float, float, dict[str, float]]:
+    """Clips a second of a server and of a library, which take turns, and their shares of the processors' time."""
+    lanes, seconds = bench.options.lanes, bench.options.seconds
+    server, library = bench.server(lanes), bench.library(lanes)
+    bench.saturate(server, lanes)
+    served, called, shares = [], [], []
+    for _ in range(_TURNS):
+        rate, before = _watched(lambda: library.rate(bench.sounds, seconds), seconds, {"library": library.pids})
+        called.append(rate)
+        rate, meanwhile = _watched(lambda: bench.saturate(server, lanes), seconds, _groups(server))
+        served.append(rate)
+        shares.append(before | meanwhile)
+    return mean(served), mean(called), _means(shares)
+
+
+def _watched(work: Callable[[], float], seconds: float, groups: dict[str, list[int]]) -> tuple[float, dict[str, float]]:
+    """What `work` returns, and shares of the processors' time in its first `seconds`: without what is left to end."""
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(work)
+        with ProcessorTime(usable_cpus(), groups) as processors:
+            time.sleep(seconds)
+        return running.result(), processors.shares
 
 
 def latency(bench: Bench) -> None:
@@ -110,11 +95,11 @@ def latency(bench: Bench) -> None:
     for _ in bench.rounds():
         with ExitStack() as stack:
             fresh = replace(bench, stack=stack)
-            answers, durations = uvloop.run(_in_turn(fresh.server(bench.options.lanes), fresh.library(1), bench))
+            answers, durations = uvloop.run(_clip_by_clip(fresh.server(bench.options.lanes), fresh.library(1), bench))
         requests += answers
         calls += durations
         rounds.append(f"{1000 * median(_added(answers, durations)):.1f}")
-    _check(requests)
+    check(requests)
     around = [request.seconds - request.processing for request in requests]
     print(
         f"one clip: library {1000 * median(calls):.1f} ms, added by the server "
@@ -135,18 +120,17 @@ def overload(bench: Bench) -> None:
     schedule = Schedule(bench.saturate(server, lanes), bench.options.rounds, bench.options.seconds)
     with Probe(server.host, server.port) as probe:
         answers, turns = uvloop.run(alternate(server, bench.clips, schedule, _groups(server)))
-    _check(answers)
+    check(answers)
     calm, flooded = ([turn for turn in turns if turn.flooded == kind] for kind in (False, True))
     at_capacity, at_overload = (
         [rate_within(answers, turn.start, turn.end) for turn in kind] for kind in (calm, flooded)
     )
     before, meanwhile = (_means([turn.shares for turn in kind]) for kind in (calm, flooded))
-    ratio, low, high = ratio_of_sums(at_overload, at_capacity)
     healthz = [seconds for asked, seconds in probe.latencies if any(turn.start < asked < turn.end for turn in flooded)]
     summary = summarise(answers, turns[-1].end - turns[0].start)
     print(
         f"overload: goodput {mean(at_overload):.2f}, at capacity {mean(at_capacity):.2f} clips/s; "
-        f"ratio {ratio:.3f}, 95 % [{low:.3f}, {high:.3f}], {bench.options.rounds} rounds\n"
+        f"{_ratio(at_overload, at_capacity)}\n"
         f"  of the processors' time: {_told(meanwhile)}; at capacity: {_told(before)}; "
         f"lanes {meanwhile['lanes'] / before['lanes']:.3f}\n"
         f"  {summary.sent} sent, {summary.good} good, {summary.refused} refused, {summary.failed} failed, "
@@ -220,13 +204,8 @@ def _groups(server: LocalServer) -> dict[str, list[int]]:
 
 
 def _ratio(mine: Sequence[float], other: Sequence[float]) -> str:
-    """Median and range of the rounds' ratios."""
-    ratios = [one / two for one, two in zip(mine, other, strict=True)]
-    return f"{median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
-
-
-def _medians(shares: Sequence[dict[str, float]]) -> dict[str, float]:
-    return {name: median([each[name] for each in shares]) for name in shares[0]}
+    ratio, low, high = ratio_of_sums(mine, other)
+    return f"ratio {ratio:.3f}, 95 % [{low:.3f}, {high:.3f}], {len(mine)} rounds"
 
 
 def _means(shares: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -237,21 +216,7 @@ def _told(shares: dict[str, float]) -> str:
     return ", ".join(f"{name} {share:.1f} %" for name, share in shares.items())
 
 
-def _check(answers: Sequence[Answer]) -> None:
-    wrong = sum(answer.status == 200 and not answer.correct for answer in answers)
-    if wrong:
-        raise WrongText(f"{wrong} of {len(answers)} texts differ from the library's")
-
-
-async def _closed(server: LocalServer, clips: Sequence[Clip], connections: int, seconds: float) -> list[Answer]:
-    client = Client(server.host, server.port)
-    try:
-        return await closed_loop(client, clips, connections, seconds)
-    finally:
-        client.close()
-
-
-async def _in_turn(server: LocalServer, library: BareLibrary, bench: Bench) -> tuple[list[Answer], list[float]]:
+async def _clip_by_clip(server: LocalServer, library: BareLibrary, bench: Bench) -> tuple[list[Answer], list[float]]:
     client = Client(server.host, server.port)
     requests, calls = [], []
     for index in range(bench.options.pairs):
@@ -268,7 +233,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"of {', '.join(FIGURES)} (default: all)")
     parser.add_argument("--lanes", type=at_least(1, int), default=usable_cpus(), help="(default: all processors)")
     parser.add_argument("--threads", type=at_least(1, int), default=1, help="of a lane (default: 1)")
-    parser.add_argument("--seconds", type=at_least(2), default=10.0, help="of each measurement (default: 10)")
+    parser.add_argument("--seconds", type=at_least(1), default=10.0, help="of each measurement (default: 10)")
     parser.add_argument("--rounds", type=at_least(1, int), default=3, help="(default: 3)")
     parser.add_argument("--pairs", type=at_least(1, int), default=60, help="of calls, each round (default: 60)")
     return parser

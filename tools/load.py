@@ -94,7 +94,7 @@ async def open_loop(
 
 
 async def closed_loop(client: Client, clips: Sequence[Clip], connections: int, seconds: float) -> list[Answer]:
-    """Keep `connections` requests under way for `seconds`."""
+    """Keep `connections` requests under way for `seconds`; return what was answered while all of them were."""
     end = time.perf_counter() + seconds
     turn = iter(range(10**9))
 
@@ -104,7 +104,8 @@ async def closed_loop(client: Client, clips: Sequence[Clip], connections: int, s
             answers.append(await client.transcribe(clips[next(turn) % len(clips)]))
         return answers
 
-    return [answer for answers in await asyncio.gather(*(one() for _ in range(connections))) for answer in answers]
+    of_all = await asyncio.gather(*(one() for _ in range(connections)))
+    return [answer for answers in of_all for answer in answers if answer.done <= end]
 
 
 def completed_rate(answers: Sequence[Answer]) -> float:

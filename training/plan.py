@@ -43,6 +43,13 @@ def fast_utterance(chance: random.Random, text: str) -> Utterance:
     return replace(plain, voice=f"fast:{plain.voice}", pitch=pitch, speed=chance.uniform(0.8, 1.3))
 
 
+def pure_utterance(chance: random.Random, text: str) -> Utterance:
+    """Each voice alone at its own pitch, Chinese ones twice as often: of all voices they are understood worst."""
+    everyone = (*KOKORO_HINDI_VOICES, *KOKORO_OTHER_VOICES)
+    voice = chance.choice([*everyone, *(name for name in everyone if name.startswith("z"))])
+    return Utterance(text, f"fast:{voice}", speed=chance.uniform(0.85, 1.25))
+
+
 def letters_utterance(chance: random.Random, text: str) -> Utterance:
     """Letter by letter, every schwa spoken, as festival's Hindi rules have it; a third by espeak-ng."""
     if chance.random() < 1 / 3:
@@ -67,6 +74,7 @@ def espeak_utterance(chance: random.Random, text: str) -> Utterance:
 DEALERS: dict[str, Dealer] = {
     "kokoro": kokoro_utterance,
     "fast": fast_utterance,
+    "pure": pure_utterance,
     "letters": letters_utterance,
     "diphones": diphones_utterance,
     "espeak": espeak_utterance,

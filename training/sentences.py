@@ -2,9 +2,10 @@
 
     python -m training.sentences --out training/build/sentences --count 60000
 
-writes ``train.tsv``, ``natural.tsv`` (its natural sentences alone), ``test.tsv`` and ``development.tsv``.
-Sentences one already has go in with ``--extra-sentences``. No sentence of the tests, nor of the sample clips in
-``tests/data``, gets into ``train.tsv``, and of natural ones none that shares four words in a row with them.
+writes ``train.tsv``, ``natural.tsv`` (its natural sentences alone), ``test.tsv``, ``development.tsv``, and rows of
+words alone: ``development-words.tsv``, and ``words.tsv``, which nobody speaks: the language model learns rare words
+from them. Sentences one already has go in with ``--extra-sentences``. No sentence of the tests, nor of the sample clips
+in ``tests/data``, gets into ``train.tsv``, and of natural ones none that shares four words in a row with them.
 """
 
 from __future__ import annotations
@@ -151,6 +152,9 @@ def make(count: int, extra: list[Sentence], seed: int) -> dict[str, list[Sentenc
     made += _take(words(chance), "words", count - 2 * third, seen)
     sets["natural"] = natural_to_train()
     sets["train"] = kept + made + sets["natural"]
+    rows = words(random.Random(seed + 1))  # noqa: S311
+    sets["development-words"] = _take(rows, "words", 120, seen)
+    sets["words"] = _take(rows, "words", count, seen)
     return sets
 
 

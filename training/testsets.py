@@ -95,12 +95,17 @@ def main() -> None:
     options = parser.parse_args()
     watched = read_sentences(options.sentences / "development.tsv")
     tested = read_sentences(options.sentences / "test.tsv")
-    sets = {"development": _clips(watched, KOKORO_TEST_VOICES, 1, 0.9, 1.15), **plans(tested)}
+    words = read_sentences(options.sentences / "development-words.tsv")
+    sets = {
+        "development": _clips(watched, KOKORO_TEST_VOICES, 1, 0.9, 1.15),
+        "development-words": _clips(words, _TRAINING_VOICES, 1, 0.9, 1.15),
+        **plans(tested),
+    }
     for name, clips in sets.items():
         manifest = options.out / name / "manifest.jsonl"
         if not manifest.exists():
             make_clips(clips, options.out / name, options.jobs)
-            label(manifest, watched + tested)
+            label(manifest, watched + words + tested)
     spoil(options.out / "unseen" / "manifest.jsonl", options.out / "unseen-noise", noisy)
     spoil(options.out / "unseen" / "manifest.jsonl", options.out / "unseen-telephone", telephoned)
 

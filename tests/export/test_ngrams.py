@@ -1,12 +1,15 @@
 """Counts and what is kept of them."""
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from export.errors import ExportError
 from export.ngrams import train
 from inference.language_model import LanguageModel
+from inference.types import CharacterModel
 
 
 def test_long_n_grams_that_occur_seldom_are_forgotten():
@@ -17,6 +20,21 @@ def test_long_n_grams_that_occur_seldom_are_forgotten():
     _, often = model.advance(model.start, "▁कम")
     _, seldom = model.advance(model.start, "▁नम")
     assert model.advance(often, "ल")[0] > model.advance(seldom, "ल")[0]
+
+
+def test_forgetting_what_gains_little_costs_less_than_forgetting_what_occurs_seldom():
+    text = Path(__file__).parents[2] / "training/data/training_sentences.txt"
+    sentences = [line for line in text.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    read, unread = sentences[:1500], sentences[3000:3300]
+    by_gain, by_count = train(read, 7, 2, gain=4.0), train(read, 7, 3)
+    assert len(by_gain.symbols) < len(by_count.symbols)
+    assert _likelihood(by_gain, unread) > _likelihood(by_count, unread)
+
+
+def _likelihood(found: CharacterModel, sentences: Sequence[str]) -> float:
+    model = LanguageModel(found)
+    behind = [model.advance(model.start, "".join(f"▁{word}" for word in text.split())) for text in sentences]
+    return sum(score + model.end(state) for score, state in behind)
 
 
 def test_what_was_read_often_is_likelier():
