@@ -25,6 +25,15 @@ def made_once(cache: Path, family: str, key: str, make: Callable[[Path], None]) 
     return directory
 
 
+def forget(cache: Path, name: str) -> None:
+    """Delete what lies in the cache for `name`, of all its families; processes keep what they have mapped.
+
+    Raises OSError where it cannot be deleted.
+    """
+    for directory in cache.glob(f"{name}-*/"):
+        shutil.rmtree(directory)
+
+
 def _make_whole(directory: Path, make: Callable[[Path], None]) -> None:
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=directory.parent))
     try:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from inference.cache import forget
 from inference.cpu import int8_weight_bits
 from inference.errors import PackageError
 from inference.model import SessionOptions
@@ -63,14 +64,22 @@ def load(
 ) -> Loaded:
     """Load the graph prepared for this machine, made now if there is none; `precision` is `auto`, `fp32` or `int8`.
 
-    Where the cache cannot be written or read, the package's own graph is loaded, in fp32. Raises PackageError where
-    that is unusable too, or where `choose_plan` does.
+    What is damaged in the cache is made anew. Where that fails, or the cache cannot be written or read, the package's
+    own graph is loaded, in fp32. Raises PackageError where that is unusable too, or where `choose_plan` does.
     """
     plan = choose_plan(package, precision)
     try:
-        graph = prepare(package, plan, cache)
-        pipeline = Pipeline(package, session_options, graph=graph, cache=cache)
-        give_memory_back()  # what was made for all took several times the weights
-        return Loaded(pipeline, plan.precision if plan else "fp32", prepared=True)
+        try:
+            return _prepared(package, session_options, plan, cache)
+        except PackageError:
+            forget(cache, package.name)
+            return _prepared(package, session_options, plan, cache)
     except (OSError, PackageError):
         return Loaded(Pipeline(package, session_options), "fp32", prepared=False)
+
+
+def _prepared(package: Package, session_options: SessionOptions | None, plan: Int8Plan | None, cache: Path) -> Loaded:
+    graph = prepare(package, plan, cache)
+    pipeline = Pipeline(package, session_options, graph=graph, cache=cache)
+    give_memory_back()  # what was made for all took several times the weights
+    return Loaded(pipeline, plan.precision if plan else "fp32", prepared=True)

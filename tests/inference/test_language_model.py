@@ -49,13 +49,22 @@ def test_what_was_unpacked_otherwise_goes(package, tmp_path, monkeypatch):
     assert first != second
 
 
-def test_a_damaged_cache_is_named_and_the_package_serves(package, tmp_path):
+@pytest.mark.parametrize("name", ["scores.npy", "model.onnx", "model.weights"])
+def test_what_is_damaged_in_the_cache_is_made_anew(package, tmp_path, name):
     load(package, cache=tmp_path)
+    (file,) = tmp_path.glob(f"*/{name}")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:1000])
+    loaded = load(package, cache=tmp_path)
+    assert loaded.prepared
+    assert len(file.read_bytes()) == len(whole)
+    clip, said = next(iter(expected_texts().items()))
+    assert loaded.pipeline.transcribe(clip.read_bytes()).text == said
+
+
+def test_a_damaged_cache_is_named(package, tmp_path):
+    decoder(package, tmp_path)
     (scores,) = tmp_path.glob("*/scores.npy")
     scores.write_bytes(scores.read_bytes()[:1000])
     with pytest.raises(PackageError, match="delete it"):
         decoder(package, tmp_path)
-    loaded = load(package, cache=tmp_path)
-    assert not loaded.prepared
-    clip, said = next(iter(expected_texts().items()))
-    assert loaded.pipeline.transcribe(clip.read_bytes()).text == said
