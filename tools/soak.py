@@ -29,7 +29,7 @@ from tools.statistics import slope
 
 _SHORTEST, _LONGEST, _LENGTHS = 0.2, 30.0, 40  # seconds, seconds, how many between
 _LOAD = 0.6  # of capacity: lanes are busy, and nothing queues for long
-_SAMPLE_SECONDS = 5.0
+_SAMPLE_SECONDS = 0.5  # a lane at work holds twice what an idle one does: few samples would give a slope of chance
 _WARM_UP = 0.25  # of the whole time
 _MOST_GROWTH = 1.0  # MiB a minute, for a lane
 
