@@ -1,3 +1,6 @@
+from collections import Counter
+from statistics import mean
+
 import pytest
 
 from training.plan import DEALERS, deal
@@ -30,6 +33,14 @@ def test_kept_voices_are_recognised_even_in_a_blend():
         assert is_test_voice(voice)
     for voice in ("hf_alpha", "hf_alpha*0.50+af_sky", "espeak:f3", "fast:hf_alpha*0.50+af_sky"):
         assert not is_test_voice(voice)
+
+
+def test_pure_voices_are_alone_and_chinese_ones_twice_as_often():
+    voices = Counter(clip.utterance.voice for clip in deal("pure", ["नमस्ते"], 10_000, seed=7))
+    assert set(voices) == {f"fast:{voice}" for voice in (*KOKORO_HINDI_VOICES, *KOKORO_OTHER_VOICES)}
+    chinese = [count for voice, count in voices.items() if voice.startswith("fast:z")]
+    others = [count for voice, count in voices.items() if not voice.startswith("fast:z")]
+    assert 1.7 < mean(chinese) / mean(others) < 2.3
 
 
 def test_training_and_test_voices_are_apart():

@@ -1,0 +1,27 @@
+import importlib.util
+from itertools import combinations
+
+import pytest
+
+from training.sentences import make
+
+pytestmark = [
+    pytest.mark.training,
+    pytest.mark.skipif(not importlib.util.find_spec("wordfreq"), reason="needs wordfreq: training/requirements.txt"),
+]
+
+
+def test_no_sentence_stands_in_two_sets():
+    sets = make(60, [], seed=1)
+    sets["train"] = [sentence for sentence in sets["train"] if sentence.kind != "natural"]
+    texts = {name: {sentence.text for sentence in found} for name, found in sets.items()}
+    assert all(texts.values())
+    for one, other in combinations(texts, 2):
+        assert not texts[one] & texts[other], (one, other)
+
+
+def test_rows_for_the_language_model_do_not_move_what_is_spoken():
+    few, many = make(60, [], seed=1), make(600, [], seed=1)
+    for name in ("test", "development", "development-words"):
+        assert few[name] == many[name]
+    assert len(many["words"]) == 600
