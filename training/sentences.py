@@ -137,7 +137,7 @@ def _take(source: Iterator[str], kind: str, count: int, seen: set[str]) -> list[
     return taken
 
 
-def make(count: int, extra: list[Sentence], seed: int) -> dict[str, list[Sentence]]:
+def make(count: int, extra: list[Sentence], seed: int, rows_to_read: int) -> dict[str, list[Sentence]]:
     """Sentences for the tests and for watching a run (apart from `extra` too), then `count` more to train on."""
     seen = reserved() | {sentence.text for sentence in extra}
     sets: dict[str, list[Sentence]] = {}
@@ -154,7 +154,7 @@ def make(count: int, extra: list[Sentence], seed: int) -> dict[str, list[Sentenc
     sets["train"] = kept + made + sets["natural"]
     rows = words(random.Random(seed + 1))  # noqa: S311
     sets["development-words"] = _take(rows, "words", 120, seen)
-    sets["words"] = _take(rows, "words", count, seen)
+    sets["words"] = _take(rows, "words", rows_to_read, seen)
     return sets
 
 
@@ -163,11 +163,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=60000)
+    parser.add_argument("--rows", type=int, default=160_000, help="of words, for the language model alone")
     parser.add_argument("--extra-sentences", type=Path, action="append", default=[])
     parser.add_argument("--seed", type=int, default=20261122)
     options = parser.parse_args()
     extra = [sentence for path in options.extra_sentences for sentence in read_sentences(path)]
-    for name, sentences in make(options.count, extra, options.seed).items():
+    for name, sentences in make(options.count, extra, options.seed, options.rows).items():
         write_sentences(options.out / f"{name}.tsv", sentences)
         print(f"{options.out / name}.tsv: {len(sentences)} sentences")
 

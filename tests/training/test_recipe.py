@@ -30,7 +30,7 @@ def run(*arguments: object) -> str:
 
 
 def test_sentences_to_package(tmp_path):
-    run("training.sentences", "--out", tmp_path / "sentences", "--count", 120)
+    run("training.sentences", "--out", tmp_path / "sentences", "--count", 120, "--rows", 120)
     run("training.plan", "espeak", tmp_path / "sentences/train.tsv", "--count", 72, "--out", tmp_path / "plan.tsv")
     run("training.speech", tmp_path / "plan.tsv", "--out", tmp_path / "clips", "--jobs", 2)
     manifest = tmp_path / "clips/manifest.jsonl"
