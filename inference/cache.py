@@ -4,6 +4,7 @@ import fcntl
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -25,13 +26,15 @@ def made_once(cache: Path, family: str, key: str, make: Callable[[Path], None]) 
     return directory
 
 
-def forget(cache: Path, name: str) -> None:
-    """Delete what lies in the cache for `name`, of all its families; processes keep what they have mapped.
+def forget(cache: Path, name: str, made_before: float) -> None:
+    """Delete what lies in the cache for `name` (and for names that begin so), if it was made before that `time.time()`.
 
-    Raises OSError where it cannot be deleted.
+    What another process has made anew meanwhile stays. Processes keep what they have mapped.
     """
     for directory in cache.glob(f"{name}-*/"):
-        shutil.rmtree(directory)
+        with suppress(FileNotFoundError):  # another process was faster
+            if directory.stat().st_mtime < made_before:
+                shutil.rmtree(directory, ignore_errors=True)
 
 
 def _make_whole(directory: Path, make: Callable[[Path], None]) -> None:

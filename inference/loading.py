@@ -1,5 +1,6 @@
 """A package → a pipeline, by the fastest way that the package and this machine allow."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,11 +69,12 @@ def load(
     own graph is loaded, in fp32. Raises PackageError where that is unusable too, or where `choose_plan` does.
     """
     plan = choose_plan(package, precision)
+    began = time.time()
     try:
         try:
             return _prepared(package, session_options, plan, cache)
         except PackageError:
-            forget(cache, package.name)
+            forget(cache, package.name, began)
             return _prepared(package, session_options, plan, cache)
     except (OSError, PackageError):
         return Loaded(Pipeline(package, session_options), "fp32", prepared=False)

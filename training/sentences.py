@@ -150,11 +150,11 @@ def make(count: int, extra: list[Sentence], seed: int, rows_to_read: int) -> dic
     third = count // 3
     made = _take(everyday(chance), "everyday", third, seen) + _take(stories(chance), "story", third, seen)
     made += _take(words(chance), "words", count - 2 * third, seen)
-    sets["natural"] = natural_to_train()
-    sets["train"] = kept + made + sets["natural"]
     rows = words(random.Random(seed + 1))  # noqa: S311
     sets["development-words"] = _take(rows, "words", 120, seen)
     sets["words"] = _take(rows, "words", rows_to_read, seen)
+    sets["natural"] = natural_to_train()
+    sets["train"] = kept + made + sets["natural"]  # last: make takes this file for the end of the step
     return sets
 
 

@@ -2,12 +2,14 @@
 
 import dataclasses
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from inference import decoding
+from inference.cache import forget
 from inference.decoding import decoder
 from inference.errors import PackageError
 from inference.language_model import load_language_model, map_unpacked, unpack
@@ -60,6 +62,15 @@ def test_what_is_damaged_in_the_cache_is_made_anew(package, tmp_path, name):
     assert len(file.read_bytes()) == len(whole)
     clip, said = next(iter(expected_texts().items()))
     assert loaded.pipeline.transcribe(clip.read_bytes()).text == said
+
+
+def test_what_another_process_has_made_anew_stays(package, tmp_path):
+    began = time.time()
+    load(package, cache=tmp_path)
+    forget(tmp_path, package.name, began)
+    assert len(list(tmp_path.glob("*/"))) == 2
+    forget(tmp_path, package.name, time.time() + 1)
+    assert list(tmp_path.glob("*/")) == []
 
 
 def test_a_damaged_cache_is_named(package, tmp_path):

@@ -20,6 +20,10 @@ def test_no_sentence_stands_in_two_sets():
         assert not texts[one] & texts[other], (one, other)
 
 
+def test_what_make_waits_for_is_written_last():
+    assert list(make(60, [], 1, 60))[-1] == "train"
+
+
 def test_rows_for_the_language_model_do_not_move_what_is_spoken():
     few, many = make(60, [], 1, 60), make(60, [], 1, 600)
     assert len(many["words"]) == 600
