@@ -16,8 +16,7 @@ from config.settings import InvalidSettings, read_settings, unknown_variables
 from inference.errors import InferenceError
 from inference.process import die_with
 from server import metric_files
-from server.checks import checked_package
-from server.plan import profile_note, resolve_plan
+from server.startup import checked_package, profile_note, resolve_plan
 
 try:
     settings = read_settings()
@@ -39,7 +38,7 @@ class AsrWorker(UvicornWorker):  # type: ignore[misc]
 
     CONFIG_KWARGS = {  # noqa: RUF012 - the base class's own way
         "loop": "uvloop",
-        "http": "server.protocol:Connection",
+        "http": "server.http.protocol:Connection",
         "access_log": False,  # the middleware logs each request, with its id
         "timeout_graceful_shutdown": settings.grace_seconds,
     }

@@ -8,8 +8,8 @@ from tqdm import tqdm
 
 from benchmarks.compared import OURS
 from benchmarks.programs import Company, Division, Failed
-from export.manifest import read_manifests
-from export.scoring import Score, normalise, score
+from evaluation.manifest import read_manifests
+from evaluation.scoring import Score, normalise, score
 
 TOLERANCE = 0.2
 """Points of WER: what `export quantise` lets our own int8 lose."""

@@ -22,8 +22,8 @@ from benchmarks.programs import Failed, company
 from benchmarks.rounds import GOAL_SECONDS, Turns, take_turns
 from benchmarks.served import NotServing
 from benchmarks.wire import Refused
-from inference.cpu import usable_cpus
 from inference.errors import InferenceError
+from inference.machine import usable_cpus
 from inference.package import Package, load_package
 
 Part = TypeVar("Part")

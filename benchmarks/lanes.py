@@ -19,8 +19,8 @@ from pathlib import Path
 
 from inference import worker
 from inference.loading import CACHE, load
-from inference.model import SessionOptions
 from inference.package import load_package
+from inference.recogniser import SessionOptions
 from inference.types import Options
 
 _ROOT = Path(__file__).parent.parent

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.child import CLOCKS
 from benchmarks.programs import Division
-from inference.cpu import usable_cpus
+from inference.machine import usable_cpus
 
 PARTS = ("int8", "texts", "servers", "fairness", "lanes")
 

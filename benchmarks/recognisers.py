@@ -34,8 +34,8 @@ def matrix_products(_: Path, threads: int) -> Recogniser:
 def library(directory: Path, threads: int, precision: str = "auto") -> Recogniser:
     """Ours, with the graph that lanes load, from the bytes of a file to its text; greedy, as the peers are."""
     from inference.loading import load
-    from inference.model import SessionOptions
     from inference.package import load_package
+    from inference.recogniser import SessionOptions
     from inference.types import Options, StageTimings
 
     package = load_package(directory).greedy()

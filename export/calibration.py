@@ -9,11 +9,11 @@ import onnx
 import onnxruntime as ort
 
 from export.errors import ExportError
-from inference.rewriting.balance import MEASURED, Reach
-from inference.rewriting.conformer import conformer
-from inference.rewriting.exported import Exported
-from inference.rewriting.graph import Graph
-from inference.rewriting.products import Products
+from inference.prepared.rewriting.balance import MEASURED, Reach
+from inference.prepared.rewriting.conformer import conformer
+from inference.prepared.rewriting.exported import Exported
+from inference.prepared.rewriting.graph import Graph
+from inference.prepared.rewriting.products import Products
 from inference.types import Float32Array
 
 _CONVOLUTIONS = ("/pre_encode/conv/conv.0/Conv", "/pre_encode/conv/conv.2/Conv")
@@ -37,7 +37,7 @@ def subsampling_ranges(source: Path, features: Sequence[Float32Array]) -> tuple[
 
 
 def measure_reach(exported: Exported, features: Sequence[Float32Array]) -> Reach:
-    """Largest magnitude of each channel that `inference/rewriting/balance.py` asks for; `features` as above."""
+    """Largest magnitude of each channel that `prepared/rewriting/balance.py` asks for; `features` as above."""
     products = Products(Graph(), None)
     output = conformer(products, exported)
     modules = [name for name in products.inputs if name.endswith(MEASURED)]

@@ -9,10 +9,10 @@ from typing import TypeAlias
 import numpy as np
 from tqdm import tqdm
 
-from inference.model import Model, SessionOptions
-from inference.rewriting.exported import Exported
-from inference.rewriting.rewrite import write
-from inference.rewriting.subsampling import SUBSAMPLING
+from inference.prepared.rewriting.exported import Exported
+from inference.prepared.rewriting.rewrite import write
+from inference.prepared.rewriting.subsampling import SUBSAMPLING
+from inference.recogniser import Model, SessionOptions
 from inference.types import Float32Array, Int8Plan, WeightBits
 
 Group: TypeAlias = tuple[str, ...]

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from evaluation.manifest import InvalidManifest
 from export.errors import ExportError, RefusedByGate
 from inference.errors import InferenceError
 
@@ -20,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         print(f"error: {error.name} is not installed: pip install -r requirements-export.txt", file=sys.stderr)
         return 2
-    except (ExportError, InferenceError) as error:
+    except (ExportError, InvalidManifest, InferenceError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from export.manifest import Clip
-from export.scoring import Score, score
-from inference import audio
-from inference.cpu import usable_cpus
-from inference.decoding import decoder
+from evaluation.manifest import Clip
+from evaluation.scoring import Score, score
+from inference.audio import decode as audio
+from inference.decoding.decoder import decoder
 from inference.features import Featurizer
-from inference.model import Model, SessionOptions
+from inference.machine import usable_cpus
 from inference.package import Package
+from inference.recogniser import Model, SessionOptions
 from inference.types import Float32Array, Options
 
 LARGEST_RISE = 0.2

@@ -12,18 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from evaluation.manifest import read_manifests
+from evaluation.scoring import Score
 from export.errors import ExportError, RefusedByGate
 from export.gate import DevelopmentSet
-from export.manifest import read_manifests
 from export.ngrams import train
 from export.package_writer import LANGUAGE_MODEL_FILE, write_arrays, write_manifest
-from export.scoring import Score
-from inference.beam import BeamOptions, BeamSearch
-from inference.decoding import decoder
-from inference.language_model import LanguageModel
+from inference.decoding.beam import BeamOptions, BeamSearch
+from inference.decoding.decoder import decoder
+from inference.decoding.language_model import LanguageModel
+from inference.decoding.vocabulary import WORD_START, Vocabulary, load_vocabulary
 from inference.package import LanguageModelFile, Package, load_package, sha256
 from inference.types import CharacterModel, Float32Array
-from inference.vocabulary import WORD_START, Vocabulary, load_vocabulary
 
 _WEIGHTS = (0.3, 0.5, 0.7, 0.9, 1.1)
 _BONUSES = (1.0, 1.3, 1.6, 1.9, 2.2)  # for each unit of weight: a letter costs some 1.5 nats

@@ -13,8 +13,8 @@ import numpy as np
 from tqdm import tqdm
 
 from export.errors import ExportError
+from inference.decoding.vocabulary import WORD_START
 from inference.types import CharacterModel, Float32Array
-from inference.vocabulary import WORD_START
 
 _START, _END = "\x02", "\x03"
 _LARGEST_ALPHABET = 256

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from evaluation.manifest import read_manifests
 from export.calibration import measure_reach, subsampling_ranges
 from export.candidates import KINDS, Group, Kind, Ranges, describe, plans, sensitivities
 from export.errors import ExportError, RefusedByGate
 from export.gate import LARGEST_RISE, DevelopmentSet, Measured, report
-from export.manifest import read_manifests
 from export.package_writer import CALIBRATION_FILE, write_arrays, write_manifest
-from inference.cpu import int8_weight_bits
+from inference.machine import int8_weight_bits
 from inference.package import Package, load_package, sha256
-from inference.rewriting.balance import balanced
-from inference.rewriting.exported import Exported, UnknownGraph
-from inference.rewriting.rewrite import rewrite, write
+from inference.prepared.rewriting.balance import balanced
+from inference.prepared.rewriting.exported import Exported, UnknownGraph
+from inference.prepared.rewriting.rewrite import rewrite, write
 from inference.types import Int8Plan
 
 _CLIPS = 64  # for sensitivities and ranges

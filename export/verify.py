@@ -9,12 +9,13 @@ from tqdm import tqdm
 from export.checkpoint import open_checkpoint
 from export.errors import ExportError
 from export.reference import Computed, NemoReference, largest_difference
-from inference import audio, ctc
+from inference.audio import decode as audio
+from inference.decoding import ctc
+from inference.decoding.vocabulary import load_vocabulary
 from inference.features import Featurizer
-from inference.model import Model, SessionOptions
 from inference.package import Package, load_package
+from inference.recogniser import Model, SessionOptions
 from inference.types import Options, Waveform
-from inference.vocabulary import load_vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Comparison:
         """Whether both heard the same.
 
         Spaces at the very beginning do not count: a SentencePiece model trained with
-        `remove_extra_whitespaces=false` leaves them there, `inference.vocabulary` never does.
+        `remove_extra_whitespaces=false` leaves them there, `inference.decoding.vocabulary` never does.
         """
         return self.nemo.text.lstrip(" ") == self.package.text.lstrip(" ")
 

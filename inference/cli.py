@@ -10,12 +10,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from inference.cpu import usable_cpus
 from inference.errors import InferenceError
 from inference.loading import CACHE, choose_decoding, load
-from inference.model import SessionOptions
+from inference.machine import usable_cpus
 from inference.package import load_package
 from inference.pipeline import Pipeline
+from inference.recogniser import SessionOptions
 from inference.types import Options
 
 _EMBEDDED_MODEL = Path(__file__).parent.parent / "models" / "hi-demo"

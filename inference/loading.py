@@ -4,14 +4,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference.cache import forget
-from inference.cpu import int8_weight_bits
 from inference.errors import PackageError
-from inference.model import SessionOptions
+from inference.machine import int8_weight_bits
 from inference.package import Package
 from inference.pipeline import Pipeline
-from inference.prepared import prepare
+from inference.prepared.cache import forget
+from inference.prepared.prepare import prepare
 from inference.process import give_memory_back
+from inference.recogniser import SessionOptions
 from inference.types import Int8Plan
 
 CACHE = Path(__file__).parent.parent / "build" / "cache"

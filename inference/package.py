@@ -35,7 +35,7 @@ class PackageFile:
 
 @dataclass(frozen=True, slots=True)
 class LanguageModelFile(PackageFile):
-    """An n-gram model over characters, and how much it has to say (`inference/beam.py`)."""
+    """An n-gram model over characters, and how much it has to say (`inference/decoding/beam.py`)."""
 
     weight: float
     """Of its log-probabilities beside the acoustic model's."""
@@ -70,7 +70,7 @@ class Package:
     int8: tuple[Int8Plan, ...] = ()
     """How lanes may compute faster, on this kind of processor and on that; only what passed the accuracy gate."""
     calibration: PackageFile | None = None
-    """How far activations reach on speech, for the plans of `int8` (`inference/rewriting/balance.py`)."""
+    """How far activations reach on speech, for the plans of `int8` (`inference/prepared/rewriting/balance.py`)."""
     language_model: LanguageModelFile | None = None
     """For beam search; without it, decoding is greedy."""
     provenance: Mapping[str, Any] = field(default_factory=dict)

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from inference import audio
-from inference.decoding import decoder
+from inference.audio import decode as audio
+from inference.decoding.decoder import decoder
 from inference.features import Featurizer
-from inference.model import Model, SessionOptions
 from inference.package import Package
+from inference.recogniser import Model, SessionOptions
 from inference.types import Options, StageTimings, Transcript
 
 

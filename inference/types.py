@@ -10,7 +10,7 @@ Float32Array: TypeAlias = NDArray[np.float32]
 Overlength: TypeAlias = Literal["clip", "reject"]
 Resampler: TypeAlias = Literal["soxr", "resampy"]
 WeightBits: TypeAlias = Literal[8, 7]
-"""Of weights in int8 products, by what the processor can sum (`inference/cpu.py`)."""
+"""Of weights in int8 products, by what the processor can sum (`inference/machine.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Int8Plan:
-    """Which products are computed in eight bits; by the kind of their modules (`inference/rewriting/products.py`)."""
+    """Which products are computed in eight bits; by the kind of their modules (`prepared/rewriting/products.py`)."""
 
     once: tuple[str, ...] = ()
     """Activations rounded to eight bits."""

@@ -17,10 +17,10 @@ import soundfile
 
 from inference.errors import DeadlineExceeded, WorkCancelled
 from inference.loading import load
-from inference.model import SessionOptions
 from inference.package import Package
 from inference.pipeline import Pipeline
 from inference.process import die_with
+from inference.recogniser import SessionOptions
 from inference.types import Options, Transcript
 
 _CANARY_SECONDS = 2.0

@@ -9,20 +9,19 @@ from typing import TypedDict
 from fastapi import FastAPI
 
 from config.settings import Settings
-from inference.cpu import Plan
-from inference.model import SessionOptions
+from inference.machine import Plan
 from inference.package import Package
+from inference.recogniser import SessionOptions
 from inference.types import Options
 from inference.worker import Setup
-from server.checks import checked_package
-from server.driver import Patience
 from server.errors import install_error_handlers
-from server.middleware import BodyLimit, RequestContext
-from server.plan import resolve_plan
-from server.pool import Limits, Pool
-from server.refusal import Door
+from server.http.context import BodyLimit, RequestContext
+from server.http.refusal import Door
+from server.pool.driver import Patience
+from server.pool.pool import Limits, Pool
 from server.routes import health, transcribe
-from server.transcriber import Transcriber
+from server.startup import checked_package, resolve_plan
+from server.transcription import Transcriber
 
 
 class State(TypedDict):

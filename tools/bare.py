@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from inference.loading import load
-from inference.model import SessionOptions
 from inference.package import Package, load_package
+from inference.recogniser import SessionOptions
 from inference.types import Options
 from inference.worker import canary
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import uvloop
 from tqdm import tqdm
 
-from inference.model import SessionOptions
+from inference.recogniser import SessionOptions
 from tools.bare import BareLibrary
 from tools.client import Answer, Client
 from tools.clips import Clip

@@ -16,11 +16,11 @@ from statistics import mean
 
 import uvloop
 
-from inference.cpu import usable_cpus
 from inference.errors import InferenceError
 from inference.loading import load
-from inference.model import SessionOptions
+from inference.machine import usable_cpus
 from inference.package import load_package
+from inference.recogniser import SessionOptions
 from tools.bare import BareLibrary
 from tools.bench import Bench, WrongText, check
 from tools.client import Answer, Client

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from inference.cpu import usable_cpus
+from inference.machine import usable_cpus
 from tools.client import Answer, Client
 from tools.clips import Clip
 from tools.load import open_loop, poisson_arrivals

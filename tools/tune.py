@@ -9,11 +9,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from config.profile import Profile, write_profile
-from inference.cpu import usable_cpus
 from inference.errors import InferenceError
 from inference.loading import choose_plan, load
-from inference.model import SessionOptions
+from inference.machine import usable_cpus
 from inference.package import load_package
+from inference.recogniser import SessionOptions
 from tools import plots
 from tools.bare import BareLibrary
 from tools.clips import REPOSITORY, make_clips

@@ -15,12 +15,12 @@ from typing import Any
 
 from tqdm import tqdm
 
+from evaluation.scoring import ErrorRate, Score, score
 from export.package_writer import write_manifest as write_package_manifest
-from export.scoring import ErrorRate, Score, score
 from inference.errors import InferenceError
 from inference.loading import choose_decoding, load
-from inference.model import SessionOptions
 from inference.package import Package, load_package
+from inference.recogniser import SessionOptions
 from inference.types import Options
 from training.files import RecipeError, command, read_manifest, write_manifest
 

@@ -21,9 +21,9 @@ from onnx import numpy_helper
 from sentencepiece import sentencepiece_model_pb2
 from torch import Tensor
 
+from inference.decoding.vocabulary import load_vocabulary
 from inference.errors import InferenceError
 from inference.package import Package, load_package
-from inference.vocabulary import load_vocabulary
 from training.checkpoint import load_start, save_start
 from training.files import RecipeError
 from training.model import build, make_tokenizer, shape_of

@@ -10,11 +10,12 @@ import onnxruntime
 import uvicorn
 from fastapi import FastAPI, Request
 
-from inference import audio, ctc
+from inference.audio import decode as audio
+from inference.decoding import ctc
+from inference.decoding.vocabulary import load_vocabulary
 from inference.features import Featurizer
 from inference.package import load_package
 from inference.types import Options
-from inference.vocabulary import load_vocabulary
 
 
 def application(directory: Path) -> FastAPI:

@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from server import metric_files
-from server.pool import Pool
+from server.pool.pool import Pool
 from server.schemas import Health
 
 router = APIRouter(tags=["operation"])

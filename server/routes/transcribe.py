@@ -4,9 +4,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from server.http.upload import REQUEST_BODY, read_audio
 from server.schemas import Problem, Processing, TranscriptionReply
-from server.transcriber import Transcriber
-from server.upload import REQUEST_BODY, read_audio
+from server.transcription import Transcriber
 
 router = APIRouter(tags=["transcription"])
 

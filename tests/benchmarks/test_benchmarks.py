@@ -15,7 +15,7 @@ from benchmarks.operators import profile
 from benchmarks.programs import Company, Division, Entrant, Failed, Program, company
 from benchmarks.rounds import Results, Turns, take_turns
 from benchmarks.spread import Spread, percentile, spread
-from export.scoring import score
+from evaluation.scoring import score
 from tests.samples import CLIPS
 
 ALONE, SIDE_BY_SIDE = Division(1, 2), Division(2, 1)

@@ -8,13 +8,13 @@ import pytest
 from export.calibration import measure_reach
 from export.candidates import groups
 from export.package_writer import CALIBRATION_FILE
-from inference import audio
+from inference.audio import decode as audio
 from inference.features import Featurizer
-from inference.model import Model, SessionOptions
 from inference.package import PackageFile, load_package
-from inference.rewriting.balance import balanced, read_reach
-from inference.rewriting.exported import Exported, UnknownGraph
-from inference.rewriting.rewrite import rewrite, write
+from inference.prepared.rewriting.balance import balanced, read_reach
+from inference.prepared.rewriting.exported import Exported, UnknownGraph
+from inference.prepared.rewriting.rewrite import rewrite, write
+from inference.recogniser import Model, SessionOptions
 from inference.types import Int8Plan, Options
 from tests.samples import sentence_of
 

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from export.cli import main
-from inference.decoding import decoder
+from inference.decoding.decoder import decoder
 from inference.errors import PackageError
 from inference.loading import choose_decoding, load
 from inference.package import load_package

@@ -8,7 +8,7 @@ import pytest
 
 from export.errors import ExportError
 from export.ngrams import train
-from inference.language_model import LanguageModel
+from inference.decoding.language_model import LanguageModel
 from inference.types import CharacterModel
 
 

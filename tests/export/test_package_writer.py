@@ -4,7 +4,7 @@ import pytest
 
 from export.errors import ExportError
 from export.package_writer import new_directory, write_vocabulary
-from inference.vocabulary import load_vocabulary
+from inference.decoding.vocabulary import load_vocabulary
 
 
 class Interrupted(Exception):

@@ -6,15 +6,15 @@ import shutil
 
 import pytest
 
+from evaluation.manifest import read_manifests
+from evaluation.scoring import ErrorRate, Score
 from export import candidates, gate, quantise
 from export.cli import main
-from export.manifest import read_manifests
-from export.scoring import ErrorRate, Score
-from inference.cpu import int8_weight_bits
 from inference.loading import load
+from inference.machine import int8_weight_bits
 from inference.package import load_package
-from inference.rewriting.exported import Exported
-from inference.rewriting.rewrite import write
+from inference.prepared.rewriting.exported import Exported
+from inference.prepared.rewriting.rewrite import write
 from inference.types import Int8Plan
 from tests.samples import CLIPS
 

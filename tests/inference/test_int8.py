@@ -6,16 +6,17 @@ import numpy as np
 import onnx
 import pytest
 
-from inference import audio, loading
-from inference.cpu import int8_weight_bits
+from inference import loading
+from inference.audio import decode as audio
 from inference.errors import PackageError
 from inference.features import Featurizer
 from inference.loading import choose_plan, load
-from inference.model import Model, SessionOptions
+from inference.machine import int8_weight_bits
 from inference.package import load_package
-from inference.prepared import prepare
-from inference.rewriting.exported import Exported
-from inference.rewriting.rewrite import rewrite, write
+from inference.prepared.prepare import prepare
+from inference.prepared.rewriting.exported import Exported
+from inference.prepared.rewriting.rewrite import rewrite, write
+from inference.recogniser import Model, SessionOptions
 from inference.types import Int8Plan, Options
 from tests.samples import CLIPS
 

@@ -9,9 +9,9 @@ import pytest
 
 from inference import worker
 from inference.errors import AudioTooLong, DeadlineExceeded, WorkCancelled
-from inference.model import SessionOptions
 from inference.package import load_package
 from inference.pipeline import Pipeline
+from inference.recogniser import SessionOptions
 from inference.types import Options
 from tests.samples import CLIPS, DATA, encode, noise, seconds_of, sentence_of, tone
 

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from server.plan import profile_note, resolve_plan
 
 from config.profile import InvalidProfile, Profile, read_profile, write_profile
 from config.settings import Settings
-from inference.cpu import usable_cpus
 from inference.loading import choose_plan
+from inference.machine import usable_cpus
 from inference.package import load_package
-from server.plan import profile_note, resolve_plan
 from tools import tune
 from tools.tune import Division, Measured, choose, divisions
 

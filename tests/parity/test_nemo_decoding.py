@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from inference import ctc
-from inference.vocabulary import Vocabulary
+from inference.decoding import ctc
+from inference.decoding.vocabulary import Vocabulary
 
 
 @pytest.mark.parametrize("seed", range(20))

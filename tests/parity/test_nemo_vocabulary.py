@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inference.vocabulary import Vocabulary
+from inference.decoding.vocabulary import Vocabulary
 
 SEQUENCES = 2_000
 

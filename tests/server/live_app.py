@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse
 
 from server.errors import install_error_handlers
-from server.middleware import BodyLimit, RequestContext
+from server.http.context import BodyLimit, RequestContext
 
 LIMIT = 100_000
 
@@ -50,7 +50,7 @@ def application():
 @contextmanager
 def serving(loop="uvloop"):
     """The port of the application, for as long as the context lasts."""
-    http = "server.protocol:Connection"
+    http = "server.http.protocol:Connection"
     config = uvicorn.Config(application(), port=0, loop=loop, http=http, ws="none", log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

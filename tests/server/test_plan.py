@@ -4,11 +4,11 @@ import pytest
 
 from config.profile import Profile, write_profile
 from config.settings import Settings
-from inference.cpu import Plan
 from inference.loading import choose_plan
+from inference.machine import Plan
 from inference.package import load_package
-from server import plan as module
-from server.plan import profile_note, resolve_plan
+from server import startup as module
+from server.startup import profile_note, resolve_plan
 
 
 @pytest.fixture

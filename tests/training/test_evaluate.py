@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.scoring import score
 from export.package_writer import write_manifest
-from export.scoring import score
 from inference.loading import choose_decoding
 from inference.package import load_package
 from training.evaluate import record

@@ -64,7 +64,7 @@ def test_it_gives_the_package_s_log_probabilities(work):
 def test_the_tokenizer_has_the_package_s_pieces_and_spells_with_them(work):
     from sentencepiece import SentencePieceProcessor
 
-    from inference.vocabulary import load_vocabulary
+    from inference.decoding.vocabulary import load_vocabulary
 
     pieces = load_vocabulary(PACKAGE / "vocab.txt").pieces
     processor = SentencePieceProcessor(model_file=str(work / "tokenizer/tokenizer.model"))

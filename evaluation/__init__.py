@@ -1,0 +1,1 @@
+"""Scoring and manifests: what export, training and benchmarks measure by."""

@@ -1,0 +1,1 @@
+"""What the bytes are, and how they become a waveform."""

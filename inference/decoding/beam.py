@@ -1,0 +1,104 @@
+"""Log-probabilities → text, by prefix beam search with a language model.
+
+Source: A. Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent
+DNNs", 2014 (arXiv 1408.2873), algorithm 1, with a language model over characters and a bonus for each letter.
+"""
+
+import math
+from dataclasses import dataclass
+from heapq import nlargest
+from operator import itemgetter
+from typing import TypeAlias
+
+import numpy as np
+
+from inference.decoding.language_model import LanguageModel
+from inference.decoding.vocabulary import WORD_START, Vocabulary
+from inference.types import Float32Array
+
+_Key: TypeAlias = tuple[str, int]
+"""What a hypothesis says, and its last token, whose repetition means something else than another one."""
+_Beam: TypeAlias = dict[_Key, tuple[float, float, int]]
+"""Probability of the paths that end in a blank, of those that end in the last token, state of the language model."""
+_MOST_REMEMBERED = 10_000  # extensions; some 3 MiB, and ten times as many are no faster
+
+
+@dataclass(frozen=True, slots=True)
+class BeamOptions:
+    """How far the search looks."""
+
+    weight: float
+    """Of the language model's log-probabilities beside the acoustic model's."""
+    bonus: float
+    """Nats for each letter: the language model alone would have texts short. Spaces get none, or words fall apart."""
+    width: int = 32
+    """Most hypotheses after a step."""
+    least_token: float = 1e-3
+    """Probability under which a token is not tried."""
+    least_hypothesis: float = 1e-5
+    """Hypotheses this much less likely than the best are dropped."""
+
+
+class BeamSearch:
+    """One vocabulary, one language model. Not for several threads at once."""
+
+    def __init__(self, vocabulary: Vocabulary, model: LanguageModel, options: BeamOptions) -> None:
+        self._vocabulary = vocabulary
+        self._model = model
+        self._options = options
+        self._extensions: dict[tuple[int, int], tuple[float, int]] = {}
+
+    def __call__(self, log_probabilities: Float32Array) -> str:
+        """Return the likeliest text of `[steps, vocabulary + 1]` natural log-probabilities."""
+        probabilities = np.exp(log_probabilities, dtype=np.float64)
+        beam: _Beam = {("", self._vocabulary.blank): (1.0, 0.0, self._model.start)}
+        for row in probabilities:
+            tokens = np.flatnonzero(row > self._options.least_token).tolist()
+            beam = self._pruned(self._step(beam, row.tolist(), tokens))
+        return self._vocabulary.plain(self._best(beam))
+
+    def _step(self, beam: _Beam, row: list[float], tokens: list[int]) -> _Beam:
+        blank, surfaces, remembered = self._vocabulary.blank, self._vocabulary.surfaces, self._extensions
+        after: _Beam = {}
+        for (text, last), (silent, spoken, state) in beam.items():
+            both = silent + spoken
+            before = after.get((text, last), (0.0, 0.0, state))
+            after[text, last] = both * row[blank], before[1] + (spoken * row[last] if last != blank else 0.0), state
+            for token in tokens:
+                if token == blank:
+                    continue
+                factor, behind = remembered.get((state, token)) or self._extension(state, token)
+                key = text + surfaces[token], token
+                before = after.get(key, (0.0, 0.0, behind))
+                paths = silent if token == last else both
+                after[key] = before[0], before[1] + paths * row[token] * factor, behind
+        return after
+
+    def _extension(self, state: int, token: int) -> tuple[float, int]:
+        """By what a token multiplies the probability of a hypothesis, and the state behind it."""
+        surface = self._vocabulary.surfaces[token]
+        score, behind = self._model.advance(state, surface)
+        letters = len(surface) - surface.count(WORD_START)
+        found = math.exp(self._options.weight * score + self._options.bonus * letters), behind
+        if len(self._extensions) >= _MOST_REMEMBERED:
+            self._extensions.clear()
+        self._extensions[state, token] = found
+        return found
+
+    def _pruned(self, beam: _Beam) -> _Beam:
+        """The best, as shares of the very best: probabilities of whole clips are too small for a float."""
+        ranked = nlargest(self._options.width, ((silent + spoken, key) for key, (silent, spoken, _) in beam.items()))
+        best = ranked[0][0]
+        kept = {}
+        for total, key in ranked:
+            if total > best * self._options.least_hypothesis:
+                silent, spoken, state = beam[key]
+                kept[key] = silent / best, spoken / best, state
+        return kept
+
+    def _best(self, beam: _Beam) -> str:
+        texts: dict[str, float] = {}
+        for (text, _), (silent, spoken, state) in beam.items():
+            ends = math.exp(self._options.weight * self._model.end(state))
+            texts[text] = texts.get(text, 0.0) + (silent + spoken) * ends
+        return max(texts.items(), key=itemgetter(1))[0]

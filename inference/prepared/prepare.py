@@ -1,0 +1,85 @@
+"""A graph made ready for this machine, once: rewritten, optimised, its weights packed for this processor in a file.
+
+It takes one clip at full length; the package's own graph takes batches, and serves where there is no preparing.
+
+ONNX Runtime optimises a graph and copies its weights into the layout that the processor likes, at every load, in
+every process. Saved after that, the graph loads in a fraction of the time, and all lanes map one file of weights,
+which the system keeps in memory once.
+"""
+
+import hashlib
+import platform
+from pathlib import Path
+
+import onnxruntime as ort
+
+from inference.errors import PackageError
+from inference.package import Package
+from inference.prepared import rewriting
+from inference.prepared.cache import made_once
+from inference.types import Int8Plan
+
+_REWRITTEN, _GRAPH, _WEIGHTS = "rewritten.onnx", "model.onnx", "model.weights"
+_SMALLEST_MAPPED = 1024  # bytes; smaller constants stay in the graph
+
+
+def prepare(package: Package, plan: Int8Plan | None, cache: Path) -> Path:
+    """Return the prepared graph of a package, made now where the cache has none for this machine; fp32 without a plan.
+
+    Raises OSError where the cache cannot be written, PackageError where ONNX Runtime cannot.
+    """
+    family = f"{package.name}-{'int8' if plan else 'fp32'}"
+    directory = made_once(
+        cache,
+        family,
+        _fingerprint(package.fingerprint(plan)),
+        lambda empty: make(package.model_path(), empty, plan, package.calibration_path()),
+    )
+    return directory / _GRAPH
+
+
+def _fingerprint(graph: str) -> str:
+    """Name all that a prepared graph depends on: the weights, the plan, our rewriting, ONNX Runtime, the processor."""
+    parts = f"{graph} {rewriting.VERSION} {ort.__version__} {_processor()}"
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+
+def _processor() -> str:
+    """The processor's model and instruction sets, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    told = {line for line in lines if line.startswith(("model name", "flags", "CPU part", "Features"))}
+    return " ".join(sorted(told))
+
+
+def make(model: Path, directory: Path, plan: Int8Plan | None = None, calibration: Path | None = None) -> None:
+    """Prepare the graph `model` in an empty directory.
+
+    Raises OSError and PackageError as `prepare` does; a graph that is not known cannot follow a plan.
+    """
+    rewritten = directory / _REWRITTEN
+    source = _rewritten(model, rewritten, plan, calibration)
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(directory / _GRAPH)
+    options.log_severity_level = 3  # ONNX Runtime warns that the file is for this machine alone: that is the point
+    for key, value in {
+        "session.optimized_model_external_initializers_file_name": _WEIGHTS,
+        "session.optimized_model_external_initializers_min_size_in_bytes": str(_SMALLEST_MAPPED),
+        "session.save_external_prepacked_constant_initializers": "1",
+    }.items():
+        options.add_session_config_entry(key, value)
+    try:
+        ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises a class of its own for each status code, a full disk included
+        raise PackageError(f"{model} cannot be prepared: {error}") from error
+    rewritten.unlink(missing_ok=True)
+
+
+def _rewritten(model: Path, target: Path, plan: Int8Plan | None, calibration: Path | None) -> Path:
+    if rewriting.rewrite_apart(model, target, plan, calibration):
+        return target
+    if plan is not None:
+        raise PackageError(f"{model} cannot be computed as its int8 plan says")
+    return model

@@ -1,0 +1,37 @@
+"""The exported graph, written anew for one clip at full length: the same function in fewer and cheaper steps.
+
+An exported graph takes batches of unequal lengths, so it masks, and it computes shapes, and weights that are constant,
+on every call. A lane hears one clip at a time, all of whose frames are valid. The graph is therefore built again from
+the weights, as `conformer.py` and `attention.py` tell, and taken only if it gives the same numbers. Of a graph that
+is not a plain Conformer-CTC nothing is rewritten: it serves as it is, only slower.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from inference.types import Int8Plan
+
+VERSION = 6
+"""Of the rewriting: graphs prepared by another one are made anew."""
+
+_ROOT = Path(__file__).parents[3]
+
+
+def rewrite_apart(source: Path, target: Path, plan: Int8Plan | None = None, calibration: Path | None = None) -> bool:
+    """Write the graph to `target` in a process of its own; tell whether there is one.
+
+    In int8 it is as `plan` says, with what the package's `calibration` holds.
+
+    The process takes all the memory with it that the `onnx` package and a few copies of the weights need.
+    """
+    command = [sys.executable, "-m", "inference.prepared.rewriting", str(source.resolve()), str(target.resolve())]
+    if plan is not None:
+        command += [json.dumps(asdict(plan)), *([str(calibration.resolve())] if calibration else [])]
+    try:
+        finished = subprocess.run(command, cwd=_ROOT, capture_output=True, check=False)  # noqa: S603 # our own module
+    except OSError:  # no such interpreter, or no memory for another process
+        return False
+    return finished.returncode == 0 and target.exists()

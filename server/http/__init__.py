@@ -1,0 +1,1 @@
+"""What stands between a connection and a route: identity, limits, admission, bodies, answers to failures."""

@@ -1,0 +1,201 @@
+"""What a stranger may send instead of audio, and which error says so."""
+
+import contextlib
+import io
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inference.audio.decode import decode, estimate_seconds
+from inference.errors import (
+    AudioOutOfLimits,
+    AudioTooShort,
+    InputError,
+    InvalidSamples,
+    UndecodableAudio,
+    UnsupportedCodec,
+)
+from inference.types import Options
+from tests.samples import encode, noise, tone, wav
+
+FLAC = encode(noise(1), container="FLAC")
+OGG = encode(noise(1), container="OGG", subtype="VORBIS")
+OPUS = encode(noise(1), container="OGG", subtype="OPUS")
+
+
+def scrambled(data, start):
+    """Nonsense in place of a good part of the samples."""
+    middle = np.random.default_rng(1).bytes(len(data) - start)
+    return data[:start] + middle
+
+
+def flipped(data, place):
+    """One bit the other way round."""
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+UNDECODABLE = {
+    "nothing": b"",
+    "one byte": b"R",
+    "a text": b"This is no audio at all, only a text that is long enough to be one.",
+    "HTML": b"<!doctype html><title>Not found</title>",
+    "a picture": b"\x89PNG\r\n\x1a\n" + bytes(100),
+    "RIFF, but AVI": b"RIFF\x00\x01\x00\x00AVI LIST" + bytes(100),
+    "only RIFF": b"RIFF",
+    "only RIFF and WAVE": b"RIFF\x24\0\0\0WAVE",
+    "header cut in fmt": wav()[:30],
+    "header without data": wav()[:36],
+    "data before fmt": b"RIFF\x24\0\0\0WAVEdata\x04\0\0\0\0\0\0\0",
+    "fmt too small": b"RIFF\x24\0\0\0WAVEfmt \x04\0\0\0\x01\0\x01\0data\x04\0\0\0\0\0\0\0",
+    "less data than announced": wav()[:-1000],
+    "more announced than sent": wav(size=1_000_000),
+    "block align of another format": wav()[:32] + struct.pack("<H", 3) + wav()[34:],
+    "12 bits": wav(bits=12),
+    "no channels": wav(channels=0),
+    "64-bit integers": wav(bits=64),
+    "16-bit float": wav(codec=3),
+    "truncated FLAC": FLAC[: len(FLAC) // 2],
+    "corrupt FLAC": scrambled(FLAC, len(FLAC) // 3),
+    "FLAC without frames": FLAC[:42],
+    "only fLaC": b"fLaC",
+    "only OggS": b"OggS",
+    "corrupt OGG": scrambled(OGG, 60),
+    "OGG cut in its headers": OGG[:200],
+    "truncated OGG": OGG[: len(OGG) // 2],
+    "truncated Opus": OPUS[:-1],
+    "OGG with one wrong bit": flipped(OGG, len(OGG) // 2),
+    "Opus with one wrong bit": flipped(OPUS, len(OPUS) - 10),
+    "OGG followed by rubbish": OGG + b"rubbish",
+}
+
+
+@pytest.mark.parametrize("data", UNDECODABLE.values(), ids=UNDECODABLE)
+def test_undecodable(data):
+    with pytest.raises(UndecodableAudio) as caught:
+        decode(data, Options(), 16_000)
+    assert len(caught.value.detail) > 10
+    assert "Traceback" not in caught.value.detail
+
+
+CODECS = {
+    0x0002: "Microsoft ADPCM",
+    0x0006: "A-law",
+    0x0007: "µ-law",
+    0x0011: "IMA ADPCM",
+    0x0055: "MP3",
+    0x1234: "0x1234",
+}
+
+
+@pytest.mark.parametrize(("codec", "name"), CODECS.items(), ids=CODECS.values())
+def test_codecs_inside_wav_that_are_not_taken(codec, name):
+    with pytest.raises(UnsupportedCodec, match=name):
+        decode(wav(codec=codec), Options(), 16_000)
+
+
+@pytest.mark.parametrize("subtype", ["ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM", "GSM610"])
+def test_real_files_of_codecs_not_taken(subtype):
+    with pytest.raises(UnsupportedCodec, match="PCM and float are"):
+        decode(encode(tone(rate=8_000), 8_000, subtype=subtype), Options(), 16_000)
+
+
+MAGICS = {
+    "MP3 with ID3": (b"ID3\x04\0", "MP3"),
+    "MP3 layer III": (b"\xff\xfb\x90\x00", "MP3"),
+    "MP3 at low rate": (b"\xff\xf3\x40\xc0", "MP3"),
+    "MP3 version 2.5": (b"\xff\xf2\x40\xc0", "MP3"),
+    "AAC": (b"\xff\xf1\x50\x80", "AAC"),
+    "AAC, MPEG-2": (b"\xff\xf9\x50\x80", "AAC"),
+    "WebM": (b"\x1aE\xdf\xa3\x01", "WebM"),
+    "AMR": (b"#!AMR\n", "AMR"),
+    "AIFF": (b"FORM\0\0\1\0AIFF", "AIFF"),
+    "AU": (b".snd\0\0\0\x18", "AU"),
+    "CAF": (b"caff\0\1\0\0", "CAF"),
+    "RF64": (b"RF64\xff\xff\xff\xffWAVE", "RF64"),
+    "WavPack": (b"wvpk\0\0\0\0", "WavPack"),
+    "WMA": (b"0&\xb2u\x8e\x66\xcf\x11", "WMA"),
+    "M4A": (b"\0\0\0\x20ftypM4A ", "M4A"),
+}
+
+
+@pytest.mark.parametrize(("magic", "name"), MAGICS.values(), ids=MAGICS)
+def test_containers_known_but_not_taken(magic, name):
+    with pytest.raises(UnsupportedCodec, match=name) as caught:
+        decode(magic + bytes(1000), Options(), 16_000)
+    for taken in ("WAV", "FLAC", "OGG"):
+        assert taken in caught.value.detail
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, -3e38])
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+def test_samples_that_are_no_sound(value, subtype):
+    samples = tone()
+    samples[4000] = value
+    with pytest.raises(InvalidSamples, match="NaN"):
+        decode(encode(samples, subtype=subtype), Options(), 16_000)
+
+
+def test_one_bad_channel_is_found():
+    samples = np.stack([tone(), tone()], axis=1)
+    samples[77, 1] = np.nan
+    with pytest.raises(InvalidSamples):
+        decode(encode(samples, subtype="FLOAT"), Options(), 16_000)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
+@pytest.mark.parametrize("seconds", [0, 0.01, 0.099])
+def test_too_short(rate, seconds):
+    with pytest.raises(AudioTooShort, match=r"0\.1 s"):
+        decode(encode(tone(seconds, rate), rate), Options(), 16_000)
+
+
+@pytest.mark.parametrize("rate", [1, 7_999, 96_001, 192_000])
+def test_sample_rates_outside_the_limits(rate):
+    with pytest.raises(AudioOutOfLimits, match="8000 to 96000 Hz"):
+        decode(wav(rate=rate), Options(), 16_000)
+
+
+@pytest.mark.parametrize("channels", [33, 64, 255])
+def test_too_many_channels(channels):
+    with pytest.raises(AudioOutOfLimits, match=f"{channels} channels"):
+        decode(wav(bytes(channels * 2 * 8000), channels=channels), Options(), 16_000)
+
+
+def outcome(data):
+    """Decode what may be anything; only an InputError may come of it."""
+    with contextlib.suppress(InputError):
+        decode(data, Options(), 16_000)
+    assert estimate_seconds(data) >= 0
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from([b"", b"RIFF\0\0\0\0WAVE", b"fLaC", b"OggS", b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0"]),
+    st.binary(max_size=300),
+)
+def test_random_bytes_never_surprise(magic, rest):
+    outcome(magic + rest)
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from([wav(), encode(tone(0.2), container="WAVEX"), FLAC, OGG, OPUS]),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4),
+    st.floats(0, 1),
+)
+def test_damaged_files_never_surprise(data, changes, kept):
+    damaged = bytearray(data)
+    for place, value in changes:
+        # Squared, so that most of the damage falls on headers.
+        damaged[int(place**2 * len(damaged))] = value
+    outcome(bytes(damaged[: int(len(damaged) * max(kept, 0.01))]))
+
+
+def test_soundfile_can_read_what_is_called_good():
+    for data in (wav(), FLAC, OGG, OPUS):
+        assert soundfile.info(io.BytesIO(data)).frames > 0
+        outcome(data)

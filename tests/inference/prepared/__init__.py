@@ -1,0 +1,1 @@
+"""Tests of the library: real audio, the real model, no server."""
