@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.gunicorn_server import GunicornServer
+from loadtest.harness.server import GENEROUS, GunicornServer
 
 HERE = Path(__file__).parent
 
@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items):
 @contextmanager
 def running(model, directory, settings):
     """A ready server, and nothing of it afterwards."""
-    server = GunicornServer(model, directory, settings)
+    server = GunicornServer(model, directory, GENEROUS | settings)
     try:
         server.wait_ready()
         yield server

@@ -1,0 +1,149 @@
+"""Starts, observes and stops a real Gunicorn."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import psutil
+from prometheus_client.parser import text_string_to_metric_families
+
+from loadtest.harness.processes import PATIENCE, Program, wait_until
+
+GENEROUS: Mapping[str, str] = {
+    "ASR_WORKERS": "1",
+    "ASR_LANES": "2",
+    "ASR_THREADS": "1",
+    "ASR_REQUEST_TIMEOUT": "150",
+    "ASR_MAX_QUEUE_SECONDS": "100000",
+    "ASR_HANG_SECONDS": "140",
+    "ASR_LANE_MEMORY_MB": "100000",
+    "ASR_GRACE_SECONDS": "150",
+    "ASR_LOG_LEVEL": "DEBUG",
+}
+"""Limits that a busy machine does not reach; tests of a limit set it themselves."""
+
+_COMMAND = [sys.executable, "-m", "gunicorn", "server.asgi:app"]
+
+
+class ServerFailed(Exception):
+    """The server ended before it was ready; the message ends with its log."""
+
+
+class GunicornServer(Program):
+    """One run of `python -m gunicorn server.asgi:app` on 127.0.0.1 and a free port.
+
+    Starts when it is made; `with` waits until it is ready, and ends it.
+    """
+
+    def __init__(self, model: Path, directory: Path, settings: Mapping[str, object]) -> None:
+        """`settings` are environment variables by name; the log and what is temporary go into `directory`."""
+        self.directory = Path(directory)
+        environment = {
+            "ASR_MODEL": str(model),
+            "ASR_BIND": "127.0.0.1:{port}",
+            "ASR_PROFILE": os.devnull,  # a file lying about would be a setting
+            "ASR_LOG_FORMAT": "json",
+            "TMPDIR": str(self.directory),
+        }
+        given = {name: str(value) for name, value in settings.items()}
+        super().__init__(_COMMAND, environment | given, self.directory / "server.log")
+
+    def __enter__(self) -> Self:
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.kill_all()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def client(self, **options: Any) -> httpx.Client:
+        """Make a client that keeps its connections."""
+        return httpx.Client(**{"base_url": self.url, "timeout": PATIENCE, **options})
+
+    def post(self, audio: Any, **headers: str) -> httpx.Response:
+        """Transcribe on a connection of its own; header names are written with underscores."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return httpx.post(f"{self.url}/transcribe", content=audio, headers=named, timeout=PATIENCE)
+
+    def is_ready(self) -> bool:
+        """Whether `/readyz` says so."""
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}/readyz", timeout=PATIENCE).status_code == 200
+        return False
+
+    def wait_ready(self) -> None:
+        """Return when it can transcribe; raise ServerFailed where it ends instead."""
+
+        def ready() -> bool:
+            if self.process.poll() is not None:
+                raise ServerFailed(f"the server ended before it was ready:\n{self.last_words()}")
+            # Asked late and seldom, since each question counts as one of ASR_MAX_REQUESTS.
+            return bool(self.logged("lane ready")) and self.is_ready()
+
+        wait_until(ready, "ready", pause=0.2)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Sum of the samples of that name whose labels include these."""
+        families = text_string_to_metric_families(httpx.get(f"{self.url}/metrics", timeout=PATIENCE).text)
+        samples = [sample for family in families for sample in family.samples if sample.name == name]
+        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
+
+    def wait_metric(self, value: float, name: str, **labels: str) -> None:
+        """Until a metric has that value."""
+        wait_until(lambda: self.metric(name, **labels) == value, f"{name}{labels} is {value}")
+
+    def wait_idle(self) -> None:
+        """Until nothing waits and nothing runs: every permit has come back."""
+        self.wait_metric(0, "asr_running_requests")
+        self.wait_metric(0, "asr_queued_audio_seconds")
+
+    @property
+    def master(self) -> psutil.Process:
+        """Gunicorn's arbiter."""
+        return psutil.Process(self.process.pid)
+
+    def workers(self) -> list[psutil.Process]:
+        """Live Gunicorn workers."""
+        with suppress(psutil.NoSuchProcess):
+            return [child for child in self.master.children() if not _runs(child, "resource_tracker")]
+        return []
+
+    def lanes(self) -> list[psutil.Process]:
+        """Live pool processes, the oldest first."""
+        found = []
+        for worker in self.workers():
+            with suppress(psutil.NoSuchProcess):
+                found += [child for child in worker.children() if _runs(child, "spawn_main", unknown=False)]
+        return sorted(found, key=lambda process: process.create_time())
+
+    def log_lines(self) -> list[Any]:
+        """What was logged so far, but a line that is just being written; whatever is no JSON is kept as a text."""
+        lines = self.log.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
+        return [json.loads(line) if line.startswith("{") else line for line in lines]
+
+    def logged(self, message: str) -> list[dict[str, Any]]:
+        """Log lines with that message."""
+        return [line for line in self.log_lines() if isinstance(line, dict) and line["message"] == message]
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> None:
+        """End it; raise AssertionError where something stays behind."""
+        self.process.send_signal(signal_number)
+        self.process.wait(PATIENCE)
+        self.assert_gone(0)
+        assert not list(self.directory.glob("asr-metrics-*")), "metrics files were left behind"
+
+
+def _runs(process: psutil.Process, function: str, *, unknown: bool = True) -> bool:
+    """Whether a process runs that part of multiprocessing; `unknown` for one that is gone, or a zombie."""
+    with suppress(psutil.Error):
+        return function in " ".join(process.cmdline())
+    return unknown
