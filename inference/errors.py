@@ -12,6 +12,7 @@ InferenceError
 │   ├── DeadlineExceeded
 │   └── WorkCancelled
 ├── PackageError               a model package is missing, incomplete or damaged
+│   └── DamagedCache           what was prepared from it, that is; it has been removed
 └── MissingDependency          an optional library was asked for and is not installed
 
 Each error carries one string and nothing else, so that each survives pickling on its way
@@ -69,6 +70,10 @@ class WorkCancelled(WorkInterrupted):
 
 class PackageError(InferenceError):
     """A model package is missing, incomplete or damaged."""
+
+
+class DamagedCache(PackageError):
+    """What was prepared from a package is damaged, and has been removed: it can be made anew."""
 
 
 class MissingDependency(InferenceError):

@@ -1,15 +1,13 @@
 """A package → a pipeline, by the fastest way that the package and this machine allow."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference.errors import PackageError
+from inference.errors import DamagedCache, PackageError
 from inference.machine import int8_weight_bits
 from inference.package import Package
 from inference.pipeline import Pipeline
-from inference.prepared.cache import forget
-from inference.prepared.prepare import prepare
+from inference.prepared.prepare import prepare, warnings_of
 from inference.process import give_memory_back
 from inference.recogniser import SessionOptions
 from inference.types import Int8Plan
@@ -27,6 +25,8 @@ class Loaded:
     """`fp32`, `int8` or `int8-w7` (weights of seven bits), as it is computed."""
     prepared: bool
     """Whether the graph prepared for this machine is in use, whose weights all processes share."""
+    warnings: tuple[str, ...] = ()
+    """Why it is not what it could be: a sentence each."""
 
 
 def choose_plan(package: Package, wanted: str) -> Int8Plan | None:
@@ -65,23 +65,38 @@ def load(
 ) -> Loaded:
     """Load the graph prepared for this machine, made now if there is none; `precision` is `auto`, `fp32` or `int8`.
 
-    What is damaged in the cache is made anew. Where that fails, or the cache cannot be written or read, the package's
-    own graph is loaded, in fp32. Raises PackageError where that is unusable too, or where `choose_plan` does.
+    What is damaged in the cache is made anew. Where the graph cannot be prepared in int8 it is in fp32; where that
+    fails, or the cache cannot be written or read, the package's own graph is loaded, in fp32: `warnings` say why.
+    Raises PackageError where that is unusable too, or where `choose_plan` does.
     """
-    plan = choose_plan(package, precision)
-    began = time.time()
-    try:
+    warnings: list[str] = []
+    for plan in dict.fromkeys((choose_plan(package, precision), None)):
         try:
-            return _prepared(package, session_options, plan, cache)
-        except PackageError:
-            forget(cache, package.name, began)
-            return _prepared(package, session_options, plan, cache)
-    except (OSError, PackageError):
-        return Loaded(Pipeline(package, session_options), "fp32", prepared=False)
+            return _prepared(package, session_options, plan, cache, tuple(warnings))
+        except OSError as error:
+            warnings.append(f"{package.name} takes more memory and is slower, since {cache} cannot be used: {error}")
+            break
+        except PackageError as error:
+            name = plan.precision if plan else "fp32"
+            warnings.append(f"{package.name} is slower than it could be, since its {name} graph was not made: {error}")
+    return Loaded(Pipeline(package, session_options), "fp32", prepared=False, warnings=tuple(warnings))
 
 
-def _prepared(package: Package, session_options: SessionOptions | None, plan: Int8Plan | None, cache: Path) -> Loaded:
-    graph = prepare(package, plan, cache)
-    pipeline = Pipeline(package, session_options, graph=graph, cache=cache)
+def _prepared(
+    package: Package,
+    session_options: SessionOptions | None,
+    plan: Int8Plan | None,
+    cache: Path,
+    warnings: tuple[str, ...],
+) -> Loaded:
+    for damaged in range(3):  # the graph may be, and the language model
+        graph = prepare(package, plan, cache)
+        try:
+            pipeline = Pipeline(package, session_options, graph=graph, cache=cache)
+            break
+        except DamagedCache:
+            if damaged == 2:
+                raise
     give_memory_back()  # what was made for all took several times the weights
-    return Loaded(pipeline, plan.precision if plan else "fp32", prepared=True)
+    precision = plan.precision if plan else "fp32"
+    return Loaded(pipeline, precision, prepared=True, warnings=(*warnings, *warnings_of(graph)))

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from inference.audio import decode as audio
 from inference.decoding.decoder import decoder
 from inference.features import Featurizer
 from inference.package import Package
+from inference.prepared.cache import reading
 from inference.recogniser import Model, SessionOptions
 from inference.types import Options, StageTimings, Transcript
 
@@ -31,7 +32,8 @@ class Pipeline:
         """
         self._package = package
         self._featurizer = Featurizer(package.features)
-        self._model = Model(graph or package.model_path(precision), session_options or SessionOptions())
+        with reading(graph.parent) if graph else nullcontext():
+            self._model = Model(graph or package.model_path(precision), session_options or SessionOptions())
         self._decode = decoder(package, cache)
 
     def transcribe(

@@ -10,7 +10,7 @@ from inference.decoding.language_model import LAYOUT, LanguageModel, load_langua
 from inference.decoding.vocabulary import load_vocabulary
 from inference.errors import PackageError
 from inference.package import LanguageModelFile, Package
-from inference.prepared.cache import made_once
+from inference.prepared.cache import made_once, reading
 from inference.types import CharacterModel, Float32Array
 
 Decoder: TypeAlias = Callable[[Float32Array], str]
@@ -25,15 +25,16 @@ def decoder(package: Package, cache: Path | None = None) -> Decoder:
     vocabulary = load_vocabulary(package.vocabulary_path())
     file, path = package.language_model, package.language_model_path()
     if file and path:
-        found = _mapped(package.name, file, path, cache) if cache else load_language_model(path)
-        return BeamSearch(vocabulary, _usable(found, path), BeamOptions(file.weight, file.bonus))
+        model = _mapped(file, path, cache) if cache else _usable(load_language_model(path), path)
+        return BeamSearch(vocabulary, model, BeamOptions(file.weight, file.bonus))
     return lambda log_probabilities: vocabulary.text(ctc.greedy(log_probabilities, package.blank))
 
 
-def _mapped(name: str, file: LanguageModelFile, path: Path, cache: Path) -> CharacterModel:
+def _mapped(file: LanguageModelFile, path: Path, cache: Path) -> LanguageModel:
     key = f"{file.sha256[:16]}-{LAYOUT}"
-    unpacked = made_once(cache, f"{name}-language-model", key, lambda empty: unpack(load_language_model(path), empty))
-    return map_unpacked(unpacked)
+    unpacked = made_once(cache, "language-model", key, lambda empty: unpack(load_language_model(path), empty))
+    with reading(unpacked):
+        return _usable(map_unpacked(unpacked), unpacked)
 
 
 def _usable(model: CharacterModel, path: Path) -> LanguageModel:

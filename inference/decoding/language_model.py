@@ -95,4 +95,4 @@ def map_unpacked(directory: Path) -> CharacterModel:
         arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in directory.glob("*.npy")}
         return CharacterModel(**arrays | {"characters": str(arrays["characters"])})
     except (ValueError, KeyError, TypeError) as error:
-        raise PackageError(f"{directory} is no unpacked language model, delete it: {error}") from error
+        raise PackageError(f"{directory} is no unpacked language model: {error}") from error

@@ -1,47 +1,94 @@
-"""What is made once on a machine and then mapped by all its processes: whole or not at all, and by one of them."""
+"""What is made once on a machine and then mapped by all its processes: whole or not at all, and by one of them.
+
+An entry is a directory `KIND-KEY.prepared`, and its key names all that it was made from; so entries of several
+packages lie side by side, and packages with the same weights share one. What nobody asks for any more is told from the
+rest by time alone: an entry is touched whenever it is used, and whoever makes a new one removes those that nobody has
+used for 30 days. Any other rule would need to know which packages, settings and machines still share the directory. An
+entry removed too early costs no more than making it again, and processes keep what they have mapped.
+"""
 
 import fcntl
+import os
 import shutil
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from inference.errors import DamagedCache, PackageError
 
-def made_once(cache: Path, family: str, key: str, make: Callable[[Path], None]) -> Path:
-    """Return the directory `family`-`key` in the cache, filled now by `make` where there is none.
+_DONE, _UNFINISHED = ".prepared", ".unfinished"
+_UNUSED_SECONDS = 30 * 24 * 3600.0
 
-    It replaces what the family had under other keys. Raises OSError where the cache cannot be written, and what `make`
-    raises.
+
+def made_once(cache: Path, kind: str, key: str, make: Callable[[Path], None]) -> Path:
+    """Return the entry of that kind and key, filled now by `make` (of an empty directory) where there is none.
+
+    Raises OSError where the cache cannot be written, and what `make` raises.
     """
-    directory = cache / f"{family}-{key}"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f"{family}-lock").open("w") as lock:
+    entry = cache / f"{kind}-{key}{_DONE}"
+    with suppress(OSError):  # there is none, or the cache is read-only
+        os.utime(entry)
+    if not entry.exists():
+        cache.mkdir(parents=True, exist_ok=True)
         # All lanes come here at once on the first start: one works, the others wait for it.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not directory.exists():
-            for outdated in cache.glob(f"{family}-*/"):
-                shutil.rmtree(outdated)
-            _make_whole(directory, make)
-    return directory
+        with _locked(cache):
+            if not entry.exists():
+                _remove_what_nobody_uses(cache)
+                _make_whole(entry, make)
+    return entry
 
 
-def forget(cache: Path, name: str, made_before: float) -> None:
-    """Delete what lies in the cache for `name` (and for names that begin so), if it was made before that `time.time()`.
+@contextmanager
+def reading(entry: Path) -> Iterator[None]:
+    """Remove an entry whose files prove damaged: of a PackageError raised inside becomes DamagedCache.
 
-    What another process has made anew meanwhile stays. Processes keep what they have mapped.
+    What another process has made anew meanwhile stays.
     """
-    for directory in cache.glob(f"{name}-*/"):
-        with suppress(FileNotFoundError):  # another process was faster
-            if directory.stat().st_mtime < made_before:
-                shutil.rmtree(directory, ignore_errors=True)
-
-
-def _make_whole(directory: Path, make: Callable[[Path], None]) -> None:
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=directory.parent))
+    opened = os.open(entry, os.O_RDONLY)  # as long as it is open, no other directory gets its inode number
     try:
-        make(partial)
-        partial.replace(directory)
+        yield
+    except PackageError as error:
+        with suppress(OSError), _locked(entry.parent):
+            if os.path.samestat(os.fstat(opened), entry.stat()):
+                _remove(entry)
+        raise DamagedCache(f"{entry} is damaged: {error}") from error
+    finally:
+        os.close(opened)
+
+
+@contextmanager
+def _locked(cache: Path) -> Iterator[None]:
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the kernel takes it back from a process that is killed
+        yield
+
+
+def _make_whole(entry: Path, make: Callable[[Path], None]) -> None:
+    unfinished = _unfinished(entry.parent)
+    try:
+        make(unfinished)
+        unfinished.replace(entry)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise
+
+
+def _remove_what_nobody_uses(cache: Path) -> None:
+    """Under the lock: nobody else is at work, so what is unfinished was left by a process that was killed."""
+    for left in cache.glob(f"*{_UNFINISHED}/"):
+        shutil.rmtree(left, ignore_errors=True)
+    for entry in cache.glob(f"*{_DONE}/"):
+        if time.time() - entry.stat().st_mtime > _UNUSED_SECONDS:
+            _remove(entry)
+
+
+def _remove(entry: Path) -> None:
+    """Under another name first: whoever is killed on the way leaves no half entry."""
+    removed = entry.replace(_unfinished(entry.parent))
+    shutil.rmtree(removed, ignore_errors=True)
+
+
+def _unfinished(cache: Path) -> Path:
+    return Path(tempfile.mkdtemp(suffix=_UNFINISHED, dir=cache))

@@ -7,8 +7,11 @@ every process. Saved after that, the graph loads in a fraction of the time, and 
 which the system keeps in memory once.
 """
 
+import errno
 import hashlib
+import os
 import platform
+import shutil
 from pathlib import Path
 
 import onnxruntime as ort
@@ -20,6 +23,7 @@ from inference.prepared.cache import made_once
 from inference.types import Int8Plan
 
 _REWRITTEN, _GRAPH, _WEIGHTS = "rewritten.onnx", "model.onnx", "model.weights"
+_NOT_REWRITTEN = "not-rewritten.txt"
 _SMALLEST_MAPPED = 1024  # bytes; smaller constants stay in the graph
 
 
@@ -28,14 +32,22 @@ def prepare(package: Package, plan: Int8Plan | None, cache: Path) -> Path:
 
     Raises OSError where the cache cannot be written, PackageError where ONNX Runtime cannot.
     """
-    family = f"{package.name}-{'int8' if plan else 'fp32'}"
     directory = made_once(
         cache,
-        family,
+        "graph",
         _fingerprint(package.fingerprint(plan)),
         lambda empty: make(package.model_path(), empty, plan, package.calibration_path()),
     )
     return directory / _GRAPH
+
+
+def warnings_of(graph: Path) -> tuple[str, ...]:
+    """Return in what a prepared graph falls short of what it could be: a sentence each."""
+    try:
+        reason = graph.with_name(_NOT_REWRITTEN).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ()
+    return (f"the graph is slower than it could be, since it was not rewritten ({reason}): {graph.parent}",)
 
 
 def _fingerprint(graph: str) -> str:
@@ -60,7 +72,22 @@ def make(model: Path, directory: Path, plan: Int8Plan | None = None, calibration
     Raises OSError and PackageError as `prepare` does; a graph that is not known cannot follow a plan.
     """
     rewritten = directory / _REWRITTEN
-    source = _rewritten(model, rewritten, plan, calibration)
+    reason = rewriting.rewrite_apart(model, rewritten, plan, calibration)
+    if reason and plan is not None:
+        raise PackageError(f"{model} cannot be computed as its int8 plan says: {reason}")
+    if reason:
+        (directory / _NOT_REWRITTEN).write_text(reason, encoding="utf-8")
+    try:
+        _optimise(model if reason else rewritten, directory)
+    except Exception as error:  # ONNX Runtime raises a class of its own for each status code
+        if shutil.disk_usage(directory).free < model.stat().st_size:  # it tells everything but that
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory.parent)) from error
+        raise PackageError(f"{model} cannot be prepared: {error}") from error
+    rewritten.unlink(missing_ok=True)
+
+
+def _optimise(source: Path, directory: Path) -> None:
+    """Have ONNX Runtime write what it makes of a graph while it loads it."""
     options = ort.SessionOptions()
     options.optimized_model_filepath = str(directory / _GRAPH)
     options.log_severity_level = 3  # ONNX Runtime warns that the file is for this machine alone: that is the point
@@ -70,16 +97,4 @@ def make(model: Path, directory: Path, plan: Int8Plan | None = None, calibration
         "session.save_external_prepacked_constant_initializers": "1",
     }.items():
         options.add_session_config_entry(key, value)
-    try:
-        ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime raises a class of its own for each status code, a full disk included
-        raise PackageError(f"{model} cannot be prepared: {error}") from error
-    rewritten.unlink(missing_ok=True)
-
-
-def _rewritten(model: Path, target: Path, plan: Int8Plan | None, calibration: Path | None) -> Path:
-    if rewriting.rewrite_apart(model, target, plan, calibration):
-        return target
-    if plan is not None:
-        raise PackageError(f"{model} cannot be computed as its int8 plan says")
-    return model
+    ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])

@@ -7,6 +7,7 @@ is not a plain Conformer-CTC nothing is rewritten: it serves as it is, only slow
 """
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -20,18 +21,23 @@ VERSION = 6
 _ROOT = Path(__file__).parents[3]
 
 
-def rewrite_apart(source: Path, target: Path, plan: Int8Plan | None = None, calibration: Path | None = None) -> bool:
-    """Write the graph to `target` in a process of its own; tell whether there is one.
+def rewrite_apart(source: Path, target: Path, plan: Int8Plan | None = None, calibration: Path | None = None) -> str:
+    """Write the graph to `target` in a process of its own; return why there is none, and nothing where there is.
 
     In int8 it is as `plan` says, with what the package's `calibration` holds.
 
-    The process takes all the memory with it that the `onnx` package and a few copies of the weights need.
+    The process takes all the memory with it that the `onnx` package and a few copies of the weights need, and it ends
+    with this one, whatever ends that.
     """
-    command = [sys.executable, "-m", "inference.prepared.rewriting", str(source.resolve()), str(target.resolve())]
+    command = [sys.executable, "-m", "inference.prepared.rewriting", str(os.getpid())]
+    command += [str(source.resolve()), str(target.resolve())]
     if plan is not None:
         command += [json.dumps(asdict(plan)), *([str(calibration.resolve())] if calibration else [])]
     try:
-        finished = subprocess.run(command, cwd=_ROOT, capture_output=True, check=False)  # noqa: S603 # our own module
-    except OSError:  # no such interpreter, or no memory for another process
-        return False
-    return finished.returncode == 0 and target.exists()
+        finished = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)  # noqa: S603 # ours
+    except OSError as error:  # no such interpreter, or no memory for another process
+        return str(error)
+    if finished.returncode == 0 and target.exists():
+        return ""
+    last_line = (finished.stderr.splitlines() or [""])[-1]
+    return last_line or f"the process ended with code {finished.returncode}"

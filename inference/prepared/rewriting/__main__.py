@@ -1,6 +1,6 @@
-"""`python -m inference.prepared.rewriting SOURCE TARGET [PLAN [CALIBRATION]]`: rewrite a graph, or say why not.
+"""`python -m inference.prepared.rewriting PARENT SOURCE TARGET [PLAN [CALIBRATION]]`: rewrite a graph, or say why not.
 
-It exits with 1 where it could not.
+It exits with 1 where it could not, and ends with the process PARENT.
 
 PLAN is an Int8Plan as JSON, CALIBRATION the file of a package that it needs.
 """
@@ -11,11 +11,14 @@ from pathlib import Path
 
 from inference.prepared.rewriting.exported import UnknownGraph
 from inference.prepared.rewriting.rewrite import rewrite
+from inference.process import die_with
 from inference.types import Int8Plan
 
-plan = Int8Plan(**json.loads(sys.argv[3])) if len(sys.argv) > 3 else None
-calibration = Path(sys.argv[4]) if len(sys.argv) > 4 else None
+parent, source, target, *rest = sys.argv[1:]
+die_with(int(parent))
+plan = Int8Plan(**json.loads(rest[0])) if rest else None
+calibration = Path(rest[1]) if len(rest) > 1 else None
 try:
-    rewrite(Path(sys.argv[1]), Path(sys.argv[2]), plan, calibration)
+    rewrite(Path(source), Path(target), plan, calibration)
 except UnknownGraph as reason:
-    sys.exit(f"not rewritten: {reason}")
+    sys.exit(str(reason))
