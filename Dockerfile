@@ -2,7 +2,7 @@
 FROM python:3.11-slim AS build
 WORKDIR /app
 COPY requirements.txt .
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements.txt
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
 
 FROM python:3.11-slim
 RUN useradd --create-home --uid 10001 asr
@@ -15,7 +15,7 @@ COPY server server
 COPY models models
 RUN install -d -o asr build/cache
 USER asr
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 ORT_DISABLE_TELEMETRY=1
 EXPOSE 8000
 # Gunicorn forwards nothing to pool processes: it is process 1, and they end with their worker.
 STOPSIGNAL SIGTERM

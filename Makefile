@@ -6,55 +6,87 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
 help:  ## list the chores
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-# A stamp for each requirements file: pip runs only where one has changed.
-$(VENV)/%.stamp: %.txt requirements.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r $<
+# A stamp for each file of requirements: pip runs only where one has changed.
+install = test -x $(1)/bin/python || $(PYTHON) -m venv $(1); $(1)/bin/pip install --quiet --disable-pip-version-check -r
+
+$(VENV)/run.stamp: requirements.txt
+	@$(call install,$(VENV)) $<
 	@touch $@
 
-.venv-export/nemo.stamp: requirements-export.txt training/requirements.txt
-	@test -x .venv-export/bin/python || $(PYTHON) -m venv .venv-export
-	.venv-export/bin/pip install --quiet --disable-pip-version-check -r requirements-export.txt -r training/requirements.txt
+$(VENV)/%.stamp: requirements/%.txt
+	@$(call install,$(VENV)) $<
 	@touch $@
 
-.venv-servers/peers.stamp: requirements-servers.txt
-	@test -x .venv-servers/bin/python || $(PYTHON) -m venv .venv-servers
-	.venv-servers/bin/pip install --quiet --disable-pip-version-check -r requirements-servers.txt
+.venv-export/training.stamp: requirements/training.txt
+	@$(call install,.venv-export) $<
 	@touch $@
 
-run: $(VENV)/requirements.stamp  ## install what is needed and start the server
+.venv-servers/peers.stamp: requirements/peers.txt
+	@$(call install,.venv-servers) $<
+	@touch $@
+
+run: $(VENV)/run.stamp  ## install what is needed and start the server
 	$(BIN)/python -m gunicorn server.asgi:app
 
-test: $(VENV)/requirements-dev.stamp  ## install what tests need and run them
-	$(BIN)/python -m pytest -m "not parity and not training"
+# Of these tests none needs a program that Python's packages do not bring; those that do say so and are skipped.
+test: $(VENV)/dev.stamp  ## install what tests need and run them
+	$(BIN)/python -m pytest -m "not (parity or training or measuring)"
 
-parity: .venv-export/nemo.stamp  ## compare with the real NeMo, and run the recipe in small, in an environment of its own
+test-measuring: $(VENV)/dev.stamp  ## those of measuring code, which start servers, and those that need system programs
+	$(BIN)/python -m pytest -m "(measuring or programs) and not training"
+
+test-quick: $(VENV)/dev.stamp  ## those that start no Gunicorn
+	$(BIN)/python -m pytest -q -m "not (end_to_end or parity or training or measuring)"
+
+PYTHONS ?= 3.11 3.12 3.13
+# What pyenv has is not on the PATH; its stand-ins there fail.
+PYENV = $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/*/bin)
+test-pythons: $(VENV)/dev.stamp  ## the quick tests on each of PYTHONS="3.11 3.12 3.13" that the machine has
+	@set -e; PATH=$$(printf '%s:' $(PYENV))$$PATH; for version in $(PYTHONS); do \
+	    if python=$$($(BIN)/uv python find --system --no-python-downloads $$version 2>/dev/null); then \
+	        echo "== Python $$version: $$python"; \
+	        $(MAKE) --no-print-directory test-quick VENV=.venv-$$version PYTHON=$$python; ran="$$ran $$version"; \
+	    else missing="$$missing $$version"; fi; \
+	done; echo "tested with Python:$$ran; not on this machine:$${missing:- none}"
+
+parity: .venv-export/training.stamp  ## compare with the real NeMo, and run the recipe in small, in an environment of its own
 	.venv-export/bin/python -m pytest tests/parity tests/training -m "parity or training"
 
-lint: $(VENV)/requirements-dev.stamp  ## style, types, and which folder may import which
+lint: $(VENV)/dev.stamp  ## style, types, and which folder may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-tune: $(VENV)/requirements-dev.stamp  ## measure how to divide the processors; `make run` uses what it finds
+tune: $(VENV)/dev.stamp  ## measure how to divide the processors; `make run` uses what it finds
 	$(BIN)/python -m tools.tune $(TOOL_OPTIONS)
 
-capacity: $(VENV)/requirements-dev.stamp  ## how many 5-second clips a second are served within 2 s
+capacity: $(VENV)/dev.stamp  ## how many 5-second clips a second are served within 2 s
 	$(BIN)/python -m tools.capacity $(TOOL_OPTIONS)
 
 SCENARIO ?= steady
 SECONDS ?= 60
-loadtest: $(VENV)/requirements-dev.stamp  ## SCENARIO=steady|burst|overload|slow-clients|mixed-lengths|chaos SECONDS=60
+loadtest: $(VENV)/dev.stamp  ## SCENARIO=steady|burst|overload|slow-clients|mixed-lengths|chaos SECONDS=60
 	$(BIN)/python -m tools.loadtest $(SCENARIO) --seconds $(SECONDS) $(TOOL_OPTIONS)
 
 MINUTES ?= 10
-soak: $(VENV)/requirements-dev.stamp  ## MINUTES=10 of clips of every length: does a lane's memory grow?
+soak: $(VENV)/dev.stamp  ## MINUTES=10 of clips of every length: does a lane's memory grow?
 	$(BIN)/python -m tools.soak --minutes $(MINUTES) $(TOOL_OPTIONS)
 
-bench: $(VENV)/requirements-bench.stamp .venv-servers/peers.stamp  ## BENCH_MODEL=package: side by side with other programs; writes docs/benchmarks.md
+bench: $(VENV)/bench.stamp .venv-servers/peers.stamp  ## BENCH_MODEL=package: side by side with other programs; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks --speed $(BENCH_MODEL) $(TOOL_OPTIONS)
 
-.PHONY: help run test parity lint tune capacity loadtest soak bench
+# Each file holds all that its environment has, by version and hash; what stands in requirements/*.in is chosen by hand.
+# torch comes in builds of the same version for processors and for CUDA: its files have no hashes.
+COMPILE = $(BIN)/uv pip compile --quiet --no-emit-index-url --custom-compile-command "make requirements" --python-version 3.11
+requirements: $(VENV)/dev.stamp  ## compile requirements/*.in; UPGRADE="--upgrade" takes the newest that they allow
+	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/run.in -o requirements.txt
+	$(COMPILE) $(UPGRADE) --universal --generate-hashes -c requirements.txt requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) --universal --generate-hashes -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
+	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/peers.in -o requirements/peers.txt
+	$(COMPILE) $(UPGRADE) --python-platform linux requirements/export.in -o requirements/export.txt
+	$(COMPILE) $(UPGRADE) --python-platform linux -c requirements/export.txt requirements/training.in -o requirements/training.txt
+
+.PHONY: help run test test-measuring test-quick test-pythons requirements parity lint tune capacity loadtest soak bench

@@ -99,7 +99,7 @@ def litserve(name: str, model: Path, python: Path, settings: _Settings, program:
 
 
 def everybody(subject: Subject, python: Path | None, processors: int) -> list[list[Contestant]]:
-    """Settings to try, for each server; `python` is an interpreter of an environment with requirements-servers.txt.
+    """Settings to try, for each server; `python` is an interpreter of an environment with requirements/peers.txt.
 
     int8 is tried with those settings that do well in fp32.
     """

@@ -64,7 +64,7 @@ def _servers(parser: argparse.ArgumentParser) -> None:
     servers = parser.add_argument_group("servers")
     python = _PEERS if _PEERS.exists() else None
     servers.add_argument(
-        "--servers-python", type=_program, default=python, help="environment of requirements-servers.txt"
+        "--servers-python", type=_program, default=python, help="environment of requirements/peers.txt"
     )
     servers.add_argument("--server-rounds", type=int, default=5)
     servers.add_argument("--server-seconds", type=float, default=5.0, help="of full load in a round")

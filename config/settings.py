@@ -41,7 +41,7 @@ class Settings(BaseSettings):
 
     overlength: Literal["clip", "reject"] = Field("clip", description="Audio over the limit: `clip` or `reject`.")
     clip_seconds: float = Field(10.0, ge=0.1, description="The limit, in seconds of audio.")
-    resampler: Literal["soxr", "resampy"] = Field("soxr", description="`resampy` needs requirements-extra.txt.")
+    resampler: Literal["soxr", "resampy"] = Field("soxr", description="`resampy` must be installed beside.")
     max_upload_mb: float = Field(25.0, gt=0, description="Largest request body, in MiB.")
 
     max_queue_seconds: float = Field(10.0, gt=0, description="Longest predicted wait before requests are refused.")

@@ -80,7 +80,7 @@ def import_model_class() -> NemoModel:
         from nemo.collections.asr.models import EncDecCTCModelBPE
         from nemo.utils import logging as nemo_logging
     except ImportError as error:
-        raise ExportError(f"NeMo cannot be imported ({error}): pip install -r requirements-export.txt") from error
+        raise ExportError(f"NeMo cannot be imported ({error}): pip install -r requirements/export.txt") from error
     nemo_logging.setLevel(nemo_logging.CRITICAL)  # its errors are pages; ours say the same in a line
     return EncDecCTCModelBPE
 

@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"refused: {refusal}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        print(f"error: {error.name} is not installed: pip install -r requirements-export.txt", file=sys.stderr)
+        print(f"error: {error.name} is not installed: pip install -r requirements/export.txt", file=sys.stderr)
         return 2
     except (ExportError, InvalidManifest, InferenceError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

@@ -1,6 +1,7 @@
 """Fixtures that every folder of tests uses."""
 
 import os
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,12 +19,19 @@ _EMBEDDED_MODEL = Path(__file__).parent.parent / "models" / "hi-demo"
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-# Their imports alone fail without requirements-export.txt.
+# Their imports alone fail without requirements/export.txt.
 collect_ignore = [] if find_spec("nemo") else ["parity"]
 
 # A developer's own settings are not the tests'.
 for _name in [name for name in os.environ if name.upper().startswith("ASR_") and name != "ASR_TEST_MODEL"]:
     del os.environ[_name]
+
+
+def pytest_runtest_setup(item):
+    """Skip what needs a program that is not installed: Python and make are enough to run all tests."""
+    missing = [name for mark in item.iter_markers("programs") for name in mark.args if not shutil.which(name)]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
 
 
 @pytest.fixture(scope="session")

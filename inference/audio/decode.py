@@ -99,9 +99,7 @@ def estimate_seconds(data: bytes) -> float:
 def require_resampler(resampler: Resampler) -> None:
     """Raise MissingDependency where the library chosen is not installed."""
     if importlib.util.find_spec(resampler) is None:
-        raise MissingDependency(
-            f"the resampler '{resampler}' is not installed: pip install -r requirements-extra.txt, or choose soxr"
-        )
+        raise MissingDependency(f"the resampler '{resampler}' is not installed: pip install resampy, or choose soxr")
 
 
 def _read(sound: soundfile.SoundFile, container: str, options: Options) -> tuple[Float32Array, float]:

@@ -1,6 +1,5 @@
 """What machines ask: health, readiness, metrics, the log."""
 
-import shutil
 import subprocess
 
 import pytest
@@ -66,7 +65,7 @@ def test_paths_of_strangers_make_no_labels(server):
         assert "a-path-that-nobody-has" not in client.get("/metrics").text
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+@pytest.mark.programs("promtool")
 def test_promtool_finds_no_fault(client):
     client.post("/transcribe", content=NAMASTE)
     text = client.get("/metrics").content

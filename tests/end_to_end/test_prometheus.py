@@ -1,7 +1,6 @@
 """A real Prometheus scrapes a real server."""
 
 import json
-import shutil
 import socket
 import subprocess
 
@@ -12,7 +11,7 @@ import soundfile
 from tests.end_to_end.gunicorn_server import wait_until
 from tests.samples import CLIPS
 
-pytestmark = pytest.mark.skipif(not shutil.which("prometheus"), reason="Debian's package prometheus is not installed")
+pytestmark = pytest.mark.programs("prometheus")
 
 
 @pytest.fixture

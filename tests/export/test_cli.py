@@ -13,7 +13,7 @@ def test_without_nemo(tmp_path, capsys, arguments):
     assert main([argument.format(source) for argument in arguments] + ["--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
-    assert "pip install -r requirements-export.txt" in error
+    assert "pip install -r requirements/export.txt" in error
     assert not (tmp_path / "out").exists()
 
 

@@ -16,7 +16,7 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.filterwarnings("ignore"))
             if NEMO_MISSING:
                 item.add_marker(
-                    pytest.mark.skip(reason="NeMo is not installed: pip install -r requirements-export.txt")
+                    pytest.mark.skip(reason="NeMo is not installed: pip install -r requirements/export.txt")
                 )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = [
     pytest.mark.training,
-    pytest.mark.skipif(not importlib.util.find_spec("nemo"), reason="needs NeMo: training/requirements.txt"),
+    pytest.mark.skipif(not importlib.util.find_spec("nemo"), reason="needs NeMo: requirements/training.txt"),
 ]
 
 

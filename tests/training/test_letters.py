@@ -33,6 +33,7 @@ def test_the_manner_differs_between_speakers_but_not_between_calls():
     assert phonemes("और कमल", "x") == phonemes("और कमल", "x")
 
 
+@pytest.mark.programs("espeak-ng")
 def test_espeak_knows_every_sound():
     letters = "कखगघङचछजझञटठडढणतथदधनपफबभमयरलवशषसह"
     text = " ".join([*letters, "ज़मीन", "फ़न", "सड़क", "पढ़", "ऋषि", "औरत", "ऐनक", "दुःख", "हूँ", "ऑटो", "कैसे", "मौसम"])
@@ -44,6 +45,7 @@ def test_espeak_knows_every_sound():
     assert all(any(vowel in word for vowel in vowels) for word in spoken.split()), spoken
 
 
+@pytest.mark.programs("espeak-ng")
 def test_letter_by_letter_takes_espeak_longer():
     plain, letters = (
         len(synthesise(Utterance("राम का कमल सफल नमक", voice))) for voice in ("espeak:f3", "letters:espeak:f3")

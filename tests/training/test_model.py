@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 
 pytestmark = [
-    pytest.mark.skipif(not importlib.util.find_spec("nemo"), reason="needs NeMo: training/requirements.txt"),
+    pytest.mark.skipif(not importlib.util.find_spec("nemo"), reason="needs NeMo: requirements/training.txt"),
     pytest.mark.filterwarnings("default"),  # NeMo's imports warn
 ]
 

@@ -18,7 +18,7 @@ if shutil.which("espeak-ng") is None:
 pytestmark = [
     pytest.mark.training,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}: training/requirements.txt, espeak-ng"),
+    pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}: requirements/training.txt, espeak-ng"),
 ]
 
 

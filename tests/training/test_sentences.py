@@ -7,7 +7,7 @@ from training.sentences import make
 
 pytestmark = [
     pytest.mark.training,
-    pytest.mark.skipif(not importlib.util.find_spec("wordfreq"), reason="needs wordfreq: training/requirements.txt"),
+    pytest.mark.skipif(not importlib.util.find_spec("wordfreq"), reason="needs wordfreq: requirements/training.txt"),
 ]
 
 

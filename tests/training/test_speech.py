@@ -1,5 +1,3 @@
-import shutil
-
 import numpy as np
 import pytest
 import soundfile
@@ -56,7 +54,7 @@ def test_silence_goes_around_the_speech_and_leaves_it_whole():
     assert np.abs(longer[begin + len(TONE) :]).max(initial=0) < 0.05
 
 
-needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+needs_espeak = pytest.mark.programs("espeak-ng")
 
 
 @needs_espeak

@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = [
     pytest.mark.training,
-    pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="needs torch: training/requirements.txt"),
+    pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="needs torch: requirements/training.txt"),
 ]
 
 # Shells start what runs in the background with SIGINT ignored.

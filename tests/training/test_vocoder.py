@@ -7,7 +7,7 @@ import pytest
 
 pytestmark = [
     pytest.mark.training,
-    pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="needs torch: training/requirements.txt"),
+    pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="needs torch: requirements/training.txt"),
 ]
 if importlib.util.find_spec("torch"):
     import torch

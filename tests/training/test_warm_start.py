@@ -12,7 +12,7 @@ pytestmark = [
     pytest.mark.training,
     pytest.mark.timeout(600),
     pytest.mark.skipif(
-        not all(importlib.util.find_spec(name) for name in NEEDED), reason="needs NeMo: training/requirements.txt"
+        not all(importlib.util.find_spec(name) for name in NEEDED), reason="needs NeMo: requirements/training.txt"
     ),
     pytest.mark.filterwarnings("default"),  # NeMo's imports warn
 ]

@@ -136,6 +136,7 @@ def test_a_process_killed_while_it_prepares_leaves_nothing(model_directory, tmp_
         maker.send_signal(signal.SIGKILL)
     wait_until(lambda: not lives(rewriting))
     assert any(path.is_dir() for path in tmp_path.iterdir())  # it was at work
+    assert list(tmp_path.glob("*/*")) == []  # the other process did not go on without it
     load(load_package(model_directory), cache=tmp_path)
     assert all(path.suffix == ".prepared" or path.name == "lock" for path in tmp_path.iterdir())
 
@@ -154,6 +155,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
+@pytest.mark.programs("mount", "umount")
 def test_a_full_disk(model_directory, library_texts, small_disk):
     command = [sys.executable, "-c", LOADER, model_directory, small_disk, CLIPS[0]]
     text, prepared, *warnings = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
