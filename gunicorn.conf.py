@@ -16,7 +16,7 @@ from config.settings import InvalidSettings, read_settings, unknown_variables
 from inference.errors import InferenceError
 from inference.process import die_with
 from server import metric_files
-from server.startup import checked_package, profile_note, resolve_plan
+from server.startup import profile_note, resolve_plan, served_packages
 
 try:
     settings = read_settings()
@@ -69,13 +69,16 @@ def on_starting(_server: Any) -> None:
     for sentence in unknown_variables():
         logger.warning(sentence)
     try:
-        package = checked_package(settings)
+        served = served_packages(settings)
     except InferenceError as error:
         logger.error(str(error))
         metric_files.remove(metrics_directory)
         sys.exit(1)
     if note := profile_note(settings):
         logger.info(note)
+    for sentence in served.warnings:
+        logger.warning(sentence)
+    package = served.packages[served.default]
     address = settings.bind.replace("0.0.0.0", "localhost")  # noqa: S104 - for reading, not for binding
     logger.info(
         f"{package.name} ({package.language}, {settings.precision}, {package.decoding} decoding) on "

@@ -21,7 +21,8 @@ from inference import worker
 from inference.loading import CACHE, load
 from inference.package import load_package
 from inference.recogniser import SessionOptions
-from inference.types import Options
+from inference.task import Task
+from inference.types import AudioLimits, Options
 
 _ROOT = Path(__file__).parent.parent
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # as in gunicorn.conf.py
@@ -49,7 +50,8 @@ def measure(package: Path, clip: Path, lanes: int, starts: int) -> Lanes:
 def main(package: Path, clip: Path, lanes: int, starts: int) -> None:
     """Start lanes one at a time; then some that stay, and weigh them."""
     found = load_package(package)
-    setup = worker.Setup(found, "auto", SessionOptions(), Options(), CACHE, parent=os.getpid())
+    packages = {found.name: found}
+    setup = worker.Setup(packages, 1, "auto", SessionOptions(), AudioLimits(), CACHE, parent=os.getpid())
     load(found)  # prepares the graph
     seconds = []
     for _ in range(starts):
@@ -72,8 +74,9 @@ def _start(setup: worker.Setup, sound: bytes) -> ProcessPoolExecutor:
     control = RawValue(worker.Control)
     context = multiprocessing.get_context("spawn")
     lane = ProcessPoolExecutor(1, mp_context=context, initializer=worker.initialise, initargs=(setup, control))
-    lane.submit(worker.warm_up)
-    lane.submit(worker.run, worker.Task(1, sound, deadline=math.inf)).result()
+    (model,) = setup.packages
+    lane.submit(worker.load_model, model)
+    lane.submit(worker.run, 1, Task("transcribe", model, sound, Options(), deadline=math.inf)).result()
     return lane
 
 

@@ -36,20 +36,20 @@ def library(directory: Path, threads: int, precision: str = "auto") -> Recognise
     from inference.loading import load
     from inference.package import load_package
     from inference.recogniser import SessionOptions
-    from inference.types import Options, StageTimings
+    from inference.types import AudioLimits, Transcript
 
     package = load_package(directory).greedy()
-    options = Options(limit_seconds=package.longest_seconds)  # the server's own limit is shorter
+    options = AudioLimits(limit_seconds=package.longest_seconds)  # the server's own limit is shorter
     loaded = load(package, SessionOptions(threads, spinning=threads > 1), precision)
-    last: list[StageTimings] = []
+    last: list[Transcript] = []
 
     def hear(data: bytes) -> str:
-        transcript = loaded.pipeline.transcribe(data, options)
-        last[:] = [transcript.timings]
+        transcript = loaded.transcribe(data, options)
+        last[:] = [transcript]
         return transcript.text
 
     computes = loaded.precision if loaded.prepared else f"{loaded.precision}, the graph as exported"
-    return Recogniser(Path.read_bytes, hear, lambda: 1 - last[0].inference / last[0].total, computes)
+    return Recogniser(Path.read_bytes, hear, lambda: 1 - last[0].seconds("inference") / last[0].lane_seconds, computes)
 
 
 def library_fp32(directory: Path, threads: int) -> Recogniser:

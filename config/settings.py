@@ -10,7 +10,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _PREFIX = "ASR_"
 _ROOT = Path(__file__).parent.parent
-_EMBEDDED_MODEL = _ROOT / "models" / "hi-demo"
+_MODELS = _ROOT / "models"
+_EMBEDDED_MODEL = _MODELS / "hi-demo"
 _PROFILE = _ROOT / "build" / "tuned.yaml"
 _CACHE = _ROOT / "build" / "cache"
 
@@ -21,7 +22,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
 
     bind: str = Field("0.0.0.0:8000", description="Address and port to listen on.")
-    model: Path = Field(_EMBEDDED_MODEL, description="Directory of the model package.")
+    model: Path = Field(_EMBEDDED_MODEL, description="Directory of the package that is used where none is asked for.")
+    models: Path = Field(
+        _MODELS, description="Directory of packages; each in it is served too, by its name, and loaded when asked for."
+    )
+    models_loaded: int = Field(4, ge=1, description="The most packages that a lane keeps loaded.")
     precision: Literal["auto", "fp32", "int8"] = Field(
         "auto", description="`fp32`, `int8`, or int8 where the package's plan passed its gate and it is faster here."
     )

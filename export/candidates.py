@@ -12,7 +12,7 @@ from tqdm import tqdm
 from inference.prepared.rewriting.exported import Exported
 from inference.prepared.rewriting.rewrite import write
 from inference.prepared.rewriting.subsampling import SUBSAMPLING
-from inference.recogniser import Model, SessionOptions
+from inference.recogniser import OnnxRecogniser, SessionOptions
 from inference.types import Float32Array, Int8Plan, WeightBits
 
 Group: TypeAlias = tuple[str, ...]
@@ -127,7 +127,7 @@ def _run(
     exported: Exported, graph: Path, plan: Int8Plan | None, features: Sequence[Float32Array]
 ) -> list[Float32Array]:
     write(exported, graph, plan)
-    model = Model(graph, SessionOptions())
+    model = OnnxRecogniser(graph, SessionOptions())
     return [model(clip) for clip in features]
 
 

@@ -11,12 +11,12 @@ from tqdm import tqdm
 from evaluation.manifest import Clip
 from evaluation.scoring import Score, score
 from inference.audio import decode as audio
-from inference.decoding.decoder import decoder
+from inference.decoding.decoder import Decoders
 from inference.features import Featurizer
 from inference.machine import usable_cpus
 from inference.package import Package
-from inference.recogniser import Model, SessionOptions
-from inference.types import Float32Array, Options
+from inference.recogniser import OnnxRecogniser, SessionOptions
+from inference.types import AudioLimits, Float32Array
 
 LARGEST_RISE = 0.2
 """Points of WER that a set may lose."""
@@ -53,8 +53,8 @@ class DevelopmentSet:
     def __init__(self, package: Package, clips: Sequence[Clip]) -> None:
         """Decode and featurise every clip; raise InputError where one is at fault."""
         self._clips = clips
-        self._decode = decoder(package)
-        featurizer, options = Featurizer(package.features), Options(limit_seconds=package.longest_seconds)
+        self._decode = Decoders(package).text
+        featurizer, options = Featurizer(package.features), AudioLimits(limit_seconds=package.longest_seconds)
         self.features: list[Float32Array] = []
         for clip in tqdm(clips, desc="features", unit="clip", disable=None):
             decoded = audio.decode(clip.audio.read_bytes(), options, package.features.sample_rate)
@@ -75,7 +75,7 @@ class DevelopmentSet:
         return [found for found, _ in self._compute("inference", path)]
 
     def _compute(self, name: str, path: Path) -> Iterator[tuple[Float32Array, float]]:
-        model = Model(path, SessionOptions())
+        model = OnnxRecogniser(path, SessionOptions())
 
         def hear(features: Float32Array) -> tuple[Float32Array, float]:
             started = time.thread_time()  # a session of one thread works on its caller's

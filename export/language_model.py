@@ -19,7 +19,7 @@ from export.gate import DevelopmentSet
 from export.ngrams import train
 from export.package_writer import LANGUAGE_MODEL_FILE, write_arrays, write_manifest
 from inference.decoding.beam import BeamOptions, BeamSearch
-from inference.decoding.decoder import decoder
+from inference.decoding.decoder import Decoders
 from inference.decoding.language_model import LanguageModel
 from inference.decoding.vocabulary import WORD_START, Vocabulary, load_vocabulary
 from inference.package import LanguageModelFile, Package, load_package, sha256
@@ -53,7 +53,7 @@ def add_language_model(directory: Path, texts: Sequence[Path], manifests: Sequen
     development = DevelopmentSet(package, read_manifests(manifests))
     model = train(_sentences(texts, vocabulary), size.order, size.least, size.gain)
     heard = development.log_probabilities(package.model_path())
-    greedy = _errors(development.score([decoder(package)(clip) for clip in heard]))
+    greedy = _errors(development.score([Decoders(package).text(clip) for clip in heard]))
     tried = dict(_tried(development, heard, vocabulary, LanguageModel(model)))
     best = min(tried, key=tried.__getitem__)
     print(_report(greedy, tried, best))

@@ -14,8 +14,8 @@ from inference.decoding import ctc
 from inference.decoding.vocabulary import load_vocabulary
 from inference.features import Featurizer
 from inference.package import Package, load_package
-from inference.recogniser import Model, SessionOptions
-from inference.types import Options, Waveform
+from inference.recogniser import OnnxRecogniser, SessionOptions
+from inference.types import AudioLimits, Waveform
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class PackageStages:
     def __init__(self, package: Package, precision: str = "fp32") -> None:
         """Load the package's files; raise PackageError where one is unusable."""
         self._featurizer = Featurizer(package.features)
-        self._model = Model(package.model_path(precision), SessionOptions())
+        self._model = OnnxRecogniser(package.model_path(precision), SessionOptions())
         self._vocabulary = load_vocabulary(package.vocabulary_path())
         self._blank = package.blank
 
@@ -92,7 +92,7 @@ def compare(reference: NemoReference, stages: PackageStages, waveform: Waveform)
 
 def read(clip: Path, package: Package) -> Waveform:
     """Decode a clip, up to the longest that the package's graph takes."""
-    options = Options(limit_seconds=package.longest_seconds)
+    options = AudioLimits(limit_seconds=package.longest_seconds)
     return audio.decode(clip.read_bytes(), options, package.features.sample_rate).waveform
 
 

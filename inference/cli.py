@@ -4,7 +4,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from inference.machine import usable_cpus
 from inference.package import load_package
 from inference.pipeline import Pipeline
 from inference.recogniser import SessionOptions
-from inference.types import Options
+from inference.types import AudioLimits, Transcript
 
 _EMBEDDED_MODEL = Path(__file__).parent.parent / "models" / "hi-demo"
 
@@ -27,12 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         session = SessionOptions(threads=options.threads)
         package = choose_decoding(load_package(options.model), options.decoding)
-        pipeline = load(package, session, options.precision, options.cache).pipeline
+        pipeline = load(package, session, options.precision, options.cache)
     except InferenceError as error:
         print(error, file=sys.stderr)
         return 2
     failures = 0
-    limits = Options(overlength=options.overlength, limit_seconds=options.limit_seconds)
+    limits = AudioLimits(overlength=options.overlength, limit_seconds=options.limit_seconds)
     for path, result in _transcribe_all(pipeline, options.files, limits):
         if "error" in result:
             failures += 1
@@ -45,14 +44,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _transcribe_all(
-    pipeline: Pipeline, files: Sequence[Path], limits: Options
+    pipeline: Pipeline, files: Sequence[Path], limits: AudioLimits
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
     # disable=None: a bar on a terminal, nothing in a pipe.
     for path in tqdm(files, unit="file", disable=None if len(files) > 1 else True):
         try:
-            yield path, asdict(pipeline.transcribe(path.read_bytes(), limits))
+            yield path, _row(pipeline.transcribe(path, limits))
         except (InferenceError, OSError) as error:
             yield path, {"error": str(error)}
+
+
+def _row(transcript: Transcript) -> dict[str, Any]:
+    return {
+        "text": transcript.text,
+        "language": transcript.language,
+        "model": transcript.model,
+        "duration": transcript.duration,
+        "clipped": transcript.clipped,
+        "timings": {each.stage: each.seconds for each in transcript.stages},
+    }
 
 
 def _parser() -> argparse.ArgumentParser:

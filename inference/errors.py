@@ -1,13 +1,15 @@
 """Everything that can go wrong inside the library, as one tree.
 
 InferenceError
-├── InputError                 the audio that was sent is at fault
+├── InputError                 what was sent is at fault
 │   ├── UndecodableAudio       not audio, cut off, or corrupt
 │   ├── UnsupportedCodec       audio, but in a container or codec that is not taken
 │   ├── AudioOutOfLimits       sample rate or channel count outside the limits
 │   ├── AudioTooShort          under 0.1 s
 │   ├── AudioTooLong           over the limit while the over-length policy is "reject"
-│   └── InvalidSamples         NaN, infinite or absurdly large samples
+│   ├── AudioTooCostly         decoding it takes more processor time than is allowed
+│   ├── InvalidSamples         NaN, infinite or absurdly large samples
+│   └── UnavailableOption      a wish that the model cannot fulfil
 ├── WorkInterrupted            the work was stopped between two stages
 │   ├── DeadlineExceeded
 │   └── WorkCancelled
@@ -29,7 +31,7 @@ class InferenceError(Exception):
 
 
 class InputError(InferenceError):
-    """The audio that was sent is at fault."""
+    """What was sent is at fault: the audio, or a wish."""
 
 
 class UndecodableAudio(InputError):
@@ -50,6 +52,14 @@ class AudioTooShort(InputError):
 
 class AudioTooLong(InputError):
     """Longer than the limit while the over-length policy is to reject."""
+
+
+class AudioTooCostly(InputError):
+    """Decoding it takes more processor time than is allowed."""
+
+
+class UnavailableOption(InputError):
+    """A wish that the model cannot fulfil."""
 
 
 class InvalidSamples(InputError):

@@ -1,12 +1,11 @@
 """A package → a pipeline, by the fastest way that the package and this machine allow."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from inference.errors import DamagedCache, PackageError
-from inference.machine import int8_weight_bits
-from inference.package import Package
-from inference.pipeline import Pipeline
+from inference.machine import int8_weight_bits, usable_cpus
+from inference.package import Package, load_package
+from inference.pipeline import Pipeline, Prepared
 from inference.prepared.prepare import prepare, warnings_of
 from inference.process import give_memory_back
 from inference.recogniser import SessionOptions
@@ -14,19 +13,6 @@ from inference.types import Int8Plan
 
 CACHE = Path(__file__).parent.parent / "build" / "cache"
 """Where graphs prepared for this machine lie unless somebody says otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A pipeline, and how it came about."""
-
-    pipeline: Pipeline
-    precision: str
-    """`fp32`, `int8` or `int8-w7` (weights of seven bits), as it is computed."""
-    prepared: bool
-    """Whether the graph prepared for this machine is in use, whose weights all processes share."""
-    warnings: tuple[str, ...] = ()
-    """Why it is not what it could be: a sentence each."""
 
 
 def choose_plan(package: Package, wanted: str) -> Int8Plan | None:
@@ -61,42 +47,45 @@ def choose_decoding(package: Package, wanted: str) -> Package:
 
 
 def load(
-    package: Package, session_options: SessionOptions | None = None, precision: str = "auto", cache: Path = CACHE
-) -> Loaded:
-    """Load the graph prepared for this machine, made now if there is none; `precision` is `auto`, `fp32` or `int8`.
+    model: str | Path | Package,
+    session_options: SessionOptions | None = None,
+    precision: str = "auto",
+    cache: Path = CACHE,
+) -> Pipeline:
+    """Load a package, or the one in a directory, with the graph prepared for this machine, made now if there is none.
 
+    `precision` is `auto`, `fp32` or `int8`; without `session_options` all processors are used.
     What is damaged in the cache is made anew. Where the graph cannot be prepared in int8 it is in fp32; where that
-    fails, or the cache cannot be written or read, the package's own graph is loaded, in fp32: `warnings` say why.
-    Raises PackageError where that is unusable too, or where `choose_plan` does.
+    fails, or the cache cannot be written or read, the package's own graph is loaded, in fp32: `warnings` of the
+    pipeline say why. Raises PackageError where that is unusable too, or where `choose_plan` does.
     """
+    package = model if isinstance(model, Package) else load_package(Path(model))
+    session_options = session_options or SessionOptions(threads=usable_cpus())
     warnings: list[str] = []
     for plan in dict.fromkeys((choose_plan(package, precision), None)):
         try:
-            return _prepared(package, session_options, plan, cache, tuple(warnings))
+            pipeline = _prepared(package, session_options, plan, cache)
         except OSError as error:
             warnings.append(f"{package.name} takes more memory and is slower, since {cache} cannot be used: {error}")
             break
         except PackageError as error:
             name = plan.precision if plan else "fp32"
             warnings.append(f"{package.name} is slower than it could be, since its {name} graph was not made: {error}")
-    return Loaded(Pipeline(package, session_options), "fp32", prepared=False, warnings=tuple(warnings))
+        else:
+            pipeline.warnings = (*warnings, *pipeline.warnings)
+            return pipeline
+    return Pipeline(package, session_options, warnings=tuple(warnings))
 
 
-def _prepared(
-    package: Package,
-    session_options: SessionOptions | None,
-    plan: Int8Plan | None,
-    cache: Path,
-    warnings: tuple[str, ...],
-) -> Loaded:
+def _prepared(package: Package, session_options: SessionOptions, plan: Int8Plan | None, cache: Path) -> Pipeline:
     for damaged in range(3):  # the graph may be, and the language model
         graph = prepare(package, plan, cache)
+        prepared = Prepared(graph, cache, plan.precision if plan else "fp32")
         try:
-            pipeline = Pipeline(package, session_options, graph=graph, cache=cache)
+            pipeline = Pipeline(package, session_options, prepared=prepared, warnings=warnings_of(graph))
             break
         except DamagedCache:
             if damaged == 2:
                 raise
     give_memory_back()  # what was made for all took several times the weights
-    precision = plan.precision if plan else "fp32"
-    return Loaded(pipeline, precision, prepared=True, warnings=(*warnings, *warnings_of(graph)))
+    return pipeline

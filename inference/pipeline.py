@@ -1,17 +1,34 @@
-"""The whole story: bytes of audio → Transcript, stage by stage."""
+"""The whole story: audio → Transcript, stage by stage."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
-from inference.audio import decode as audio
-from inference.decoding.decoder import decoder
+from inference.audio.decode import decode
+from inference.decoding.decoder import Decoders
 from inference.features import Featurizer
 from inference.package import Package
 from inference.prepared.cache import reading
-from inference.recogniser import Model, SessionOptions
-from inference.types import Options, StageTimings, Transcript
+from inference.recogniser import OnnxRecogniser, Recogniser, SessionOptions
+from inference.types import AudioLimits, Options, Segment, StageTime, Transcript, Waveform
+
+Checkpoint = Callable[[], None]
+"""Called where work can stop; raises WorkInterrupted to stop it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What lies ready on this machine, for all processes to map."""
+
+    graph: Path
+    """The package's own, made ready: it takes that one's place."""
+    cache: Path
+    """Directory for what else is made once."""
+    precision: str
+    """`fp32`, `int8` or `int8-w7` (weights of seven bits), as it is computed."""
 
 
 class Pipeline:
@@ -22,58 +39,77 @@ class Pipeline:
         package: Package,
         session_options: SessionOptions | None = None,
         precision: str = "fp32",
-        graph: Path | None = None,
-        cache: Path | None = None,
+        prepared: Prepared | None = None,
+        warnings: tuple[str, ...] = (),
     ) -> None:
-        """Load the files of the package; raise PackageError where one is unusable.
-
-        `graph` takes the place of the package's own: the same one, prepared for this machine. In `cache` lies what all
-        processes map; OSError where it cannot be written.
-        """
-        self._package = package
+        """Load the files of the package; raise PackageError where one is unusable, OSError where the cache is."""
+        self.package = package
+        self.precision = prepared.precision if prepared else precision
+        """As it is computed."""
+        self.prepared = prepared is not None
+        """Whether the graph prepared for this machine is in use, whose weights all processes share."""
+        self.warnings = warnings
+        """Why it is not what was asked for, as sentences."""
         self._featurizer = Featurizer(package.features)
-        with reading(graph.parent) if graph else nullcontext():
-            self._model = Model(graph or package.model_path(precision), session_options or SessionOptions())
-        self._decode = decoder(package, cache)
+        graph = prepared.graph if prepared else package.model_path(precision)
+        with reading(graph.parent) if prepared else nullcontext():
+            self._recogniser: Recogniser = OnnxRecogniser(graph, session_options or SessionOptions())
+        self._decoders = Decoders(package, prepared.cache if prepared else None)
 
     def transcribe(
-        self, data: bytes, options: Options | None = None, checkpoint: Callable[[], None] = lambda: None
+        self,
+        audio: bytes | str | Path,
+        limits: AudioLimits | None = None,
+        options: Options | None = None,
+        checkpoint: Checkpoint = lambda: None,
     ) -> Transcript:
-        """Transcribe one file of audio.
+        """Transcribe one file of audio, given by its bytes or its name.
 
-        `checkpoint` is called before every stage and may raise WorkInterrupted to stop there.
-        Raises InputError where the audio is at fault.
+        `checkpoint` is called before every stage and while audio is decoded, and may raise WorkInterrupted.
+        Raises InputError where the audio or a wish is at fault, OSError where the file cannot be read.
         """
-        options = options or Options()
-        stages = _StageClock(checkpoint)
-        with stages("decode"):
-            decoded = audio.decode(data, options, self._package.features.sample_rate)
-        with stages("features"):
-            features = self._featurizer(decoded.waveform)
-        with stages("inference"):
-            log_probabilities = self._model(features)
-        with stages("decoding"):
-            text = self._decode(log_probabilities)
+        clock = _StageClock(checkpoint)
+        source = audio if isinstance(audio, bytes) else Path(audio)
+        with clock("decode"):
+            decoded = decode(source, limits or AudioLimits(), self.package.features.sample_rate, checkpoint)
+        transcript = self._recognise(decoded.waveform, options or Options(), clock)
+        return dataclasses.replace(transcript, duration=decoded.duration, clipped=decoded.clipped)
+
+    def recognise(
+        self, waveform: Waveform, options: Options | None = None, checkpoint: Checkpoint = lambda: None
+    ) -> Transcript:
+        """Transcribe samples, at most the package's `longest_seconds` of them; `checkpoint` as above."""
+        return self._recognise(waveform, options or Options(), _StageClock(checkpoint))
+
+    def _recognise(self, waveform: Waveform, options: Options, clock: "_StageClock") -> Transcript:
+        with clock("features"):
+            features = self._featurizer(waveform)
+        with clock("inference"):
+            log_probabilities = self._recogniser(features)
+        with clock("decoding"):
+            text = self._decoders.text(log_probabilities, options.decoding)
+        seconds = waveform.samples.size / waveform.sample_rate
         return Transcript(
-            text=text,
-            language=self._package.language,
-            model=self._package.name,
-            duration=decoded.duration,
-            clipped=decoded.clipped,
-            timings=StageTimings(**stages.seconds),
+            segments=(Segment(text, 0.0, seconds),),
+            language=self.package.language,
+            model=self.package.name,
+            duration=seconds,
+            heard=seconds,
+            clipped=False,
+            stages=tuple(clock.times),
         )
 
 
 class _StageClock:
     """Asks before each stage whether to go on, and measures it."""
 
-    def __init__(self, checkpoint: Callable[[], None]) -> None:
+    def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
-        self.seconds: dict[str, float] = {}
+        self.times: list[StageTime] = []
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         self._checkpoint()
-        started = time.perf_counter()
+        began = time.monotonic()
         yield
-        self.seconds[stage] = time.perf_counter() - started
+        self.times.append(StageTime(stage, began, time.monotonic() - began))

@@ -1,7 +1,8 @@
-"""Features → log-probabilities: one ONNX Runtime session on the CPU."""
+"""Features → log-probabilities."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -12,7 +13,7 @@ from inference.types import Float32Array
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """What `tools.tune` measures and the server passes on."""
+    """How a session uses the processors; `python -m loadtest tune` measures what is best."""
 
     threads: int = 1
     """Threads inside one operator (ONNX Runtime's intra_op_num_threads)."""
@@ -20,8 +21,16 @@ class SessionOptions:
     """Whether idle threads burn their core for a while, to start sooner."""
 
 
-class Model:
-    """A NeMo Conformer-CTC graph as `EncDecCTCModel.export` writes it."""
+class Recogniser(Protocol):
+    """Whatever computes an acoustic model."""
+
+    def __call__(self, features: Float32Array) -> Float32Array:
+        """`[mel_bins, frames]` → `[steps, vocabulary + 1]` natural log-probabilities, 40 ms a step at subsampling 4."""
+        ...
+
+
+class OnnxRecogniser:
+    """A NeMo Conformer-CTC graph as `EncDecCTCModel.export` writes it, in one ONNX Runtime session on the CPU."""
 
     def __init__(self, path: Path, options: SessionOptions) -> None:
         """Load the graph; raise PackageError where ONNX Runtime refuses it."""
@@ -36,7 +45,7 @@ class Model:
             raise PackageError(f"{path}: inputs are {self._inputs}, not audio_signal and length")
 
     def __call__(self, features: Float32Array) -> Float32Array:
-        """`[mel_bins, frames]` → `[steps, vocabulary + 1]` natural log-probabilities, 40 ms a step at subsampling 4."""
+        """As `Recogniser` says."""
         length = np.array([features.shape[1]], dtype=np.int64)
         (log_probabilities,) = self._session.run(None, {"audio_signal": features[None], "length": length})
         result: Float32Array = log_probabilities[0]

@@ -1,5 +1,6 @@
 """The values that travel between the stages: frozen, typed, and free of behaviour."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -9,13 +10,14 @@ from numpy.typing import NDArray
 Float32Array: TypeAlias = NDArray[np.float32]
 Overlength: TypeAlias = Literal["clip", "reject"]
 Resampler: TypeAlias = Literal["soxr", "resampy"]
+Decoding: TypeAlias = Literal["auto", "greedy", "beam"]
 WeightBits: TypeAlias = Literal[8, 7]
 """Of weights in int8 products, by what the processor can sum (`inference/machine.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """How one piece of audio is to be treated."""
+class AudioLimits:
+    """What an operator allows; part of a lane's set-up."""
 
     overlength: Overlength = "clip"
     """What happens to audio longer than `limit_seconds`."""
@@ -23,6 +25,22 @@ class Options:
     """The longest stretch of audio that reaches the model, in seconds."""
     resampler: Resampler = "soxr"
     """The library that changes the sample rate."""
+    sample_rates: tuple[int, int] = (8_000, 96_000)
+    """Lowest and highest, in Hz."""
+    channels: int = 32
+    """Most of them."""
+    decode_seconds: float = 4.0
+    """Processor time that decoding one piece of audio may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a client wishes for one request."""
+
+    model: str = ""
+    """Name of a package; empty for the default one."""
+    decoding: Decoding = "auto"
+    """`auto` takes the language model where the package has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,41 +105,72 @@ class DecodedAudio:
     waveform: Waveform
     """The part that will be transcribed."""
     duration: float
-    """Seconds of audio that the container held, counted while decoding, never read off a header."""
+    """Seconds of audio in the container: counted, or as its header says where only the beginning was decoded."""
     clipped: bool
-    """Whether `waveform` is shorter than `duration`."""
+    """Whether there is more than `waveform`."""
+
+
+STAGES: Mapping[str, str] = {
+    "queue": "Wait for a lane.",
+    "decode": "Container to 16 kHz mono, resampling included.",
+    "features": "Waveform to log-mel.",
+    "inference": "Log-mel to log-probabilities: ONNX Runtime.",
+    "decoding": "Log-probabilities to text: CTC and vocabulary.",
+}
+"""Every stage of a request in its order, and what it is. The first is the server's, the others a lane's."""
 
 
 @dataclass(frozen=True, slots=True)
-class StageTimings:
-    """Seconds spent in each stage, measured where the work was done."""
+class StageTime:
+    """One stage of one request, measured where the work was done."""
 
-    decode: float
-    """Container to 16 kHz mono, resampling included."""
-    features: float
-    """Waveform to log-mel."""
-    inference: float
-    """Log-mel to log-probabilities: ONNX Runtime."""
-    decoding: float
-    """Log-probabilities to text: CTC and vocabulary."""
+    stage: str
+    """One of `STAGES`."""
+    began: float
+    """`time.monotonic()` of the machine."""
+    seconds: float
 
-    @property
-    def total(self) -> float:
-        """Seconds in all four stages."""
-        return self.decode + self.features + self.inference + self.decoding
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of speech."""
+
+    text: str
+    start: float
+    """Seconds from the beginning of the audio."""
+    end: float
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What was said, and what it took to find out."""
+    """What was said, what was left out and why, and what it took to find out."""
 
-    text: str
+    segments: tuple[Segment, ...]
     language: str
     """BCP 47 tag of the package, such as `hi`."""
     model: str
     """Name of the package."""
     duration: float
     """Seconds of audio received."""
+    heard: float
+    """Seconds of it that the segments cover; less than `duration` where only the beginning was transcribed."""
     clipped: bool
     """Whether only the beginning was transcribed."""
-    timings: StageTimings
+    stages: tuple[StageTime, ...]
+    """In their order."""
+    warnings: tuple[str, ...] = ()
+    """What a user should know about the audio, as sentences."""
+
+    @property
+    def text(self) -> str:
+        """All that was said."""
+        return " ".join(segment.text for segment in self.segments if segment.text)
+
+    def seconds(self, stage: str) -> float:
+        """Seconds in one stage."""
+        return sum(time.seconds for time in self.stages if time.stage == stage)
+
+    @property
+    def lane_seconds(self) -> float:
+        """Seconds in the stages of a lane."""
+        return sum(time.seconds for time in self.stages if time.stage != "queue")

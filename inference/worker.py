@@ -1,4 +1,4 @@
-"""What a pool process imports: `initialise` once, `warm_up` once, then `run` for each task.
+"""What a pool process imports: `initialise` once, `load_model` for each model it is asked for, `run` for each task.
 
 A process has two tasks at most, the one that it works on and the one that comes next. The parent shares a small
 block of memory with it (`Control`), where it writes the number of a task that nobody waits for any more; the process
@@ -9,7 +9,9 @@ import ctypes
 import io
 import signal
 import time
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +21,10 @@ from inference.errors import DeadlineExceeded, WorkCancelled
 from inference.loading import load
 from inference.package import Package
 from inference.pipeline import Pipeline
-from inference.process import die_with
+from inference.process import die_with, give_memory_back
 from inference.recogniser import SessionOptions
-from inference.types import Options, Transcript
+from inference.task import Task
+from inference.types import AudioLimits, Transcript, Waveform
 
 _CANARY_SECONDS = 2.0
 
@@ -42,13 +45,16 @@ class Control(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """All that a process needs to load its model."""
+    """All that a process needs to load its models."""
 
-    package: Package
+    packages: Mapping[str, Package]
+    """By name; a process loads one when it is first told to."""
+    models_loaded: int
+    """The most that it keeps at a time."""
     precision: str
     """`auto`, `fp32` or `int8`."""
     session_options: SessionOptions
-    options: Options
+    limits: AudioLimits
     cache: Path
     """Directory for graphs prepared for this machine."""
     parent: int
@@ -56,20 +62,12 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """One file of audio on its way through the pool."""
-
-    number: int
-    """Counts up from 1 for each process."""
-    data: bytes
-    deadline: float
-    """`time.monotonic()` of the machine, by which an answer is wanted."""
-
-
-@dataclass(frozen=True, slots=True)
 class Ready:
-    """A process's report that its canary came through."""
+    """A process's report that a model is loaded and its canary came through."""
 
+    model: str
+    loaded: tuple[str, ...]
+    """All models that the process holds now."""
     canary_seconds: float
     """Audio in the canary clip."""
     compute_seconds: float
@@ -77,24 +75,18 @@ class Ready:
     prepared: bool
     """Whether the graph prepared for this machine is in use, whose weights all lanes share."""
     precision: str
-    """`fp32` or `int8`, as it is computed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a process made of a task."""
-
-    transcript: Transcript
-    began: float
-    """`time.monotonic()` of the machine at which it began; the parent, short of a processor, may notice later."""
+    """`fp32`, `int8` or `int8-w7`, as it is computed."""
+    warnings: tuple[str, ...]
+    """Why it is not what was asked for."""
 
 
 class _Process:
     """The state of this pool process; set once by `initialise`."""
 
-    pipeline: Pipeline
     setup: Setup
     control: Control
+    pipelines: OrderedDict[str, Pipeline]
+    """By model; the one used last stands last."""
 
 
 def initialise(setup: Setup, control: Control) -> None:
@@ -103,30 +95,54 @@ def initialise(setup: Setup, control: Control) -> None:
     die_with(setup.parent)
     _Process.setup = setup
     _Process.control = control
+    _Process.pipelines = OrderedDict()
 
 
-def warm_up() -> Ready:
-    """Load the model and send a canary clip through every stage; raise PackageError where it cannot be loaded."""
-    setup = _Process.setup
-    loaded = load(setup.package, setup.session_options, setup.precision, setup.cache)
-    _Process.pipeline = loaded.pipeline
-    # By the default options: a limit below the canary's length is the requests' affair.
-    timings = _Process.pipeline.transcribe(canary(setup.package.features.sample_rate)).timings
+def load_model(model: str) -> Ready:
+    """Load a model and send a canary clip through every stage; raise PackageError where it cannot be loaded.
+
+    Where the process holds as many as it may, the one that was not used for the longest time goes.
+    """
+    setup, pipelines = _Process.setup, _Process.pipelines
+    package = setup.packages[model]
+    pipelines.pop(model, None)
+    while len(pipelines) >= setup.models_loaded:
+        pipelines.popitem(last=False)
+        give_memory_back()
+    pipeline = load(package, setup.session_options, setup.precision, setup.cache)
+    # By the default limits: one below the canary's length is the requests' affair.
+    stages = pipeline.transcribe(canary(package.features.sample_rate)).stages
+    pipelines[model] = pipeline
     # Noise leads a beam search astray for far longer than speech does.
-    return Ready(_CANARY_SECONDS, timings.total - timings.decoding, loaded.prepared, loaded.precision)
+    seconds = sum(each.seconds for each in stages if each.stage != "decoding")
+    return Ready(
+        model, tuple(pipelines), _CANARY_SECONDS, seconds, pipeline.prepared, pipeline.precision, pipeline.warnings
+    )
 
 
-def run(task: Task) -> Answer:
-    """Transcribe; raise any InputError, or WorkInterrupted between stages."""
-    began = time.monotonic()
+def run(number: int, task: Task) -> Transcript:
+    """Do a task with a model that is loaded; raise any InputError, or WorkInterrupted between stages.
+
+    `number` counts the tasks of this process up from 1, for the parent to say which nobody waits for any more.
+    """
 
     def checkpoint() -> None:
-        if _Process.control.is_abandoned(task.number):
+        if _Process.control.is_abandoned(number):
             raise WorkCancelled("the client is gone")
         if time.monotonic() > task.deadline:
             raise DeadlineExceeded("the deadline passed while the audio was being transcribed")
 
-    return Answer(_Process.pipeline.transcribe(task.data, _Process.setup.options, checkpoint), began)
+    pipeline = _Process.pipelines[task.model]
+    _Process.pipelines.move_to_end(task.model)
+    if isinstance(task.audio, Waveform):
+        return pipeline.recognise(task.audio, task.options, checkpoint)
+    limits = _Process.setup.limits
+    longest = min(limits.limit_seconds, pipeline.package.longest_seconds)
+    try:
+        return pipeline.transcribe(task.audio, replace(limits, limit_seconds=longest), task.options, checkpoint)
+    except FileNotFoundError:
+        # A request's spool file lives as long as the request.
+        raise WorkCancelled("the recording is gone, and so is whoever sent it") from None
 
 
 def canary(sample_rate: int) -> bytes:

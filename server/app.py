@@ -10,25 +10,26 @@ from fastapi import FastAPI
 
 from config.settings import Settings
 from inference.machine import Plan
-from inference.package import Package
 from inference.recogniser import SessionOptions
-from inference.types import Options
+from inference.types import AudioLimits
 from inference.worker import Setup
 from server.errors import install_error_handlers
+from server.http import caller
 from server.http.context import BodyLimit, RequestContext
 from server.http.refusal import Door
 from server.pool.driver import Patience
 from server.pool.pool import Limits, Pool
-from server.routes import health, transcribe
-from server.startup import checked_package, resolve_plan
-from server.transcription import Transcriber
+from server.pool.process_lane import ProcessLane
+from server.routes import health, models, transcribe
+from server.startup import Served, resolve_plan, served_packages
+from server.transcription import Transcription
 
 
 class State(TypedDict):
     """What routes find in `request.state`, and connections in their `app_state`."""
 
     pool: Pool
-    transcriber: Transcriber
+    transcription: Transcription
     door: Door
 
 
@@ -37,16 +38,19 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
-        pool = _create_pool(settings, checked_package(settings), resolve_plan(settings))
+        served = served_packages(settings)
+        pool = _create_pool(settings, served, resolve_plan(settings))
         pool.start()
         # What was made until now stays. Left to the collector, it would be walked through again and again, and the
         # event loop would stand still for tens of milliseconds each time.
         gc.collect()
         gc.freeze()
-        transcriber = Transcriber(pool, settings.request_timeout)
-        door = Door(transcriber, transcribe.router.routes)
+        transcription = Transcription(
+            pool, served.packages, served.default, _limits(settings), settings.request_timeout
+        )
+        door = Door(transcription, transcribe.router.routes)
         try:
-            yield State(pool=pool, transcriber=transcriber, door=door)
+            yield State(pool=pool, transcription=transcription, door=door)
         finally:
             door.tell()
             await pool.close()
@@ -57,21 +61,29 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     install_error_handlers(app)
+    caller.weights.update(settings.client_weights)
     app.include_router(transcribe.router)
+    app.include_router(models.router)
     app.include_router(health.router)
     app.add_middleware(BodyLimit, limit=settings.max_upload_bytes)
     app.add_middleware(RequestContext)  # the outermost, so that what is refused is logged and counted too
     return app
 
 
-def _create_pool(settings: Settings, package: Package, plan: Plan) -> Pool:
+def _create_pool(settings: Settings, served: Served, plan: Plan) -> Pool:
     setup = Setup(
-        package=package,
+        packages=served.packages,
+        models_loaded=settings.models_loaded,
         precision=settings.precision,
         session_options=SessionOptions(threads=plan.threads, spinning=plan.spinning),
-        options=Options(settings.overlength, settings.clip_seconds, settings.resampler),
+        limits=_limits(settings),
         cache=settings.cache,
         parent=os.getpid(),
     )
-    limits = Limits(settings.max_queue_seconds, settings.request_timeout, settings.client_weights)
-    return Pool(setup, plan.lanes, limits, Patience(settings.hang_seconds, settings.lane_memory_mb))
+    lanes = [ProcessLane(setup) for _ in range(plan.lanes)]
+    limits = Limits(settings.max_queue_seconds, settings.request_timeout)
+    return Pool(lanes, served.default, limits, Patience(settings.hang_seconds, settings.lane_memory_mb))
+
+
+def _limits(settings: Settings) -> AudioLimits:
+    return AudioLimits(settings.overlength, settings.clip_seconds, settings.resampler)

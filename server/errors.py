@@ -6,8 +6,10 @@ ServerError
 ├── LaneCrashed         the process died under this request, twice
 ├── PoisonInput         this very input has killed two processes
 ├── BodyTooLarge        more bytes than `ASR_MAX_UPLOAD_MB`
+├── ModelUnavailable    the model cannot be loaded
 └── BadRequest          the request itself is malformed
-    └── MissingAudio    no file, or an empty one
+    ├── MissingAudio    no file, or an empty one
+    └── UnknownModel    no package of that name is served
 """
 
 import json
@@ -59,12 +61,20 @@ class BodyTooLarge(ServerError):
     """More bytes than are taken."""
 
 
+class ModelUnavailable(ServerError):
+    """The model cannot be loaded."""
+
+
 class BadRequest(ServerError):
     """The request itself is malformed."""
 
 
 class MissingAudio(BadRequest):
     """No file, or an empty one."""
+
+
+class UnknownModel(BadRequest):
+    """No package of that name is served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +93,15 @@ PROBLEMS: dict[type[Exception], Problem] = {
     inference_errors.AudioOutOfLimits: Problem(422, "audio-out-of-limits", "Sample rate or channels out of limits"),
     inference_errors.AudioTooShort: Problem(422, "audio-too-short", "The audio is too short"),
     inference_errors.AudioTooLong: Problem(422, "audio-too-long", "The audio is too long"),
+    inference_errors.AudioTooCostly: Problem(422, "audio-too-costly", "The audio takes too long to decode"),
+    inference_errors.UnavailableOption: Problem(400, "unavailable-option", "The model cannot do what is wished for"),
     inference_errors.InvalidSamples: Problem(422, "invalid-samples", "The audio holds invalid samples"),
     inference_errors.DeadlineExceeded: Problem(504, "deadline-exceeded", "The deadline passed"),
     inference_errors.WorkCancelled: Problem(499, "client-closed-request", "The client went away"),
     inference_errors.InferenceError: Problem(500, "inference-failed", "The audio could not be transcribed"),
     MissingAudio: Problem(422, "missing-audio", "No audio was sent"),
+    UnknownModel: Problem(400, "unknown-model", "There is no such model"),
+    ModelUnavailable: Problem(503, "model-unavailable", "The model cannot be loaded"),
     BadRequest: Problem(400, "bad-request", "The request is malformed"),
     BodyTooLarge: Problem(413, "body-too-large", "The body is too large"),
     PoisonInput: Problem(422, "poison-input", "This input crashes the recogniser"),

@@ -6,6 +6,8 @@ learns of a pool process's death and its metric files would stay for ever.
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from inference.types import STAGES
+
 _LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10, 15, 20, 30, 60)
 _STAGE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10)
 _AUDIO_BUCKETS = (0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60, 120, 300, 600, 3600)
@@ -19,18 +21,18 @@ REQUEST_SECONDS = Histogram(
 )
 STAGE_SECONDS = Histogram(
     "asr_stage_seconds",
-    "Time of one clip in one stage: queue, decode, features, inference, decoding.",
+    f"Time of one clip in one stage: {', '.join(STAGES)}.",
     ["stage"],
     buckets=_STAGE_BUCKETS,
 )
 AUDIO_DURATION_SECONDS = Histogram(
     "asr_audio_duration_seconds", "Length of the clips transcribed.", buckets=_AUDIO_BUCKETS
 )
-AUDIO_SECONDS = Counter("asr_audio_seconds", "Audio transcribed, in seconds.")
+AUDIO_SECONDS = Counter("asr_audio_seconds", "Audio transcribed, in seconds; what was left out is not counted.")
 COMPUTE_SECONDS = Counter("asr_compute_seconds", "Time that lanes spent on clips that came through, in seconds.")
 
-QUEUED_AUDIO_SECONDS = Gauge(
-    "asr_queued_audio_seconds", "Audio waiting for a lane, in seconds.", multiprocess_mode="livesum"
+QUEUED_SECONDS = Gauge(
+    "asr_queued_lane_seconds", "Work waiting for a lane, in predicted lane seconds.", multiprocess_mode="livesum"
 )
 RUNNING = Gauge("asr_running_requests", "Clips in a lane.", multiprocess_mode="livesum")
 LANES = Gauge("asr_lanes", "Lanes by state: ready or down.", ["state"], multiprocess_mode="livesum")
@@ -41,7 +43,10 @@ PRECISION = Gauge(
     multiprocess_mode="livemax",
 )
 REAL_TIME_FACTOR = Gauge(
-    "asr_real_time_factor", "Compute seconds for a second of audio, moving.", multiprocess_mode="livemax"
+    "asr_real_time_factor",
+    "Lane seconds for a second of audio, moving, by model.",
+    ["model"],
+    multiprocess_mode="livemax",
 )
 PREDICTED_WAIT_SECONDS = Histogram(
     "asr_predicted_wait_seconds", "Wait for a lane as predicted on admission.", buckets=_LATENCY_BUCKETS
@@ -54,11 +59,11 @@ REJECTED = Counter(
 )
 DEADLINES_MISSED = Counter("asr_deadlines_missed", "Requests past their deadline, by place: queue, lane.", ["place"])
 CANCELLED = Counter("asr_cancelled_requests", "Clients gone before their answer, by place: queue, lane.", ["place"])
-CANCELLED_AUDIO_SECONDS = Counter(
-    "asr_cancelled_audio_seconds", "Audio that was not transcribed since its client had gone, in seconds."
-)
+CANCELLED_SECONDS = Counter("asr_cancelled_lane_seconds", "Work whose client had gone, in predicted lane seconds.")
 LANE_RESTARTS = Counter(
-    "asr_lane_restarts", "Lanes started again, by cause: died, hung, deadline, memory, start_failed.", ["cause"]
+    "asr_lane_restarts",
+    "Lanes started again, by cause: died, hung, deadline, memory, start_failed, load_failed, driver_failed.",
+    ["cause"],
 )
 RETRIES = Counter("asr_retried_requests", "Requests run again since their lane died.")
 
@@ -67,7 +72,7 @@ for _counter, _values in (
     (REJECTED, ("overloaded", "poison", "shutting_down", "too_large")),
     (DEADLINES_MISSED, ("queue", "lane")),
     (CANCELLED, ("queue", "lane")),
-    (LANE_RESTARTS, ("died", "hung", "deadline", "memory", "start_failed")),
+    (LANE_RESTARTS, ("died", "hung", "deadline", "memory", "start_failed", "load_failed", "driver_failed")),
 ):
     for _value in _values:
         _counter.labels(_value)

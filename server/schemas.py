@@ -1,17 +1,19 @@
 """The shapes of replies, as OpenAPI shows them."""
 
-from pydantic import BaseModel, Field
+from time import monotonic
+from typing import Any, Literal, Self
 
+from pydantic import BaseModel, Field, create_model
 
-class Processing(BaseModel):
-    """Seconds spent in each stage."""
+from inference.types import STAGES, Transcript
 
-    queue: float = Field(description="Wait for a lane.")
-    decode: float = Field(description="Container to 16 kHz mono, resampling included.")
-    features: float = Field(description="Waveform to log-mel.")
-    inference: float = Field(description="ONNX Runtime.")
-    decoding: float = Field(description="CTC and vocabulary.")
-    total: float = Field(description="From the last byte of the request to the text.")
+_seconds: Any = {stage: (float, Field(description=meaning)) for stage, meaning in STAGES.items()}
+Processing = create_model(
+    "Processing",
+    __doc__="Seconds spent in each stage.",
+    **_seconds,
+    total=(float, Field(description="From the last byte of the request to the text.")),
+)
 
 
 class TranscriptionReply(BaseModel):
@@ -24,6 +26,39 @@ class TranscriptionReply(BaseModel):
     clipped: bool = Field(description="Whether only the beginning was transcribed.")
     processing: Processing
     request_id: str
+
+    @classmethod
+    def of(cls, transcript: Transcript, request_id: str) -> Self:
+        """Render a transcript that has just been made."""
+        seconds = {time.stage: time.seconds for time in transcript.stages}
+        total = monotonic() - transcript.stages[0].began
+        return cls(
+            text=transcript.text,
+            language=transcript.language,
+            model=transcript.model,
+            duration=transcript.duration,
+            clipped=transcript.clipped,
+            processing=Processing(**seconds, total=total),
+            request_id=request_id,
+        )
+
+
+class Model(BaseModel):
+    """A package that is served, as OpenAI's API lists models."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = Field(description="When its description was written, in seconds since 1970.")
+    owned_by: str = Field(description="Where its weights come from.")
+    language: str
+    default: bool = Field(description="Whether it is used where a request names none.")
+
+
+class Models(BaseModel):
+    """All packages that are served."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
 
 
 class Problem(BaseModel):

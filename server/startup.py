@@ -3,7 +3,9 @@
 The division comes from settings where given, else from the tuned profile, else from computation.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from config.profile import InvalidProfile, Profile, read_profile
 from config.settings import Settings
@@ -11,17 +13,47 @@ from inference.audio.decode import require_resampler
 from inference.errors import PackageError
 from inference.loading import choose_decoding, choose_plan
 from inference.machine import Plan, plan, usable_cpus
-from inference.package import Package, load_package, read_package
+from inference.package import MANIFEST, Package, load_package, read_package
 
 
-def checked_package(settings: Settings) -> Package:
-    """Load the package as it is to be decoded, its checksums compared.
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The packages that are served."""
 
-    Raises PackageError or MissingDependency where it cannot be served.
+    packages: Mapping[str, Package]
+    """By name; the default one is among them."""
+    default: str
+    warnings: tuple[str, ...]
+    """Which packages were left out and why, as sentences."""
+
+
+def served_packages(settings: Settings) -> Served:
+    """Load the default package and those beside it in `ASR_MODELS`, as they are to be decoded, checksums compared.
+
+    One that cannot be served is left out, unless it is the default one. Raises PackageError or MissingDependency.
     """
-    package = choose_decoding(load_package(settings.model), settings.decoding)
-    choose_plan(package, settings.precision)
     require_resampler(settings.resampler)
+    default = checked_package(settings, settings.model)
+    packages, warnings = {default.name: default}, []
+    for manifest in sorted(settings.models.glob(f"*/{MANIFEST}")):
+        if manifest.parent.resolve() == settings.model.resolve():
+            continue
+        try:
+            package = checked_package(settings, manifest.parent)
+        except PackageError as error:
+            warnings.append(f"{manifest.parent} is not served: {error}")
+            continue
+        if package.name in packages:
+            warnings.append(f"{manifest.parent} is not served: another package is called {package.name} too")
+        else:
+            packages[package.name] = package
+    return Served(packages, default.name, tuple(warnings))
+
+
+def checked_package(settings: Settings, directory: Path) -> Package:
+    """Load a package as it is to be decoded, its checksums compared; raise PackageError where it cannot be served."""
+    package = choose_decoding(load_package(directory), settings.decoding)
+    choose_plan(package, settings.precision)
     if settings.clip_seconds > package.longest_seconds:
         raise PackageError(
             f"ASR_CLIP_SECONDS is {settings.clip_seconds:g}; {package.name} takes {package.longest_seconds:g} s at most"

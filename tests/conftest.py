@@ -43,7 +43,7 @@ def model_directory():
 @pytest.fixture(scope="session")
 def pipeline(model_directory):
     """The library's own recogniser, in this process, as lanes load it: what a server's answers are compared with."""
-    return load(load_package(model_directory)).pipeline
+    return load(load_package(model_directory))
 
 
 @pytest.fixture(scope="session")

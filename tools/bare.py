@@ -13,7 +13,7 @@ from typing import Self
 from inference.loading import load
 from inference.package import Package, load_package
 from inference.recogniser import SessionOptions
-from inference.types import Options
+from inference.types import AudioLimits
 from inference.worker import canary
 
 _START_SECONDS = 120.0
@@ -45,7 +45,7 @@ class BareLibrary:
         precision: str = "auto",
     ) -> None:
         self._package = load_package(package)
-        self._arguments = (options, Options(limit_seconds=limit_seconds), precision)
+        self._arguments = (options, AudioLimits(limit_seconds=limit_seconds), precision)
         self._count = processes
         self._processes: list[multiprocessing.process.BaseProcess] = []
         self._pipes: list[Connection] = []
@@ -97,9 +97,9 @@ class BareLibrary:
 
 
 def _serve(
-    pipe: Connection, package: Package, session_options: SessionOptions, options: Options, precision: str
+    pipe: Connection, package: Package, session_options: SessionOptions, options: AudioLimits, precision: str
 ) -> None:
-    pipeline = load(package, session_options, precision).pipeline  # as the server's lanes do
+    pipeline = load(package, session_options, precision)  # as the server's lanes do
     # As well: what a process heard first shapes its heap, and how fast it is from then on (docs/load.md).
     pipeline.transcribe(canary(package.features.sample_rate))
     pipe.send("ready")

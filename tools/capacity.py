@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         with ExitStack() as stack:
-            pipeline = load(load_package(options.model), precision=options.precision).pipeline
+            pipeline = load(load_package(options.model), precision=options.precision)
             clips = make_clips(pipeline, [CLIP_SECONDS] * 8, limit_seconds=10.0)
             host, port = _server(options, stack)
             trials = uvloop.run(_find(host, port, clips, options))

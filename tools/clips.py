@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 
 from inference.pipeline import Pipeline
-from inference.types import Float32Array, Options
+from inference.types import AudioLimits, Float32Array
 
 REPOSITORY = Path(__file__).parent.parent
 _SAMPLES = REPOSITORY / "tests" / "data"
@@ -36,7 +36,7 @@ def make_clips(pipeline: Pipeline, lengths: Sequence[float], limit_seconds: floa
     """Cut a clip for each length, in seconds; `limit_seconds` is the server's ASR_CLIP_SECONDS."""
     tape, rate = _tape()
     chance = random.Random(seed)  # noqa: S311 - load, not secrets
-    options = Options(limit_seconds=limit_seconds)
+    options = AudioLimits(limit_seconds=limit_seconds)
     clips = []
     for seconds in lengths:
         start = chance.randrange(tape.size)

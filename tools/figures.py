@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         session = SessionOptions(threads=options.threads)
         # It must be gone before memory is measured: it maps the weights that the lanes map.
         loaded = load(load_package(options.model), session, options.precision)
-        clips = make_clips(loaded.pipeline, [_CLIP_SECONDS] * 8, limit_seconds=10.0)
+        clips = make_clips(loaded, [_CLIP_SECONDS] * 8, limit_seconds=10.0)
         del loaded
         for name in options.figures or FIGURES:
             with ExitStack() as stack:

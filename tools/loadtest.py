@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, directory: Path) -> int:
     settings = {"ASR_MODEL": options.model.resolve(), "ASR_PRECISION": options.precision}
-    pipeline = load(load_package(options.model), precision=options.precision).pipeline
+    pipeline = load(load_package(options.model), precision=options.precision)
     standard = make_clips(pipeline, [CLIP_SECONDS] * 8, _LIMIT_SECONDS)
     mixed = options.scenario == "mixed-lengths"
     clips = make_clips(pipeline, spread_lengths(0.2, 12.0, 32), _LIMIT_SECONDS) if mixed else standard

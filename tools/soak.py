@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     try:
-        pipeline = load(load_package(options.model), precision=options.precision).pipeline
+        pipeline = load(load_package(options.model), precision=options.precision)
         lengths = spread_lengths(_SHORTEST, _LONGEST, _LENGTHS)
         clips = make_clips(pipeline, lengths, limit_seconds=_LONGEST)
         with LocalServer(_settings(options), log=options.out / "server.log") as server:

@@ -87,7 +87,7 @@ def measure(
 ) -> dict[Division, Measured]:
     """Go round all candidates `rounds` times, so that a machine that slows down slows all of them."""
     results = {division: Measured() for division in candidates}
-    pipeline = load(load_package(model), precision=precision).pipeline
+    pipeline = load(load_package(model), precision=precision)
     clips = [clip.data for clip in make_clips(pipeline, [_CLIP_SECONDS] * 4, limit_seconds=_CLIP_SECONDS)]
     with tqdm(total=rounds * len(candidates), unit="run", disable=None) as bar:
         for _ in range(rounds):

@@ -21,14 +21,14 @@ from inference.errors import InferenceError
 from inference.loading import choose_decoding, load
 from inference.package import Package, load_package
 from inference.recogniser import SessionOptions
-from inference.types import Options
+from inference.types import AudioLimits
 from training.files import RecipeError, command, read_manifest, write_manifest
 
 
 def transcribe(package: Package, rows: list[dict[str, Any]], precision: str, threads: int) -> list[str]:
     """Text of every clip, by the package."""
-    pipeline = load(package, SessionOptions(threads=threads), precision).pipeline
-    options = Options(limit_seconds=package.longest_seconds)
+    pipeline = load(package, SessionOptions(threads=threads), precision)
+    options = AudioLimits(limit_seconds=package.longest_seconds)
     texts = []
     for row in tqdm(rows, unit="clip", desc=package.name, disable=None):
         try:

@@ -15,7 +15,7 @@ from inference.decoding import ctc
 from inference.decoding.vocabulary import load_vocabulary
 from inference.features import Featurizer
 from inference.package import load_package
-from inference.types import Options
+from inference.types import AudioLimits
 
 
 def application(directory: Path) -> FastAPI:
@@ -23,7 +23,7 @@ def application(directory: Path) -> FastAPI:
     package = load_package(directory)
     session = onnxruntime.InferenceSession(package.model_path(), providers=["CPUExecutionProvider"])
     featurizer, vocabulary = Featurizer(package.features), load_vocabulary(package.vocabulary_path())
-    options = Options(limit_seconds=package.longest_seconds)
+    options = AudioLimits(limit_seconds=package.longest_seconds)
     app = FastAPI()
 
     @app.post("/transcribe")

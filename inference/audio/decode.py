@@ -1,99 +1,60 @@
-"""Bytes of any container that is taken → mono float32 at the model's sample rate."""
+"""Bytes of any container that is taken → mono float32 at the model's sample rate, no more of it than is wanted."""
 
 import importlib
 import importlib.util
 import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 import soxr
 
+from inference.audio.containers import identify, opened
 from inference.audio.ogg import check_ogg_pages
 from inference.audio.riff import read_wav_header
 from inference.errors import (
     AudioOutOfLimits,
+    AudioTooCostly,
     AudioTooLong,
     AudioTooShort,
     InvalidSamples,
     MissingDependency,
     UndecodableAudio,
-    UnsupportedCodec,
 )
-from inference.types import DecodedAudio, Float32Array, Options, Resampler, Waveform
+from inference.types import AudioLimits, DecodedAudio, Float32Array, Resampler, Waveform
 
-CONTAINERS_TAKEN = "WAV (PCM or float), FLAC, OGG (Vorbis or Opus)"
-_SAMPLE_RATES = (8_000, 96_000)  # Hz
-_MOST_CHANNELS = 32
 _SHORTEST_SECONDS = 0.1
-_LONGEST_SECONDS = 4 * 3600.0  # a compressed bomb is not decoded to its end
 _LARGEST_SAMPLE = 2.0**24  # beyond the range of any integer format, and safely below float32's when squared
-_BLOCK_FRAMES = 1 << 18
-
-_TAKEN = {b"RIFF": "WAV", b"fLaC": "FLAC", b"OggS": "OGG"}
-_KNOWN_BUT_NOT_TAKEN = {
-    b"ID3": "MP3",
-    b"\xff\xfb": "MP3",
-    b"\xff\xf3": "MP3",
-    b"\xff\xf2": "MP3",
-    b"\xff\xf1": "AAC",
-    b"\xff\xf9": "AAC",
-    b"\x1aE\xdf\xa3": "WebM or Matroska",
-    b"#!AMR": "AMR",
-    b"FORM": "AIFF",
-    b".snd": "AU",
-    b"caff": "CAF",
-    b"RF64": "RF64",
-    b"wvpk": "WavPack",
-    b"0&\xb2u": "WMA",
-}
+_BLOCK_SECONDS = 1.0  # between two looks whether to go on
 
 
-def decode(data: bytes, options: Options, sample_rate: int) -> DecodedAudio:
-    """Decode, mix down, cut to `options.limit_seconds` and resample to `sample_rate` Hz.
+def decode(
+    audio: bytes | Path, limits: AudioLimits, sample_rate: int, checkpoint: Callable[[], None] = lambda: None
+) -> DecodedAudio:
+    """Decode, mix down, cut to `limits.limit_seconds` and resample to `sample_rate` Hz.
 
-    Raises any InputError: what arrives here is what a stranger sent.
+    What lies behind the limit is not decoded. `checkpoint` is called between blocks and may raise to stop.
+    Raises any InputError: what arrives here is what a stranger sent; OSError where a file cannot be read.
     """
-    container = identify(data)
-    if container == "WAV":
-        read_wav_header(data)
-    elif container == "OGG":
-        check_ogg_pages(data)
-    try:
-        with soundfile.SoundFile(io.BytesIO(data)) as sound:
-            samples, duration = _read(sound, container, options)
-            original_rate = sound.samplerate
-    except soundfile.LibsndfileError as error:
-        raise UndecodableAudio(f"{container}: {error.error_string}") from error
-    clipped = round(duration * original_rate) > samples.size
-    resampled = _resample(samples, original_rate, sample_rate, options.resampler)
-    return DecodedAudio(Waveform(resampled, sample_rate), duration, clipped)
-
-
-def identify(data: bytes) -> str:
-    """Name the container by its first bytes; raise UnsupportedCodec or UndecodableAudio for any not taken."""
-    for magic, name in _TAKEN.items():
-        if data.startswith(magic) and (magic != b"RIFF" or data[8:12] == b"WAVE"):
-            return name
-    for magic, name in _KNOWN_BUT_NOT_TAKEN.items():
-        if data.startswith(magic):
-            raise UnsupportedCodec(f"{name} is not taken; {CONTAINERS_TAKEN} are")
-    if data[4:8] == b"ftyp":
-        raise UnsupportedCodec(f"MP4 or M4A is not taken; {CONTAINERS_TAKEN} are")
-    raise UndecodableAudio(f"not audio: the first bytes are of no known container; {CONTAINERS_TAKEN} are taken")
-
-
-def estimate_seconds(data: bytes) -> float:
-    """Guess the duration without decoding, in under a millisecond; for admission and nothing else.
-
-    WAV is counted; compressed audio is taken to come at 16 kbit/s, about the least at which speech is sent, so that the
-    guess errs towards too long.
-    """
-    if data.startswith(b"RIFF"):
+    go_on = _within(limits.decode_seconds, checkpoint)
+    with opened(audio) as data:
+        container = identify(data)
+        if container == "WAV":
+            read_wav_header(data)
+        elif container == "OGG":
+            check_ogg_pages(data, go_on)
         try:
-            return read_wav_header(data).seconds
-        except (UndecodableAudio, UnsupportedCodec):
-            return 0.0
-    return len(data) / 2_000
+            with _stream(audio) as stream, soundfile.SoundFile(stream) as sound:
+                samples, duration = _read(sound, container, limits, go_on)
+                original_rate = sound.samplerate
+        except soundfile.LibsndfileError as error:
+            raise UndecodableAudio(f"{container}: {error.error_string}") from error
+    clipped = round(duration * original_rate) > samples.size
+    resampled = _resample(samples, original_rate, sample_rate, limits.resampler)
+    return DecodedAudio(Waveform(resampled, sample_rate), duration, clipped)
 
 
 def require_resampler(resampler: Resampler) -> None:
@@ -102,41 +63,57 @@ def require_resampler(resampler: Resampler) -> None:
         raise MissingDependency(f"the resampler '{resampler}' is not installed: pip install resampy, or choose soxr")
 
 
-def _read(sound: soundfile.SoundFile, container: str, options: Options) -> tuple[Float32Array, float]:
+def _stream(audio: bytes | Path) -> BinaryIO:
+    return io.BytesIO(audio) if isinstance(audio, bytes) else audio.open("rb")
+
+
+def _within(seconds: float, checkpoint: Callable[[], None]) -> Callable[[], None]:
+    """A checkpoint that ends what takes too much of a processor; by its time, so that a busy machine ends nothing."""
+    began = time.thread_time()
+
+    def go_on() -> None:
+        checkpoint()
+        if time.thread_time() - began > seconds:
+            raise AudioTooCostly(f"decoding takes more than {seconds:g} s of processor time")
+
+    return go_on
+
+
+def _read(
+    sound: soundfile.SoundFile, container: str, limits: AudioLimits, go_on: Callable[[], None]
+) -> tuple[Float32Array, float]:
     """Mono samples up to the limit, and the duration of the whole in seconds."""
-    _check_format(sound)
-    wanted = round(options.limit_seconds * sound.samplerate)
+    _check_format(sound, limits)
+    rate = sound.samplerate
+    wanted = round(limits.limit_seconds * rate)
     kept: list[Float32Array] = []
     counted = 0
-    while True:
-        block = sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
+    while counted <= wanted:
+        go_on()
+        block = sound.read(round(_BLOCK_SECONDS * rate), dtype="float32", always_2d=True)
         if not len(block):
             break
         if counted < wanted:
             kept.append(_mix_down(block[: wanted - counted]))
         counted += len(block)
-        _check_length(counted / sound.samplerate, options)
-    announced = sound.frames
-    if counted < announced < np.iinfo(np.int64).max:
+    announced = sound.frames if 0 < sound.frames < np.iinfo(np.int64).max else 0
+    if counted > wanted:
+        if limits.overlength == "reject":
+            raise AudioTooLong(f"longer than {limits.limit_seconds:g} s, the most that is taken at once")
+        return np.concatenate(kept), max(announced, counted) / rate
+    if counted < announced:
         raise UndecodableAudio(f"{container}: the header announces {announced} frames, {counted} could be decoded")
-    if counted < _SHORTEST_SECONDS * sound.samplerate:
-        raise AudioTooShort(f"{counted / sound.samplerate:.3f} s of audio; {_SHORTEST_SECONDS} s is the least")
-    return np.concatenate(kept), counted / sound.samplerate
+    if counted < _SHORTEST_SECONDS * rate:
+        raise AudioTooShort(f"{counted / rate:.3f} s of audio; {_SHORTEST_SECONDS} s is the least")
+    return np.concatenate(kept), counted / rate
 
 
-def _check_format(sound: soundfile.SoundFile) -> None:
-    lowest, highest = _SAMPLE_RATES
+def _check_format(sound: soundfile.SoundFile, limits: AudioLimits) -> None:
+    lowest, highest = limits.sample_rates
     if not lowest <= sound.samplerate <= highest:
         raise AudioOutOfLimits(f"sample rate {sound.samplerate} Hz; {lowest} to {highest} Hz are taken")
-    if sound.channels > _MOST_CHANNELS:
-        raise AudioOutOfLimits(f"{sound.channels} channels; up to {_MOST_CHANNELS} are taken")
-
-
-def _check_length(seconds: float, options: Options) -> None:
-    if options.overlength == "reject" and seconds > options.limit_seconds:
-        raise AudioTooLong(f"longer than {options.limit_seconds:g} s, the most that is taken at once")
-    if seconds > _LONGEST_SECONDS:
-        raise AudioTooLong(f"longer than {_LONGEST_SECONDS / 3600:g} hours")
+    if sound.channels > limits.channels:
+        raise AudioOutOfLimits(f"{sound.channels} channels; up to {limits.channels} are taken")
 
 
 def _mix_down(block: Float32Array) -> Float32Array:

@@ -5,18 +5,27 @@ text. RFC 3533 gives each page a length and a checksum; here both must be right.
 """
 
 import zlib
+from collections.abc import Callable
+from mmap import mmap
 
 from inference.errors import UndecodableAudio
 
 _HEADER_BYTES = 27
+_PAGES_TO_A_CHECKPOINT = 1000
 _CHECKSUM = slice(22, 26)
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def check_ogg_pages(data: bytes) -> None:
-    """Raise UndecodableAudio where a page is cut off or damaged, or what follows one is no page."""
-    offset = 0
+def check_ogg_pages(data: bytes | mmap, checkpoint: Callable[[], None] = lambda: None) -> None:
+    """Raise UndecodableAudio where a page is cut off or damaged, or what follows one is no page.
+
+    `checkpoint` is called every so many pages: a page may be 27 bytes long, and a file holds a million of those.
+    """
+    offset = pages = 0
     while offset < len(data):
+        if not pages % _PAGES_TO_A_CHECKPOINT:
+            checkpoint()
+        pages += 1
         if data[offset : offset + 4] != b"OggS":
             raise UndecodableAudio(f"OGG: no page where one must begin, at byte {offset}")
         end = _end_of_page(data, offset)
@@ -27,7 +36,7 @@ def check_ogg_pages(data: bytes) -> None:
         offset = end
 
 
-def _end_of_page(data: bytes, offset: int) -> int:
+def _end_of_page(data: bytes | mmap, offset: int) -> int:
     segments_begin = offset + _HEADER_BYTES
     if segments_begin > len(data):
         return segments_begin

@@ -6,6 +6,7 @@ readers take a header's sizes at their word. Only PCM and float pass, and the da
 
 import struct
 from dataclasses import dataclass
+from mmap import mmap
 
 from inference.errors import UndecodableAudio, UnsupportedCodec
 
@@ -36,7 +37,7 @@ class WavHeader:
         return self.data_bytes / max(self.block_align * self.sample_rate, 1)
 
 
-def read_wav_header(data: bytes) -> WavHeader:
+def read_wav_header(data: bytes | mmap) -> WavHeader:
     """Find `fmt ` and `data`; raise UndecodableAudio or UnsupportedCodec where the file cannot be trusted."""
     format_chunk: bytes | None = None
     offset = 12

@@ -1,4 +1,4 @@
-"""Log-probabilities → text, the way that the package allows: beam search with its language model, or greedily."""
+"""Log-probabilities → text, as wished: beam search with the package's language model, or greedily."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,27 +7,41 @@ from typing import TypeAlias
 from inference.decoding import ctc
 from inference.decoding.beam import BeamOptions, BeamSearch
 from inference.decoding.language_model import LAYOUT, LanguageModel, load_language_model, map_unpacked, unpack
-from inference.decoding.vocabulary import load_vocabulary
-from inference.errors import PackageError
+from inference.decoding.vocabulary import UNKNOWN_SURFACE, load_vocabulary
+from inference.errors import PackageError, UnavailableOption
 from inference.package import LanguageModelFile, Package
 from inference.prepared.cache import made_once, reading
-from inference.types import CharacterModel, Float32Array
+from inference.types import CharacterModel, Decoding, Float32Array
 
 Decoder: TypeAlias = Callable[[Float32Array], str]
 """`[steps, vocabulary + 1]` natural log-probabilities → text."""
 
 
-def decoder(package: Package, cache: Path | None = None) -> Decoder:
-    """Load what decoding needs; raise PackageError where a file is unusable. Not for several threads at once.
+class Decoders:
+    """All the ways in which a package can be decoded. Not for several threads at once."""
 
-    With a `cache`, the language model lies there unpacked, and all processes map it: OSError where that fails.
-    """
-    vocabulary = load_vocabulary(package.vocabulary_path())
-    file, path = package.language_model, package.language_model_path()
-    if file and path:
-        model = _mapped(file, path, cache) if cache else _usable(load_language_model(path), path)
-        return BeamSearch(vocabulary, model, BeamOptions(file.weight, file.bonus))
-    return lambda log_probabilities: vocabulary.text(ctc.greedy(log_probabilities, package.blank))
+    def __init__(self, package: Package, cache: Path | None = None) -> None:
+        """Load what they need; raise PackageError where a file is unusable.
+
+        With a `cache`, the language model lies there unpacked, and all processes map it: OSError where that fails.
+        """
+        vocabulary = load_vocabulary(package.vocabulary_path())
+        self._name = package.name
+        self._by_name: dict[str, Decoder] = {
+            "greedy": lambda log_probabilities: vocabulary.text(ctc.greedy(log_probabilities, package.blank))
+        }
+        file, path = package.language_model, package.language_model_path()
+        if file and path:
+            model = _mapped(file, path, cache) if cache else _usable(load_language_model(path), path)
+            self._by_name["beam"] = BeamSearch(vocabulary, model, BeamOptions(file.weight, file.bonus))
+        self._by_name["auto"] = self._by_name[package.decoding]
+
+    def text(self, log_probabilities: Float32Array, decoding: Decoding = "auto") -> str:
+        """Decode `[steps, vocabulary + 1]`; raise UnavailableOption where there is nothing to decode so with."""
+        if decoding not in self._by_name:
+            raise UnavailableOption(f"decoding={decoding}: {self._name} has no language model")
+        text = self._by_name[decoding](log_probabilities)
+        return text.replace(UNKNOWN_SURFACE, " ").strip()  # SentencePiece's mark says nothing to a client
 
 
 def _mapped(file: LanguageModelFile, path: Path, cache: Path) -> LanguageModel:

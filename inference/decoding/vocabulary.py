@@ -7,7 +7,9 @@ from inference.errors import PackageError
 
 WORD_START = "▁"
 """U+2581, SentencePiece's mark for a space."""
-_UNKNOWN, _UNKNOWN_SURFACE = "<unk>", " ⁇ "  # what SentencePiece prints for a piece it has no text for
+UNKNOWN_SURFACE = " ⁇ "
+"""What SentencePiece prints for a piece that it has no text for."""
+_UNKNOWN = "<unk>"
 _BLANK = "<blk>"
 
 
@@ -16,7 +18,7 @@ class Vocabulary:
 
     def __init__(self, pieces: tuple[str, ...]) -> None:
         self.pieces = pieces
-        self.surfaces = tuple(_UNKNOWN_SURFACE if piece == _UNKNOWN else piece for piece in pieces)
+        self.surfaces = tuple(UNKNOWN_SURFACE if piece == _UNKNOWN else piece for piece in pieces)
 
     @property
     def blank(self) -> int:

@@ -13,8 +13,9 @@ from starlette.types import Scope
 
 from server import metrics
 from server.errors import ServerError, expected_response
+from server.http.caller import patience_of, principal_of
 from server.http.context import request_id_of
-from server.transcription import Transcriber
+from server.transcription import Transcription
 
 _TOLD_EVERY_SECONDS = 0.25
 
@@ -34,8 +35,8 @@ class Door:
     all the rest, on processors whose caches are full of the lanes' work.
     """
 
-    def __init__(self, transcriber: Transcriber, routes: Sequence[BaseRoute]) -> None:
-        self._transcriber = transcriber
+    def __init__(self, transcription: Transcription, routes: Sequence[BaseRoute]) -> None:
+        self._transcription = transcription
         self._paths = {route.path for route in routes if isinstance(route, Route)}
         self._untold: defaultdict[str, list[_Refused]] = defaultdict(list)
 
@@ -45,7 +46,7 @@ class Door:
             return None
         started = time.perf_counter()
         try:
-            self._transcriber.refuse_overload(scope)
+            self._transcription.refuse_overload(principal_of(scope), patience_of(scope))
         except ServerError as error:
             request_id = request_id_of(scope)
             response = expected_response(error, request_id, {"X-Request-ID": request_id})

@@ -1,20 +1,21 @@
-"""A queue that shares the machine between clients by seconds of audio.
+"""A queue that shares the machine between clients by lane seconds.
 
 Start-time fair queueing (P. Goyal, H. Vin, H. Cheng, SIGCOMM 1996): an item is served in the order of
 its start tag, the later of the queue's virtual time and the client's previous finish. A client's own
 items keep their order, and a client that floods delays itself, not the others. Under load a client of
-weight 4 gets four times the seconds of audio that one of weight 1 gets.
+weight 4 gets four times the lane seconds that one of weight 1 gets.
 """
 
 import asyncio
 import itertools
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+
+_MOST_REMEMBERED = 10_000  # clients
 
 
 @dataclass(order=True, frozen=True, slots=True)
@@ -22,10 +23,10 @@ class Ticket:
     """A place in the queue."""
 
     start: float
-    """Start tag, in seconds of audio of virtual time."""
+    """Start tag, in lane seconds of virtual time."""
     number: int
     cost: float = field(compare=False)
-    """Seconds of audio."""
+    """Lane seconds."""
     client: str | None = field(compare=False)
     """Who pays for it; nobody for what has been paid before."""
     weight: float = field(default=1.0, compare=False)
@@ -40,9 +41,7 @@ class Ticket:
 class FairQueue(Generic[Item]):
     """Unbounded by itself: whoever puts has been admitted first."""
 
-    def __init__(self, weights: Mapping[str, float] | None = None) -> None:
-        """`weights` are of those clients whose share is not 1."""
-        self._weights = weights or {}
+    def __init__(self) -> None:
         self._order: list[Ticket] = []
         """A heap, with tickets of withdrawn items among them."""
         self._getters: list[asyncio.Future[None]] = []
@@ -57,9 +56,8 @@ class FairQueue(Generic[Item]):
         """No ticket that waits starts later."""
         self._served: dict[str, float] = {}
 
-    def put(self, item: Item, client: str, cost: float) -> Ticket:
-        """Append for a client; `cost` in seconds of audio."""
-        weight = self._weights.get(client, 1.0)
+    def put(self, item: Item, client: str, cost: float, weight: float = 1.0) -> Ticket:
+        """Append for a client of that weight; `cost` in lane seconds."""
         return self._enter(Ticket(self._start_tag(client), next(self._numbers), cost, client, weight), item)
 
     def put_first(self, item: Item, cost: float) -> Ticket:
@@ -86,10 +84,20 @@ class FairQueue(Generic[Item]):
 
     def get_nowait(self) -> Item | None:
         """Return the next item that was not withdrawn; None where nothing waits."""
+        if self.peek() is None:
+            return None
+        ticket = heappop(self._order)
+        self._reach(ticket)
+        return self._leave(ticket)
+
+    def peek(self) -> Item | None:
+        """Return the next item that was not withdrawn, and leave it there; None where nothing waits."""
         while self._order:
-            ticket = heappop(self._order)
-            if self._reach(ticket):
-                return self._leave(ticket)
+            ticket = self._order[0]
+            if ticket in self._waiting:
+                return self._waiting[ticket]
+            heappop(self._order)
+            self._virtual_time = max(self._virtual_time, ticket.start)
         return None
 
     def withdraw(self, ticket: Ticket) -> bool:
@@ -101,11 +109,11 @@ class FairQueue(Generic[Item]):
 
     @property
     def seconds(self) -> float:
-        """Audio that is waiting, in seconds."""
+        """Lane seconds that are waiting."""
         return self._seconds
 
     def seconds_ahead(self, client: str) -> float:
-        """Audio that would be served before a new item of this client, in seconds."""
+        """Lane seconds that would be served before a new item of this client."""
         start = self._start_tag(client)
         if start >= self._latest_start:  # a client that floods stands at the end: asked most often when time is short
             return self._seconds
@@ -117,16 +125,20 @@ class FairQueue(Generic[Item]):
         last = next(reversed(waiting)).finish if waiting else 0.0
         return max(self._virtual_time, self._served.get(client, 0.0), last)
 
-    def _reach(self, ticket: Ticket) -> bool:
-        """Let time come to this ticket's turn; False where its item was withdrawn."""
+    def _reach(self, ticket: Ticket) -> None:
+        """Let time come to this ticket's turn."""
         self._virtual_time = max(self._virtual_time, ticket.start)
-        if ticket not in self._waiting:
-            return False
         if ticket.client is not None:
-            self._served[ticket.client] = ticket.finish
+            self._remember(ticket.client, ticket.finish)
         if not self._order:
             self._served.clear()  # every client's debt is paid; keep no memory of who came by
-        return True
+
+    def _remember(self, client: str, finish: float) -> None:
+        """Keep what a client has had, the latest last; ever new clients push out the oldest, and nothing grows."""
+        self._served.pop(client, None)
+        self._served[client] = finish
+        if len(self._served) > _MOST_REMEMBERED:
+            del self._served[next(iter(self._served))]
 
     def _enter(self, ticket: Ticket, item: Item) -> Ticket:
         self._waiting[ticket] = item

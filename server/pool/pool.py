@@ -1,8 +1,8 @@
 """The pool of one Gunicorn worker: admission, one fair queue, and lanes that work it off.
 
-    transcribe() ──admit──▶ Backlog ──▶ Driver ──▶ Lane ──▶ process       a lane that dies is started again;
-         ▲         429         └──────▶ Driver ──▶ Lane ──▶ process       its request is tried once more
-         └─────────────── job.outcome ◀────┘
+    run() ──admit──▶ Backlog ──▶ Driver ──▶ Lane ──▶ process       a lane that dies is started again;
+      ▲       429        └─────▶ Driver ──▶ Lane ──▶ process       its entry is tried once more
+      └─────────── entry.outcome ◀────┘
 
 The queue stays here in the parent, where work can still be reordered, refused and withdrawn.
 """
@@ -10,18 +10,25 @@ The queue stays here in the parent, where work can still be reordered, refused a
 import asyncio
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from inference.audio.decode import estimate_seconds
+from loguru import logger
+
 from inference.errors import DeadlineExceeded
-from inference.worker import Setup
+from inference.task import Kind, Task
+from inference.types import Transcript
 from server import metrics
 from server.errors import Overloaded, PoisonInput, ShuttingDown
-from server.pool.backlog import Backlog, Completed, Job
+from server.pool.backlog import Backlog
 from server.pool.driver import Driver, Patience
-from server.pool.process_lane import Lane
+from server.pool.entry import Entry
+from server.pool.keeper import Keeper
+from server.pool.lane import Lane
 from server.pool.quarantine import Quarantine
+from server.principal import Principal
+
+_DRIVER_PAUSE = 1.0  # seconds before a driver that failed goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +37,18 @@ class Limits:
 
     max_queue_seconds: float
     request_timeout: float
-    client_weights: Mapping[str, float] = field(default_factory=dict)
 
 
 class Pool:
     """Lives in one event loop; `start` before use, `close` after."""
 
-    def __init__(self, setup: Setup, lanes: int, limits: Limits, patience: Patience) -> None:
-        self._setup = setup
+    def __init__(self, lanes: Sequence[Lane], model: str, limits: Limits, patience: Patience) -> None:
+        """`model` is what every lane loads before any request."""
         self._limits = limits
-        self._backlog = Backlog(lanes, limits.client_weights)
+        self._backlog = Backlog()
         self._quarantine = Quarantine()
-        self._drivers = [Driver(Lane(setup), self._backlog, self._quarantine, patience) for _ in range(lanes)]
+        self._keepers = [Keeper(lane, model, self._backlog) for lane in lanes]
+        self._drivers = [Driver(keeper, self._backlog, self._quarantine, patience) for keeper in self._keepers]
         self._driving: list[asyncio.Task[None]] = []
         self._closing = False
 
@@ -49,79 +56,104 @@ class Pool:
         """Begin to start every lane; `ready` tells when they are."""
         metrics.LANES.labels("down").inc(len(self._drivers))
         self._driving = [
-            asyncio.create_task(driver.drive(), name=f"lane-{index}") for index, driver in enumerate(self._drivers)
+            asyncio.create_task(_supervise(driver), name=f"lane-{index}") for index, driver in enumerate(self._drivers)
         ]
 
     async def close(self) -> None:
-        """Take nothing new, and end every process."""
+        """Take nothing new, end every process, and answer whoever still waits."""
         self._closing = True
         for driving in self._driving:
             driving.cancel()
         await asyncio.gather(*self._driving, return_exceptions=True)
+        metrics.LANES.labels("down").dec(len(self._drivers))
+        while entry := self._backlog.get_nowait():
+            entry.fail(ShuttingDown("this worker ends; try again at once"))
 
     @property
     def ready(self) -> bool:
         """Whether every lane has come up since the start, and at least one is up now."""
-        came_up = all(driver.came_up for driver in self._drivers)
-        return came_up and any(driver.ready for driver in self._drivers) and not self._closing
+        came_up = all(keeper.came_up for keeper in self._keepers)
+        return came_up and any(keeper.ready for keeper in self._keepers) and not self._closing
 
-    def refuse_overload(self, client: str, patience: float, seconds: float = 0.0) -> float:
-        """Raise Overloaded where this client would wait too long, miss its deadline, or push others past theirs.
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why models are not computed as was asked for, as sentences; each once."""
+        of_models = (warnings for keeper in self._keepers for warnings in keeper.warnings.values())
+        return tuple(dict.fromkeys(warning for warnings in of_models for warning in warnings))
 
-        Asked before a body is read too, when its `seconds` of audio are not known yet. Returns the predicted wait.
+    def cost(self, model: str, kind: Kind, audio_seconds: float) -> float:
+        """Predict the lane seconds that so much audio takes."""
+        return audio_seconds * self._backlog.speed.real_time_factor(model, kind)
+
+    def refuse_overload(self, principal: Principal, patience: float, cost: float = 0.0) -> float:
+        """Raise Overloaded where this principal would wait too long, miss its deadline, or push others past theirs.
+
+        Asked before a body is read too, when its `cost` is not known yet. Returns the predicted wait, in seconds.
         """
-        wait = self._backlog.wait_of(client)
-        excess = max(
-            wait - self._limits.max_queue_seconds,
-            wait + seconds * self._backlog.real_time_factor - patience,
-            self._backlog.wait_of_all() - self._limits.request_timeout,
+        wait, wait_of_all = self._backlog.wait_of(principal.id), self._backlog.wait_of_all()
+        reasons = (
+            (wait - self._limits.max_queue_seconds, f"{wait:.1f} s of work stand before this request"),
+            (wait + cost - patience, f"it would take {wait + cost:.1f} s, and its deadline is {patience:.3g} s away"),
+            (wait_of_all - self._limits.request_timeout, f"{wait_of_all:.1f} s of work wait, more than can be done"),
         )
+        excess, reason = max(reasons)
         if excess > 0:
             metrics.REJECTED.labels("overloaded").inc()
-            raise Overloaded(f"{wait:.1f} s of work stand before this request", max(1, math.ceil(excess)))
+            raise Overloaded(reason, max(1, math.ceil(excess)))
         return wait
 
-    async def transcribe(self, data: bytes, client: str, patience: float) -> Completed:
-        """Queue one file of audio and wait for its text, `patience` seconds at most.
+    async def run(self, task: Task, principal: Principal, cost: float) -> Transcript:
+        """Queue a task and wait for its transcript, until its deadline at most.
 
-        Raises Overloaded, PoisonInput or ShuttingDown before any work; DeadlineExceeded; LaneCrashed; any InputError.
-        Cancelling it frees the place in the queue, or stops the work at its next stage.
+        Raises Overloaded, PoisonInput or ShuttingDown before any work; DeadlineExceeded; LaneCrashed; ModelUnavailable;
+        any InputError. Cancelling it frees the place in the queue, or stops the work at its next stage.
         """
-        job = self._admit(data, client, min(patience, self._limits.request_timeout))
+        entry = await self._admit(task, principal, cost)
         try:
-            async with asyncio.timeout_at(asyncio.get_running_loop().time() + job.deadline - time.monotonic()):
-                return await job.outcome
+            async with asyncio.timeout_at(asyncio.get_running_loop().time() + task.deadline - time.monotonic()):
+                return await entry.outcome
         except (TimeoutError, DeadlineExceeded):
-            metrics.DEADLINES_MISSED.labels(self._place(job)).inc()
-            raise DeadlineExceeded(f"no answer within {job.deadline - job.admitted:.3g} s") from None
+            metrics.DEADLINES_MISSED.labels(self._place(entry)).inc()
+            raise DeadlineExceeded(f"no answer within {task.deadline - entry.admitted:.3g} s") from None
         except asyncio.CancelledError:
-            metrics.CANCELLED.labels(self._place(job)).inc()
-            metrics.CANCELLED_AUDIO_SECONDS.inc(job.seconds)
+            metrics.CANCELLED.labels(self._place(entry)).inc()
+            metrics.CANCELLED_SECONDS.inc(cost)
             raise
         finally:
-            self._leave(job)
+            self._leave(entry)
 
-    def _admit(self, data: bytes, client: str, timeout: float) -> Job:
+    async def _admit(self, task: Task, principal: Principal, cost: float) -> Entry:
         if self._closing:
             metrics.REJECTED.labels("shutting_down").inc()
             raise ShuttingDown("this worker takes no new requests; try again at once")
-        if self._quarantine.holds(data):
+        if await self._quarantine.holds(task):
             metrics.REJECTED.labels("poison").inc()
             raise PoisonInput("this very input has ended two processes within the last minutes")
-        seconds = min(estimate_seconds(data), self._setup.options.limit_seconds)
-        metrics.PREDICTED_WAIT_SECONDS.observe(self.refuse_overload(client, timeout, seconds))
-        job = Job(data, client, seconds, time.monotonic() + timeout)
-        self._backlog.put(job)
-        return job
+        patience = task.deadline - time.monotonic()
+        metrics.PREDICTED_WAIT_SECONDS.observe(self.refuse_overload(principal, patience, cost))
+        entry = Entry(task, principal, cost)
+        self._backlog.put(entry)
+        return entry
 
     @staticmethod
-    def _place(job: Job) -> str:
-        return "lane" if job.started else "queue"
+    def _place(entry: Entry) -> str:
+        return "lane" if entry.started else "queue"
 
-    def _leave(self, job: Job) -> None:
+    def _leave(self, entry: Entry) -> None:
         """Return the permit, however the request ended."""
-        if self._backlog.in_lane(job):
+        if self._backlog.in_lane(entry):
             for driver in self._drivers:
-                driver.abandon(job)
+                driver.abandon(entry)
         else:
-            self._backlog.withdraw(job)
+            self._backlog.withdraw(entry)
+
+
+async def _supervise(driver: Driver) -> None:
+    """Keep a lane going whatever its driver raises."""
+    while True:
+        try:
+            await driver.drive()
+        except Exception as error:  # noqa: BLE001 - a bug must not cost a lane for ever
+            logger.opt(exception=error).error("the driver of a lane failed, and goes on")
+            metrics.LANE_RESTARTS.labels("driver_failed").inc()
+            await asyncio.sleep(_DRIVER_PAUSE)

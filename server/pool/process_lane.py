@@ -1,4 +1,4 @@
-"""One pool process, and the executor that feeds it.
+"""A lane that is one pool process, and the executor that feeds it.
 
 The executor has room for the task that runs and for one more, which the process begins the moment it is free:
 waiting for the parent between two clips would cost it a few milliseconds each time.
@@ -11,29 +11,27 @@ process dies, hangs or grows too large.
 import asyncio
 import itertools
 import multiprocessing
+import resource
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import RawValue
+from typing import Any, TypeVar
 
 from inference import worker
-from inference.worker import Answer, Control, Ready, Setup, Task
+from inference.task import Task
+from inference.worker import Control, Ready, Setup
+from server.pool.lane import Call
+
+Result = TypeVar("Result")
 
 # Never fork: an ONNX Runtime session does not survive one.
 _SPAWN = multiprocessing.get_context("spawn")
+_PAGE_MEGABYTES = resource.getpagesize() / 2**20
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Call:
-    """A task in the lane's hands."""
-
-    number: int
-    answer: asyncio.Future[Answer]
-    """Raises any InferenceError, or BrokenProcessPool where the process dies."""
-
-
-class Lane:
+class ProcessLane:
     """Runs one task at a time, in the order of their calls, in a process of its own."""
 
     def __init__(self, setup: Setup) -> None:
@@ -43,47 +41,40 @@ class Lane:
         self._control = RawValue(Control)
         self._numbers = itertools.count(1)
         self.died = asyncio.Event()
-        """Set while there is no live process."""
         self.died.set()
 
-    async def start(self) -> Ready:
-        """Spawn a process, load the model, run the canary.
-
-        Raises BrokenProcessPool where the process dies on the way, PackageError where the model is unusable.
-        """
+    async def start(self, model: str) -> Ready:
+        """Spawn a process that loads a model; raise PackageError where that is unusable, or BrokenExecutor."""
         self._control = RawValue(Control)
         self._executor = ProcessPoolExecutor(
             1, mp_context=_SPAWN, initializer=worker.initialise, initargs=(self._setup, self._control)
         )
         before = set(multiprocessing.active_children())
         # From this thread, which lives as long as the worker: the kernel ends a child with the thread that made it.
-        warming = self._executor.submit(worker.warm_up)
+        loading = self._executor.submit(worker.load_model, model)
         (self._process,) = set(multiprocessing.active_children()) - before
         self.died.clear()
         asyncio.get_running_loop().add_reader(self._process.sentinel, self._on_death)
-        return await asyncio.wrap_future(warming)
+        return await asyncio.wrap_future(loading)
 
-    def call(self, data: bytes, deadline: float) -> Call:
-        """Transcribe a file of audio, after the call before; raise BrokenProcessPool where there is no process."""
-        assert self._executor is not None  # noqa: S101 - start() comes first
-        if self.died.is_set():
-            raise BrokenProcessPool("the process has died")
-        task = Task(next(self._numbers), data, deadline)
-        return Call(task.number, asyncio.wrap_future(self._executor.submit(worker.run, task)))
+    async def load(self, model: str) -> Ready:
+        """Load a model and send its canary through; raise PackageError or BrokenExecutor."""
+        return await self._submit(worker.load_model, model)
+
+    def call(self, task: Task) -> Call:
+        """Do a task after the one before; raise BrokenExecutor where there is no process."""
+        number = next(self._numbers)
+        return Call(number, self._submit(worker.run, number, task))
 
     def abandon(self, call: Call) -> None:
         """Ask the process to stop this task at its next stage, or not to begin it."""
         self._control.abandon(call.number)
 
-    def kill(self) -> None:
-        """End the process at once; `start` makes another."""
+    async def close(self) -> None:
+        """End the process, and wait until it is gone."""
         if self._process is not None:
             self._process.kill()
             self._on_death()
-
-    async def close(self) -> None:
-        """End the process, and wait until it is gone."""
-        self.kill()
         if self._executor is not None:
             await asyncio.to_thread(self._executor.shutdown)
 
@@ -107,10 +98,12 @@ class Lane:
             return 0.0
         return int(fields[1]) * _PAGE_MEGABYTES
 
+    def _submit(self, function: Callable[..., Result], *arguments: Any) -> "asyncio.Future[Result]":
+        if self._executor is None or self.died.is_set():
+            raise BrokenProcessPool("the process has died")
+        return asyncio.wrap_future(self._executor.submit(function, *arguments))
+
     def _on_death(self) -> None:
         if self._process is not None and not self.died.is_set():
             asyncio.get_running_loop().remove_reader(self._process.sentinel)
             self.died.set()
-
-
-_PAGE_MEGABYTES = 4096 / 2**20

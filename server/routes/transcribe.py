@@ -4,9 +4,13 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from inference.types import Decoding, Options
+from server import telemetry
+from server.http.caller import patience_of, principal_of
+from server.http.disconnect import unless_disconnected
 from server.http.upload import REQUEST_BODY, read_audio
-from server.schemas import Problem, Processing, TranscriptionReply
-from server.transcription import Transcriber
+from server.schemas import Problem, TranscriptionReply
+from server.transcription import Transcription
 
 router = APIRouter(tags=["transcription"])
 
@@ -29,25 +33,16 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("/transcribe", responses=_PROBLEMS, openapi_extra={"requestBody": REQUEST_BODY})
-async def transcribe(request: Request) -> TranscriptionReply:
-    """Turn speech into text: the audio as multipart field `file`, or as the raw body."""
-    transcriber: Transcriber = request.state.transcriber
-    transcribed = await transcriber.transcribe(request, await read_audio(request))
-    transcript = transcribed.completed.transcript
-    timings = transcript.timings
-    return TranscriptionReply(
-        text=transcript.text,
-        language=transcript.language,
-        model=transcript.model,
-        duration=transcript.duration,
-        clipped=transcript.clipped,
-        processing=Processing(
-            queue=transcribed.completed.queue_seconds,
-            decode=timings.decode,
-            features=timings.features,
-            inference=timings.inference,
-            decoding=timings.decoding,
-            total=transcribed.total_seconds,
-        ),
-        request_id=request.state.request_id,
+async def transcribe(request: Request, model: str = "", decoding: Decoding = "auto") -> TranscriptionReply:
+    """Turn speech into text: the audio as multipart field `file`, or as the raw body.
+
+    `model` is one of those that `GET /v1/models` lists, the default one where it is not said.
+    """
+    audio = await read_audio(request)
+    transcription: Transcription = request.state.transcription
+    work = transcription.transcribe(
+        audio, principal_of(request.scope), Options(model, decoding), patience_of(request.scope)
     )
+    transcript = await unless_disconnected(request, work)
+    request.state.log_fields.update(telemetry.log_fields(transcript))
+    return TranscriptionReply.of(transcript, request.state.request_id)

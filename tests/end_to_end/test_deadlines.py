@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.end_to_end.gunicorn_server import in_background, paused, wait_until
-from tests.samples import CLIPS, DATA, encode, seconds_of, sentence_of, tone, wav
+from tests.samples import CLIPS, encode, sentence_of, tone, wav
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste").read_bytes()
 # Short, so that however slow the machine, a deadline of two seconds is not refused as hopeless.
@@ -60,7 +60,7 @@ def test_expired_in_the_queue(server):
     with busy_lane(server):
         reply = server.post(SHORT, X_Request_Timeout="2")
         assert (reply.status_code, reply.json()["type"]) == (504, "/problems/deadline-exceeded")
-        assert server.metric("asr_queued_audio_seconds") == 0
+        assert server.metric("asr_queued_lane_seconds") == 0
     assert server.metric("asr_deadlines_missed_total", place="queue") == missed + 1
 
 
@@ -90,15 +90,13 @@ def test_an_impatient_client_makes_no_poison(server):
 
 def test_a_client_that_leaves_the_queue(server):
     cancelled = server.metric("asr_cancelled_requests_total", place="queue")
-    seconds = server.metric("asr_cancelled_audio_seconds_total")
+    seconds = server.metric("asr_cancelled_lane_seconds_total")
     with busy_lane(server):
         with leaving(server, NAMASTE):
-            assert server.metric("asr_queued_audio_seconds") == pytest.approx(seconds_of(DATA / "namaste.wav"))
+            assert server.metric("asr_queued_lane_seconds") > 0
         server.wait_metric(cancelled + 1, "asr_cancelled_requests_total", place="queue")
-        assert server.metric("asr_queued_audio_seconds") == 0
-    assert server.metric("asr_cancelled_audio_seconds_total") - seconds == pytest.approx(
-        seconds_of(DATA / "namaste.wav")
-    )
+        assert server.metric("asr_queued_lane_seconds") == 0
+    assert server.metric("asr_cancelled_lane_seconds_total") > seconds
 
 
 def test_a_client_that_leaves_a_lane(server):

@@ -14,8 +14,8 @@ from inference.package import PackageFile, load_package
 from inference.prepared.rewriting.balance import balanced, read_reach
 from inference.prepared.rewriting.exported import Exported, UnknownGraph
 from inference.prepared.rewriting.rewrite import rewrite, write
-from inference.recogniser import Model, SessionOptions
-from inference.types import Int8Plan, Options
+from inference.recogniser import OnnxRecogniser, SessionOptions
+from inference.types import AudioLimits, Int8Plan
 from tests.samples import sentence_of
 
 LARGEST = 1e-3  # of a difference of log-probabilities between two ways to the same function in fp32
@@ -37,7 +37,7 @@ def features(package):
     """Of all sample clips, cut up in many ways: as they are, they would be too few to tell better from luckier."""
     featurizer = Featurizer(package.features)
     cuts = [sentence_of(3.0, seed) for seed in range(24)]
-    return [featurizer(audio.decode(cut, Options(), 16_000).waveform) for cut in cuts]
+    return [featurizer(audio.decode(cut, AudioLimits(), 16_000).waveform) for cut in cuts]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def reach(exported, features):
 def answers(features, tmp_path):
     def answers(exported, plan):
         write(exported, tmp_path / "graph.onnx", plan)
-        model = Model(tmp_path / "graph.onnx", SessionOptions())
+        model = OnnxRecogniser(tmp_path / "graph.onnx", SessionOptions())
         return np.concatenate([model(clip) for clip in features])
 
     return answers

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from export.cli import main
-from inference.decoding.decoder import decoder
+from inference.decoding.decoder import Decoders
 from inference.errors import PackageError
 from inference.loading import choose_decoding, load
 from inference.package import load_package
@@ -79,7 +79,7 @@ def test_a_stop_between_the_files_leaves_a_whole_package(directory, manifest, tm
         main(arguments)
     package = load_package(directory)
     assert package.decoding == "greedy"
-    assert load(package).pipeline
+    assert load(package)
 
 
 def test_text_that_cannot_be_used(directory, manifest, tmp_path, capsys):
@@ -96,7 +96,7 @@ def test_the_embedded_model_by_both_ways(model_directory):
     if not package.language_model:
         pytest.skip("this package has no language model")
     for way in (package, choose_decoding(package, "greedy")):
-        pipeline = load(way).pipeline
+        pipeline = load(way)
         for clip, said in expected_texts().items():
             assert pipeline.transcribe(clip.read_bytes()).text == said, (way.decoding, clip)
 
@@ -115,4 +115,4 @@ def test_a_damaged_file_is_named(directory):
     with pytest.raises(PackageError, match=r"language_model\.npz is damaged"):
         load_package(directory)
     with pytest.raises(PackageError, match="is no language model"):
-        decoder(package)
+        Decoders(package)

@@ -29,7 +29,7 @@ def directory(model_directory, tmp_path):
 def manifest(directory, tmp_path):
     """What fp32 hears in the clips, so that its WER is 0."""
     path = tmp_path / "dev.jsonl"
-    exact = load(load_package(directory), precision="fp32").pipeline
+    exact = load(load_package(directory), precision="fp32")
     rows = [{"audio_filepath": str(clip), "text": exact.transcribe(clip.read_bytes()).text} for clip in CLIPS]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path

@@ -16,8 +16,8 @@ from inference.package import load_package
 from inference.prepared.prepare import prepare
 from inference.prepared.rewriting.exported import Exported
 from inference.prepared.rewriting.rewrite import rewrite, write
-from inference.recogniser import Model, SessionOptions
-from inference.types import Int8Plan, Options
+from inference.recogniser import OnnxRecogniser, SessionOptions
+from inference.types import AudioLimits, Int8Plan
 from tests.samples import CLIPS
 
 PLAN = Int8Plan(
@@ -80,11 +80,11 @@ def test_twice_comes_nearer_than_once(planned, tmp_path, features):
 @pytest.fixture
 def features(planned):
     """Of one sample clip."""
-    return Featurizer(planned.features)(audio.decode(CLIPS[0].read_bytes(), Options(), 16_000).waveform)
+    return Featurizer(planned.features)(audio.decode(CLIPS[0].read_bytes(), AudioLimits(), 16_000).waveform)
 
 
 def answer(path, features):
-    return Model(path, SessionOptions())(features)
+    return OnnxRecogniser(path, SessionOptions())(features)
 
 
 @pytest.mark.parametrize("bits", [8, 7])

@@ -1,21 +1,29 @@
 """The story as a whole: the right text, and a stop before any stage."""
 
 import math
+import subprocess
+import sys
 import time
+from collections import OrderedDict
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 
 from inference import worker
-from inference.errors import AudioTooLong, DeadlineExceeded, WorkCancelled
+from inference.errors import AudioTooLong, DeadlineExceeded, UnavailableOption, WorkCancelled
+from inference.loading import load
 from inference.package import load_package
 from inference.pipeline import Pipeline
 from inference.recogniser import SessionOptions
-from inference.types import Options
+from inference.task import Task
+from inference.types import STAGES, AudioLimits, Options, Waveform
 from tests.samples import CLIPS, DATA, encode, noise, seconds_of, sentence_of, tone
 
-STAGES = ["decode", "features", "inference", "decoding"]
+LANE_STAGES = [stage for stage in STAGES if stage != "queue"]
+NAME = "model"
+ROOT = DATA.parents[1]
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste").read_bytes()
 
 
@@ -29,7 +37,12 @@ def test_what_comes_with_the_text(pipeline):
     assert transcript.language == "hi"
     assert transcript.duration == pytest.approx(seconds_of(DATA / "namaste.wav"))
     assert not transcript.clipped
-    assert transcript.timings.total == sum(getattr(transcript.timings, stage) for stage in STAGES)
+    assert transcript.heard == transcript.duration
+    assert [time.stage for time in transcript.stages] == LANE_STAGES
+    assert [time.began for time in transcript.stages] == sorted(time.began for time in transcript.stages)
+    assert transcript.lane_seconds == sum(time.seconds for time in transcript.stages)
+    (segment,) = transcript.segments
+    assert (segment.text, segment.start, segment.end) == (transcript.text, 0, transcript.duration)
 
 
 def test_the_same_bytes_give_the_same_text(pipeline):
@@ -52,17 +65,17 @@ def test_no_speech_is_no_error_and_no_other_clips_text(pipeline, samples):
 
 @pytest.mark.parametrize("seconds", [0.1, 0.11, 0.2, 0.5, 1.0, 29.9])
 def test_every_length_passes(pipeline, seconds):
-    transcript = pipeline.transcribe(sentence_of(seconds), Options(limit_seconds=30))
+    transcript = pipeline.transcribe(sentence_of(seconds), AudioLimits(limit_seconds=30))
     assert transcript.duration == pytest.approx(seconds)
 
 
 def test_clip_and_reject(pipeline):
-    assert pipeline.transcribe(sentence_of(3), Options(limit_seconds=2)).clipped
+    assert pipeline.transcribe(sentence_of(3), AudioLimits(limit_seconds=2)).clipped
     with pytest.raises(AudioTooLong):
-        pipeline.transcribe(sentence_of(3), Options(overlength="reject", limit_seconds=2))
+        pipeline.transcribe(sentence_of(3), AudioLimits(overlength="reject", limit_seconds=2))
 
 
-@pytest.mark.parametrize("allowed", range(len(STAGES)))
+@pytest.mark.parametrize("allowed", range(len(LANE_STAGES)))
 def test_a_checkpoint_stands_before_every_stage(pipeline, allowed):
     calls = 0
 
@@ -77,51 +90,108 @@ def test_a_checkpoint_stands_before_every_stage(pipeline, allowed):
     assert calls == allowed + 1
 
 
-def test_four_checkpoints_in_all(pipeline):
+def test_checkpoints_stand_before_every_stage_and_inside_decoding(pipeline):
     calls = []
-    pipeline.transcribe(NAMASTE, checkpoint=lambda: calls.append(time.monotonic()))
-    assert len(calls) == len(STAGES)
+    pipeline.transcribe(sentence_of(6), checkpoint=lambda: calls.append(time.monotonic()))
+    assert len(calls) >= len(LANE_STAGES) + 6
+
+
+def test_a_file_may_be_given_by_its_name(pipeline):
+    by_bytes = pipeline.transcribe(NAMASTE)
+    for name in (DATA / "namaste.wav", str(DATA / "namaste.wav")):
+        assert pipeline.transcribe(name).text == by_bytes.text
+
+
+def test_samples_are_recognised_as_their_file_is(pipeline):
+    samples, rate = soundfile.read(DATA / "namaste.wav", dtype="float32")
+    transcript = pipeline.recognise(Waveform(samples, rate))
+    assert transcript.text == pipeline.transcribe(NAMASTE).text
+    assert [time.stage for time in transcript.stages] == LANE_STAGES[1:]
+
+
+def test_decoding_is_a_wish(pipeline, model_directory):
+    if not load_package(model_directory).language_model:
+        pytest.skip("this package has no language model")
+    greedy = load(load_package(model_directory).greedy(), precision=pipeline.precision)
+    clip = sentence_of(9, seed=3)
+    assert pipeline.transcribe(clip, options=Options(decoding="greedy")).text == greedy.transcribe(clip).text
+    assert pipeline.transcribe(clip, options=Options(decoding="beam")).text == pipeline.transcribe(clip).text
+    with pytest.raises(UnavailableOption, match="no language model"):
+        greedy.transcribe(clip, options=Options(decoding="beam"))
+
+
+def test_the_library_in_two_lines(library_texts):
+    program = "from inference import load; print(load('models/hi-demo').transcribe('tests/data/namaste.wav').text)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == library_texts[DATA / "namaste.wav"]
 
 
 @pytest.fixture
 def process(monkeypatch, pipeline, model_directory, tmp_path):
     """The state of a pool process, in this one."""
-    setup = worker.Setup(load_package(model_directory), "fp32", SessionOptions(), Options(), tmp_path, parent=0)
-    monkeypatch.setattr(worker._Process, "pipeline", pipeline, raising=False)
+    packages = {NAME: load_package(model_directory)}
+    setup = worker.Setup(packages, 1, "fp32", SessionOptions(), AudioLimits(), tmp_path, parent=0)
+    monkeypatch.setattr(worker._Process, "pipelines", OrderedDict({NAME: pipeline}), raising=False)
     monkeypatch.setattr(worker._Process, "setup", setup, raising=False)
     monkeypatch.setattr(worker._Process, "control", worker.Control(), raising=False)
     return worker._Process
 
 
+def task(audio=NAMASTE, deadline=math.inf):
+    kind = "recognise" if isinstance(audio, Waveform) else "transcribe"
+    return Task(kind, NAME, audio, Options(), deadline)
+
+
 @pytest.mark.usefixtures("process")
 def test_a_pool_process_runs_a_task(pipeline):
     before = time.monotonic()
-    answer = worker.run(worker.Task(1, NAMASTE, math.inf))
-    assert answer.transcript.text == pipeline.transcribe(NAMASTE).text
-    assert before <= answer.began <= time.monotonic() - answer.transcript.timings.total
+    transcript = worker.run(1, task())
+    assert transcript.text == pipeline.transcribe(NAMASTE).text
+    assert before <= transcript.stages[0].began <= time.monotonic() - transcript.lane_seconds
+
+
+@pytest.mark.usefixtures("process")
+def test_a_pool_process_takes_samples_and_files_too(pipeline, tmp_path):
+    samples, rate = soundfile.read(DATA / "namaste.wav", dtype="float32")
+    text = pipeline.transcribe(NAMASTE).text
+    assert worker.run(1, task(Waveform(samples, rate))).text == text
+    assert worker.run(2, task(DATA / "namaste.wav")).text == text
+    with pytest.raises(WorkCancelled, match="gone"):
+        worker.run(3, task(tmp_path / "closed"))
 
 
 @pytest.mark.usefixtures("process")
 def test_a_task_past_its_deadline_is_not_begun():
     with pytest.raises(DeadlineExceeded):
-        worker.run(worker.Task(1, b"never decoded", time.monotonic() - 1))
+        worker.run(1, task(b"never decoded", time.monotonic() - 1))
 
 
 def test_an_abandoned_task_is_not_begun(process):
     process.control.abandon(7)
     with pytest.raises(WorkCancelled):
-        worker.run(worker.Task(7, b"never decoded", math.inf))
-    assert worker.run(worker.Task(8, NAMASTE, math.inf)).transcript.duration > 0
+        worker.run(7, task(b"never decoded"))
+    assert worker.run(8, task()).duration > 0
 
 
 @pytest.mark.usefixtures("process")
-def test_warming_up_tells_the_speed():
-    ready = worker.warm_up()
+def test_a_canary_tells_the_speed():
+    ready = worker.load_model(NAME)
+    assert ready.loaded == (NAME,)
     assert ready.canary_seconds > 0
     assert ready.compute_seconds > 0
 
 
-def test_warming_up_does_not_depend_on_the_limit(process, monkeypatch):
-    options = Options(overlength="reject", limit_seconds=0.5)
-    monkeypatch.setattr(process, "setup", replace(process.setup, options=options))
-    assert worker.warm_up().compute_seconds > 0
+def test_a_canary_does_not_depend_on_the_limit(process, monkeypatch):
+    limits = AudioLimits(overlength="reject", limit_seconds=0.5)
+    monkeypatch.setattr(process, "setup", replace(process.setup, limits=limits))
+    assert worker.load_model(NAME).compute_seconds > 0
+
+
+def test_the_model_used_longest_ago_makes_room(process, monkeypatch):
+    packages = dict.fromkeys(("one", "two", "three"), process.setup.packages[NAME])
+    monkeypatch.setattr(process, "setup", replace(process.setup, packages=packages, models_loaded=2))
+    monkeypatch.setattr(process, "pipelines", OrderedDict())
+    worker.load_model("one")
+    worker.load_model("two")
+    worker.run(1, replace(task(), model="one"))
+    assert worker.load_model("three").loaded == ("one", "three")

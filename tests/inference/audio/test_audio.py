@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inference.audio.decode import decode
-from inference.types import Options
+from inference.types import AudioLimits
 from tests.samples import encode, noise, tone, wav
 
 LOSSLESS = [
@@ -26,7 +26,7 @@ LOSSLESS = [
 @pytest.mark.parametrize(("container", "subtype", "tolerance"), LOSSLESS)
 def test_lossless_formats_keep_the_samples(container, subtype, tolerance):
     samples = tone() + noise() / 10
-    decoded = decode(encode(samples, container=container, subtype=subtype), Options(), 16_000)
+    decoded = decode(encode(samples, container=container, subtype=subtype), AudioLimits(), 16_000)
     assert decoded.waveform.samples.dtype == np.float32
     assert decoded.waveform.sample_rate == 16_000
     np.testing.assert_allclose(decoded.waveform.samples, samples, atol=tolerance)
@@ -37,7 +37,7 @@ def test_lossless_formats_keep_the_samples(container, subtype, tolerance):
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 @pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
 def test_lossy_formats_keep_the_sound(subtype, rate):
-    decoded = decode(encode(tone(1, rate), rate, "OGG", subtype), Options(), 16_000)
+    decoded = decode(encode(tone(1, rate), rate, "OGG", subtype), AudioLimits(), 16_000)
     assert decoded.duration == pytest.approx(1, abs=0.03)
     assert _loudest_hertz(decoded.waveform) == pytest.approx(1000, abs=5)
     assert np.abs(decoded.waveform.samples[4000:12000]).max() == pytest.approx(0.5, abs=0.1)
@@ -48,7 +48,7 @@ def test_lossy_formats_keep_the_sound(subtype, rate):
 )
 @pytest.mark.parametrize("resampler", ["soxr", "resampy"])
 def test_any_sample_rate_becomes_the_models(rate, resampler):
-    decoded = decode(encode(tone(1, rate), rate), Options(resampler=resampler), 16_000)
+    decoded = decode(encode(tone(1, rate), rate), AudioLimits(resampler=resampler), 16_000)
     assert decoded.waveform.samples.size == pytest.approx(16_000, abs=2)
     assert decoded.waveform.samples.flags.c_contiguous
     assert decoded.duration == pytest.approx(1)
@@ -60,28 +60,28 @@ def test_any_sample_rate_becomes_the_models(rate, resampler):
 def test_soxr_and_resampy_agree(rate):
     speech_band = sum(tone(1, rate, hertz) for hertz in (150, 700, 1900, 3100)) / 4
     data = encode(speech_band, rate, subtype="FLOAT")
-    soxr, resampy = (decode(data, Options(resampler=name), 16_000).waveform.samples for name in ("soxr", "resampy"))
+    soxr, resampy = (decode(data, AudioLimits(resampler=name), 16_000).waveform.samples for name in ("soxr", "resampy"))
     middle = slice(800, 15_000)  # the filters differ in how they end
     np.testing.assert_allclose(soxr[middle], resampy[middle], atol=2e-3)
 
 
 def test_resampling_does_not_fold_high_tones_into_speech():
     ultrasonic = encode(tone(1, 48_000, hertz=12_000), 48_000)
-    assert np.abs(decode(ultrasonic, Options(), 16_000).waveform.samples[1600:-1600]).max() < 1e-3
+    assert np.abs(decode(ultrasonic, AudioLimits(), 16_000).waveform.samples[1600:-1600]).max() < 1e-3
 
 
 @pytest.mark.parametrize("channels", range(1, 9))
 @pytest.mark.parametrize("container", ["WAV", "WAVEX", "FLAC"])
 def test_channels_are_mixed_down(channels, container):
     samples = np.stack([tone(hertz=200 * (1 + index)) for index in range(channels)], axis=1)
-    decoded = decode(encode(samples, container=container), Options(), 16_000)
+    decoded = decode(encode(samples, container=container), AudioLimits(), 16_000)
     np.testing.assert_allclose(decoded.waveform.samples, samples.mean(axis=1), atol=2**-14)
     assert decoded.duration == 0.5
 
 
 @pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0x80000000])
 def test_sizes_of_streamed_wav_files_are_forgiven(size):
-    decoded = decode(wav(size=size), Options(), 16_000)
+    decoded = decode(wav(size=size), AudioLimits(), 16_000)
     assert decoded.duration == 0.5
     np.testing.assert_allclose(decoded.waveform.samples, tone(), atol=2**-14)
 
@@ -89,16 +89,16 @@ def test_sizes_of_streamed_wav_files_are_forgiven(size):
 def test_other_chunks_are_passed_over():
     plain = wav()
     with_list = plain[:36] + b"LIST" + (5).to_bytes(4, "little") + b"INFO!\0" + plain[36:]
-    assert decode(with_list, Options(), 16_000).duration == 0.5
+    assert decode(with_list, AudioLimits(), 16_000).duration == 0.5
 
 
 def test_silence_is_audio():
-    decoded = decode(encode(np.zeros(16_000)), Options(), 16_000)
+    decoded = decode(encode(np.zeros(16_000)), AudioLimits(), 16_000)
     assert not decoded.waveform.samples.any()
 
 
 def test_exactly_a_tenth_of_a_second_is_enough():
-    assert decode(encode(tone(0.1)), Options(), 16_000).waveform.samples.size == 1600
+    assert decode(encode(tone(0.1)), AudioLimits(), 16_000).waveform.samples.size == 1600
 
 
 def _loudest_hertz(waveform):

@@ -10,7 +10,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.audio.decode import decode, estimate_seconds
+from inference.audio.containers import estimate_seconds
+from inference.audio.decode import decode
 from inference.errors import (
     AudioOutOfLimits,
     AudioTooShort,
@@ -19,7 +20,7 @@ from inference.errors import (
     UndecodableAudio,
     UnsupportedCodec,
 )
-from inference.types import Options
+from inference.types import AudioLimits
 from tests.samples import encode, noise, tone, wav
 
 FLAC = encode(noise(1), container="FLAC")
@@ -76,7 +77,7 @@ UNDECODABLE = {
 @pytest.mark.parametrize("data", UNDECODABLE.values(), ids=UNDECODABLE)
 def test_undecodable(data):
     with pytest.raises(UndecodableAudio) as caught:
-        decode(data, Options(), 16_000)
+        decode(data, AudioLimits(), 16_000)
     assert len(caught.value.detail) > 10
     assert "Traceback" not in caught.value.detail
 
@@ -94,13 +95,13 @@ CODECS = {
 @pytest.mark.parametrize(("codec", "name"), CODECS.items(), ids=CODECS.values())
 def test_codecs_inside_wav_that_are_not_taken(codec, name):
     with pytest.raises(UnsupportedCodec, match=name):
-        decode(wav(codec=codec), Options(), 16_000)
+        decode(wav(codec=codec), AudioLimits(), 16_000)
 
 
 @pytest.mark.parametrize("subtype", ["ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM", "GSM610"])
 def test_real_files_of_codecs_not_taken(subtype):
     with pytest.raises(UnsupportedCodec, match="PCM and float are"):
-        decode(encode(tone(rate=8_000), 8_000, subtype=subtype), Options(), 16_000)
+        decode(encode(tone(rate=8_000), 8_000, subtype=subtype), AudioLimits(), 16_000)
 
 
 MAGICS = {
@@ -125,7 +126,7 @@ MAGICS = {
 @pytest.mark.parametrize(("magic", "name"), MAGICS.values(), ids=MAGICS)
 def test_containers_known_but_not_taken(magic, name):
     with pytest.raises(UnsupportedCodec, match=name) as caught:
-        decode(magic + bytes(1000), Options(), 16_000)
+        decode(magic + bytes(1000), AudioLimits(), 16_000)
     for taken in ("WAV", "FLAC", "OGG"):
         assert taken in caught.value.detail
 
@@ -136,39 +137,39 @@ def test_samples_that_are_no_sound(value, subtype):
     samples = tone()
     samples[4000] = value
     with pytest.raises(InvalidSamples, match="NaN"):
-        decode(encode(samples, subtype=subtype), Options(), 16_000)
+        decode(encode(samples, subtype=subtype), AudioLimits(), 16_000)
 
 
 def test_one_bad_channel_is_found():
     samples = np.stack([tone(), tone()], axis=1)
     samples[77, 1] = np.nan
     with pytest.raises(InvalidSamples):
-        decode(encode(samples, subtype="FLOAT"), Options(), 16_000)
+        decode(encode(samples, subtype="FLOAT"), AudioLimits(), 16_000)
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
 @pytest.mark.parametrize("seconds", [0, 0.01, 0.099])
 def test_too_short(rate, seconds):
     with pytest.raises(AudioTooShort, match=r"0\.1 s"):
-        decode(encode(tone(seconds, rate), rate), Options(), 16_000)
+        decode(encode(tone(seconds, rate), rate), AudioLimits(), 16_000)
 
 
 @pytest.mark.parametrize("rate", [1, 7_999, 96_001, 192_000])
 def test_sample_rates_outside_the_limits(rate):
     with pytest.raises(AudioOutOfLimits, match="8000 to 96000 Hz"):
-        decode(wav(rate=rate), Options(), 16_000)
+        decode(wav(rate=rate), AudioLimits(), 16_000)
 
 
 @pytest.mark.parametrize("channels", [33, 64, 255])
 def test_too_many_channels(channels):
     with pytest.raises(AudioOutOfLimits, match=f"{channels} channels"):
-        decode(wav(bytes(channels * 2 * 8000), channels=channels), Options(), 16_000)
+        decode(wav(bytes(channels * 2 * 8000), channels=channels), AudioLimits(), 16_000)
 
 
 def outcome(data):
     """Decode what may be anything; only an InputError may come of it."""
     with contextlib.suppress(InputError):
-        decode(data, Options(), 16_000)
+        decode(data, AudioLimits(), 16_000)
     assert estimate_seconds(data) >= 0
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference.audio.decode import estimate_seconds
+from inference.audio.containers import estimate_seconds
 from tests.samples import encode, noise, sentence_of, tone, wav
 
 
@@ -13,8 +13,23 @@ def test_wav_is_counted(rate, subtype):
 
 
 @pytest.mark.parametrize(("container", "subtype"), [("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS")])
-def test_compressed_audio_is_rather_overrated(container, subtype):
-    assert estimate_seconds(encode(noise(10), 16_000, container, subtype)) >= 5
+@pytest.mark.parametrize("rate", [8_000, 48_000])
+def test_compressed_audio_is_asked(container, subtype, rate):
+    assert estimate_seconds(encode(noise(10, rate), rate, container, subtype)) == pytest.approx(10, abs=0.05)
+
+
+def test_a_file_is_asked_as_its_bytes_are(tmp_path):
+    path = tmp_path / "clip"
+    path.write_bytes(encode(noise(10), container="FLAC"))
+    assert estimate_seconds(path) == pytest.approx(10)
+    assert estimate_seconds(tmp_path / "missing") == 0
+
+
+def test_what_does_not_tell_is_rather_overrated():
+    piped = bytearray(encode(noise(10), container="FLAC"))
+    piped[21] &= 0xF0
+    piped[22:26] = bytes(4)
+    assert estimate_seconds(bytes(piped)) > 10
 
 
 def test_a_header_is_not_believed():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from inference.decoding import decoder as decoding
-from inference.decoding.decoder import decoder
+from inference.decoding.decoder import Decoders
 from inference.decoding.language_model import load_language_model, map_unpacked, unpack
 from inference.errors import DamagedCache
 from inference.loading import load
@@ -34,16 +34,16 @@ def test_mapped_is_the_same_as_read(package, tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux tells")
 def test_processes_map_one_file(package, tmp_path):
-    pipeline = load(package, cache=tmp_path).pipeline
+    pipeline = load(package, cache=tmp_path)
     assert "scores.npy" in Path("/proc/self/maps").read_text(encoding="utf-8")
     for clip, said in expected_texts().items():
         assert pipeline.transcribe(clip.read_bytes()).text == said
 
 
 def test_another_layout_gets_its_own(package, tmp_path, monkeypatch):
-    decoder(package, tmp_path)
+    Decoders(package, tmp_path)
     monkeypatch.setattr(decoding, "LAYOUT", decoding.LAYOUT + 1)
-    decoder(package, tmp_path)
+    Decoders(package, tmp_path)
     assert len(list(tmp_path.glob("*/"))) == 2
 
 
@@ -57,13 +57,13 @@ def test_what_is_damaged_in_the_cache_is_made_anew(package, tmp_path, name):
     assert loaded.prepared
     assert len(file.read_bytes()) == len(whole)
     clip, said = next(iter(expected_texts().items()))
-    assert loaded.pipeline.transcribe(clip.read_bytes()).text == said
+    assert loaded.transcribe(clip.read_bytes()).text == said
 
 
 def test_a_damaged_cache_is_named_and_removed(package, tmp_path):
-    decoder(package, tmp_path)
+    Decoders(package, tmp_path)
     (scores,) = tmp_path.glob("*/scores.npy")
     scores.write_bytes(scores.read_bytes()[:1000])
     with pytest.raises(DamagedCache, match=str(scores.parent)):
-        decoder(package, tmp_path)
+        Decoders(package, tmp_path)
     assert list(tmp_path.glob("*/")) == []

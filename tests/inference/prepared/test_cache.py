@@ -104,7 +104,7 @@ from pathlib import Path
 from inference.loading import load
 from inference.package import load_package
 loaded = load(load_package(Path(sys.argv[1])), cache=Path(sys.argv[2]))
-print(loaded.pipeline.transcribe(Path(sys.argv[3]).read_bytes()).text, loaded.prepared, *loaded.warnings, sep="\\n")
+print(loaded.transcribe(Path(sys.argv[3]).read_bytes()).text, loaded.prepared, *loaded.warnings, sep="\\n")
 """
 
 

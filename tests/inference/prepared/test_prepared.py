@@ -11,7 +11,7 @@ from inference.errors import PackageError
 from inference.package import load_package
 from inference.prepared import prepare as prepared
 from inference.prepared import rewriting
-from inference.recogniser import Model, SessionOptions
+from inference.recogniser import OnnxRecogniser, SessionOptions
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def package(model_directory):
 
 def test_same_to_the_last_bit_where_nothing_is_rewritten(package, tmp_path, monkeypatch):
     monkeypatch.setattr(rewriting, "rewrite_apart", lambda *_: "not today")
-    original = Model(package.model_path(), SessionOptions())
-    ready = Model(prepared.prepare(package, None, tmp_path), SessionOptions())
+    original = OnnxRecogniser(package.model_path(), SessionOptions())
+    ready = OnnxRecogniser(prepared.prepare(package, None, tmp_path), SessionOptions())
     for frames in (11, 100, 999):
         features = np.random.default_rng(frames).normal(size=(80, frames)).astype(np.float32)
         np.testing.assert_array_equal(ready(features), original(features))

@@ -12,8 +12,8 @@ from inference.prepared import prepare as prepared
 from inference.prepared.rewriting import attention
 from inference.prepared.rewriting.exported import UnknownGraph
 from inference.prepared.rewriting.rewrite import rewrite
-from inference.recogniser import Model, SessionOptions
-from inference.types import Options
+from inference.recogniser import OnnxRecogniser, SessionOptions
+from inference.types import AudioLimits
 from tests.samples import CLIPS, sentence_of
 
 TOLERANCE = 1e-4  # of log-probabilities
@@ -21,7 +21,7 @@ TOLERANCE = 1e-4  # of log-probabilities
 
 def answer(path, frames):
     features = np.random.default_rng(frames).normal(size=(80, frames)).astype(np.float32)
-    return Model(path, SessionOptions())(features)
+    return OnnxRecogniser(path, SessionOptions())(features)
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +57,9 @@ def change(exported, tmp_path):
 
 def test_same_at_every_length(package, exported, rewritten):
     # Of speech: how far white noise, which is none, magnifies what rounding does depends on the weights.
-    decoded = audio.decode(sentence_of(30.0), Options(limit_seconds=30.0), package.features.sample_rate)
+    decoded = audio.decode(sentence_of(30.0), AudioLimits(limit_seconds=30.0), package.features.sample_rate)
     speech = Featurizer(package.features)(decoded.waveform)
-    original, ours = Model(exported, SessionOptions()), Model(rewritten, SessionOptions())
+    original, ours = OnnxRecogniser(exported, SessionOptions()), OnnxRecogniser(rewritten, SessionOptions())
     for frames in (*range(1, 14), 50, 101, 247, 500, 998, 1503, 3000):  # up to 30 s, in all remainders by four
         features = speech[:, :frames]
         assert features.shape[1] == frames

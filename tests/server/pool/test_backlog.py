@@ -5,7 +5,11 @@ import time
 
 import pytest
 
-from server.pool.backlog import Backlog, Job
+from inference.task import Task
+from inference.types import Options
+from server.pool.backlog import Backlog
+from server.pool.entry import Entry
+from server.principal import Principal
 
 
 @pytest.fixture
@@ -21,19 +25,26 @@ def play():
     return play
 
 
-def job(seconds=10.0, client="client"):
-    return Job(b"", client, seconds, deadline=time.monotonic() + 60)
+def entry(cost=10.0, client="client"):
+    task = Task("transcribe", "model", b"", Options(), time.monotonic() + 60)
+    return Entry(task, Principal(client, client), cost)
+
+
+def backlog_of(lanes):
+    backlog = Backlog()
+    backlog.lanes_ready = lanes
+    return backlog
 
 
 def test_an_empty_backlog_keeps_nobody_waiting():
-    assert Backlog(lanes=2).wait_of("anybody") == 0
-    assert Backlog(lanes=2).wait_of_all() == 0
+    assert backlog_of(2).wait_of("anybody") == 0
+    assert backlog_of(2).wait_of_all() == 0
 
 
 def test_a_free_lane_means_no_wait(play):
     def scene():
-        backlog = Backlog(lanes=2)
-        running = job()
+        backlog = backlog_of(2)
+        running = entry()
         backlog.hand_over(running)
         backlog.begin(running)
         return backlog.wait_of("client")
@@ -41,25 +52,35 @@ def test_a_free_lane_means_no_wait(play):
     assert play(scene) == 0
 
 
-def test_the_wait_is_work_by_speed_by_lanes(play):
+def test_the_wait_is_work_by_lanes(play):
     def scene():
-        backlog = Backlog(lanes=2)
-        backlog.observe(audio_seconds=100, compute_seconds=20)
+        backlog = backlog_of(2)
         for _ in range(4):
-            backlog.put(job())
+            backlog.put(entry(cost=2))
         return backlog
 
     backlog = play(scene)
-    assert backlog.real_time_factor == pytest.approx(0.2)
-    assert backlog.wait_of("client") == pytest.approx(4 * 10 * 0.2 / 2)
+    assert backlog.wait_of("client") == pytest.approx(4 * 2 / 2)
     assert backlog.wait_of_all() == pytest.approx(4)
+
+
+def test_dead_lanes_are_no_capacity(play):
+    def scene():
+        backlog = backlog_of(2)
+        for _ in range(4):
+            backlog.put(entry(cost=2))
+        backlog.lanes_ready = 1
+        one = backlog.wait_of_all()
+        backlog.lanes_ready, backlog.start_seconds = 0, 3.0
+        return one, backlog.wait_of_all()
+
+    assert play(scene) == (pytest.approx(8), pytest.approx(3 + 8))
 
 
 def test_running_work_counts_with_what_is_left_of_it(play):
     def scene():
-        backlog = Backlog(lanes=1)
-        backlog.observe(100, 100)
-        running = job()
+        backlog = backlog_of(1)
+        running = entry()
         backlog.hand_over(running)
         backlog.begin(running)
         running.started -= 4
@@ -70,27 +91,19 @@ def test_running_work_counts_with_what_is_left_of_it(play):
 
 def test_a_light_client_is_promised_less_than_a_flooder(play):
     def scene():
-        backlog = Backlog(lanes=1)
+        backlog = backlog_of(1)
         for _ in range(10):
-            backlog.put(job(client="flooder"))
+            backlog.put(entry(client="flooder"))
         return backlog
 
     backlog = play(scene)
     assert backlog.wait_of("other") < backlog.wait_of("flooder") / 5
 
 
-def test_the_speed_follows_what_was_measured_last():
-    backlog = Backlog(lanes=1)
-    backlog.observe(1000, 100)
-    for _ in range(100):
-        backlog.observe(10, 5)
-    assert backlog.real_time_factor == pytest.approx(0.5, abs=0.01)
-
-
 def test_permits_come_back(play):
     def scene():
-        backlog = Backlog(lanes=1)
-        queued, running = job(), job()
+        backlog = backlog_of(1)
+        queued, running = entry(), entry()
         backlog.put(queued)
         backlog.hand_over(running)
         backlog.begin(running)
@@ -105,10 +118,10 @@ def test_permits_come_back(play):
     assert play(scene).wait_of_all() == 0
 
 
-def test_a_job_tried_again_goes_first():
+def test_an_entry_tried_again_goes_first():
     async def scene():
-        backlog = Backlog(lanes=1)
-        first, again = job(), job()
+        backlog = backlog_of(1)
+        first, again = entry(), entry()
         backlog.put(first)
         backlog.put_back(again)
         return await backlog.get() is again, await backlog.get() is first
@@ -118,7 +131,7 @@ def test_a_job_tried_again_goes_first():
 
 def test_an_answer_that_nobody_awaits_is_let_go(play):
     def scene():
-        gone = job()
+        gone = entry()
         gone.outcome.cancel()
         gone.fail(ValueError("too late"))
         gone.succeed(None)

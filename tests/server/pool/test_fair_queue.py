@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.pool import fair_queue as module
 from server.pool.fair_queue import FairQueue
 
 
@@ -50,10 +51,10 @@ def test_shares_are_seconds_of_audio_not_requests():
 
 
 def test_a_client_of_four_times_the_weight_gets_four_times_the_seconds():
-    queue = FairQueue({"heavy": 4.0})
+    queue = FairQueue()
     for number in range(40):
         queue.put(("light", number), "light", 2)
-        queue.put(("heavy", number), "heavy", 2)
+        queue.put(("heavy", number), "heavy", 2, weight=4.0)
     first = [client for client, _ in drain(queue)[:40]]
     assert abs(first.count("heavy") - 32) <= 1
 
@@ -233,3 +234,24 @@ def test_nothing_is_lost_or_doubled(actions):
     asyncio.run(play())
     assert queue.seconds == 0
     assert len(left) == len(set(left))
+
+
+def test_what_comes_next_can_be_looked_at():
+    queue = FairQueue()
+    assert queue.peek() is None
+    withdrawn = queue.put("withdrawn", "client", 1)
+    queue.put("next", "client", 1)
+    queue.withdraw(withdrawn)
+    assert queue.peek() == "next"
+    assert queue.get_nowait() == "next"
+    assert queue.peek() is None
+
+
+def test_ever_new_clients_fill_no_memory(monkeypatch):
+    monkeypatch.setattr(module, "_MOST_REMEMBERED", 100)
+    queue = FairQueue()
+    queue.put("stays", "patient", 1000)
+    for number in range(1000):
+        queue.put(number, f"client {number}", 1)
+        queue.get_nowait()
+    assert len(queue._served) <= 100

@@ -1,0 +1,39 @@
+"""What crosses the boundary between a worker and its lanes: a task in, a Transcript back."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from inference.types import Options, Waveform
+
+Audio: TypeAlias = bytes | Path | Waveform
+"""An encoded file, the name of one that the lane opens itself (a spool file), or samples."""
+Kind: TypeAlias = Literal["transcribe", "recognise"]
+"""`transcribe` begins with decoding, `recognise` with samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a lane does."""
+
+    kind: Kind
+    model: str
+    """Name of the package."""
+    audio: Audio
+    options: Options
+    deadline: float
+    """`time.monotonic()` of the machine, by which an answer is wanted."""
+    trace: str = ""
+    """W3C `traceparent` of the request, for whoever records what a lane does."""
+
+    def digest(self) -> bytes:
+        """SHA-256 of the audio; milliseconds for a large file, so not for an event loop. Raises OSError."""
+        match self.audio:
+            case bytes():
+                return hashlib.sha256(self.audio).digest()
+            case Path():
+                with self.audio.open("rb") as stream:
+                    return hashlib.file_digest(stream, "sha256").digest()
+            case Waveform():
+                return hashlib.sha256(self.audio.samples.tobytes()).digest()
