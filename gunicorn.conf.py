@@ -16,7 +16,13 @@ from config.settings import InvalidSettings, read_settings, unknown_variables
 from inference.errors import InferenceError
 from inference.process import die_with
 from server import metric_files
-from server.startup import profile_note, resolve_plan, served_packages
+from server.startup import (
+    profile_note,
+    remove_shared_directory,
+    resolve_plan,
+    served_packages,
+    shared_directory,
+)
 
 try:
     settings = read_settings()
@@ -24,6 +30,8 @@ except InvalidSettings as error:
     sys.exit(str(error))
 configure_logging(settings.log_level, settings.log_format)
 plan = resolve_plan(settings)
+if plan.workers > 1:
+    shared_directory()  # before there are workers, who inherit it
 
 # Before anything imports prometheus_client, which looks for it on import; workers inherit it.
 metrics_directory = metric_files.choose_directory()
@@ -73,6 +81,7 @@ def on_starting(_server: Any) -> None:
     except InferenceError as error:
         logger.error(str(error))
         metric_files.remove(metrics_directory)
+        remove_shared_directory()
         sys.exit(1)
     if note := profile_note(settings):
         logger.info(note)
@@ -101,3 +110,4 @@ def child_exit(_server: Any, worker: Any) -> None:
 def on_exit(_server: Any) -> None:
     """Leave nothing behind."""
     metric_files.remove(metrics_directory)
+    remove_shared_directory()

@@ -21,7 +21,7 @@ from server.pool.driver import Patience
 from server.pool.pool import Limits, Pool
 from server.pool.process_lane import ProcessLane
 from server.routes import health, models, transcribe
-from server.startup import Served, resolve_plan, served_packages
+from server.startup import Served, resolve_plan, served_packages, shared_directory
 from server.transcription import Transcription
 
 
@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         served = served_packages(settings)
         pool = _create_pool(settings, served, resolve_plan(settings))
-        pool.start()
+        await pool.start()
         # What was made until now stays. Left to the collector, it would be walked through again and again, and the
         # event loop would stand still for tens of milliseconds each time.
         gc.collect()
@@ -82,7 +82,8 @@ def _create_pool(settings: Settings, served: Served, plan: Plan) -> Pool:
     )
     lanes = [ProcessLane(setup) for _ in range(plan.lanes)]
     limits = Limits(settings.max_queue_seconds, settings.request_timeout)
-    return Pool(lanes, served.default, limits, Patience(settings.hang_seconds, settings.lane_memory_mb))
+    patience = Patience(settings.hang_seconds, settings.lane_memory_mb)
+    return Pool(lanes, served.default, limits, patience, shared_directory() if plan.workers > 1 else None)
 
 
 def _limits(settings: Settings) -> AudioLimits:

@@ -3,8 +3,11 @@
 The division comes from settings where given, else from the tuned profile, else from computation.
 """
 
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from config.profile import InvalidProfile, Profile, read_profile
@@ -66,6 +69,18 @@ class _Found:
     profile: Profile | None
     note: str
     """For the log; empty where there is nothing to say."""
+
+
+@cache
+def shared_directory() -> Path:
+    """Make the directory where workers share their work; the master asks first, and its workers inherit the answer."""
+    return Path(tempfile.mkdtemp(prefix="asr-workers-"))
+
+
+def remove_shared_directory() -> None:
+    """Delete it, where there is one."""
+    if shared_directory.cache_info().currsize:
+        shutil.rmtree(shared_directory(), ignore_errors=True)
 
 
 def resolve_plan(settings: Settings) -> Plan:

@@ -3,7 +3,9 @@
 Everything is counted in predicted lane seconds.
 """
 
+import asyncio
 import time
+from collections.abc import Callable
 
 from server import metrics
 from server.pool.entry import Entry
@@ -22,6 +24,10 @@ class Backlog:
         self.speed = Speed()
         self.lanes_ready = 0
         """How many work; the others are no capacity."""
+        self.lent = 0
+        """Entries that other workers have in hand."""
+        self.on_change: Callable[[], None] | None = None
+        """Called when entries or idle lanes have become more or fewer."""
         self.start_seconds = _START_UNKNOWN
         """What the last start of a lane took."""
 
@@ -37,6 +43,7 @@ class Backlog:
 
     async def get(self) -> Entry:
         """Wait for the next entry that is still wanted."""
+        asyncio.get_running_loop().call_soon(self._show)  # as soon as it waits
         entry = await self._queue.get()
         self._show()
         return entry
@@ -77,6 +84,16 @@ class Backlog:
         """Whether a lane has it."""
         return entry in self._in_lanes
 
+    @property
+    def idle(self) -> int:
+        """Lanes that wait for an entry."""
+        return self._queue.getters
+
+    @property
+    def waiting(self) -> int:
+        """Entries that wait for a lane."""
+        return len(self._queue)
+
     def wait_of(self, principal: str) -> float:
         """Predicted seconds until a new entry of this principal would run."""
         return self._wait(self._queue.seconds_ahead(principal))
@@ -86,12 +103,14 @@ class Backlog:
         return self._wait(self._queue.seconds)
 
     def _wait(self, queued_seconds: float) -> float:
-        if not queued_seconds and len(self._in_lanes) < self.lanes_ready:
+        if not queued_seconds and len(self._in_lanes) < self.lanes_ready + self.lent:
             return 0.0
         now = time.monotonic()
         left = sum(max(0.0, entry.cost - (now - (entry.started or now))) for entry in self._in_lanes)
         until_one_works = 0.0 if self.lanes_ready else self.start_seconds
-        return until_one_works + (queued_seconds + left) / max(1, self.lanes_ready)
+        return until_one_works + (queued_seconds + left) / max(1, self.lanes_ready + self.lent)
 
     def _show(self) -> None:
         metrics.QUEUED_SECONDS.set(self._queue.seconds)
+        if self.on_change is not None:
+            self.on_change()

@@ -107,6 +107,14 @@ class FairQueue(Generic[Item]):
         self._leave(ticket)
         return True
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def getters(self) -> int:
+        """How many wait for an item."""
+        return len(self._getters)
+
     @property
     def seconds(self) -> float:
         """Lane seconds that are waiting."""

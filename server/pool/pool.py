@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from loguru import logger
 
@@ -26,6 +27,7 @@ from server.pool.entry import Entry
 from server.pool.keeper import Keeper
 from server.pool.lane import Lane
 from server.pool.quarantine import Quarantine
+from server.pool.siblings import Siblings
 from server.principal import Principal
 
 _DRIVER_PAUSE = 1.0  # seconds before a driver that failed goes on
@@ -42,18 +44,23 @@ class Limits:
 class Pool:
     """Lives in one event loop; `start` before use, `close` after."""
 
-    def __init__(self, lanes: Sequence[Lane], model: str, limits: Limits, patience: Patience) -> None:
-        """`model` is what every lane loads before any request."""
+    def __init__(
+        self, lanes: Sequence[Lane], model: str, limits: Limits, patience: Patience, shared: Path | None = None
+    ) -> None:
+        """`model` is what every lane loads before any request; in the directory `shared` workers share their work."""
         self._limits = limits
         self._backlog = Backlog()
         self._quarantine = Quarantine()
         self._keepers = [Keeper(lane, model, self._backlog) for lane in lanes]
         self._drivers = [Driver(keeper, self._backlog, self._quarantine, patience) for keeper in self._keepers]
+        self._siblings = None if shared is None else Siblings(shared, self._backlog, self)
         self._driving: list[asyncio.Task[None]] = []
         self._closing = False
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Begin to start every lane; `ready` tells when they are."""
+        if self._siblings is not None:
+            await self._siblings.start()
         metrics.LANES.labels("down").inc(len(self._drivers))
         self._driving = [
             asyncio.create_task(_supervise(driver), name=f"lane-{index}") for index, driver in enumerate(self._drivers)
@@ -62,6 +69,8 @@ class Pool:
     async def close(self) -> None:
         """Take nothing new, end every process, and answer whoever still waits."""
         self._closing = True
+        if self._siblings is not None:
+            await self._siblings.close()
         for driving in self._driving:
             driving.cancel()
         await asyncio.gather(*self._driving, return_exceptions=True)

@@ -54,7 +54,7 @@ def pool_of(*lanes, **limits):
 
 def play(pool, scene):
     async def inside():
-        pool.start()
+        await pool.start()
         try:
             async with asyncio.timeout(120):
                 while not pool.ready:  # noqa: ASYNC110 - what is awaited sends no events
