@@ -17,6 +17,7 @@ from inference.errors import InferenceError
 from inference.process import die_with
 from server import metric_files
 from server.startup import (
+    machine_note,
     profile_note,
     remove_shared_directory,
     resolve_plan,
@@ -83,6 +84,7 @@ def on_starting(_server: Any) -> None:
         metric_files.remove(metrics_directory)
         remove_shared_directory()
         sys.exit(1)
+    logger.info(machine_note(settings))
     if note := profile_note(settings):
         logger.info(note)
     for sentence in served.warnings:

@@ -1,13 +1,15 @@
-"""How many processors this process may really use, how to divide them, and what they can do in eight bits."""
+"""How many processors and how much memory this process may really use, how to divide them, and who has int8."""
 
 import math
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from inference.control_groups import Limit, memory_limit, processor_limit
 from inference.types import WeightBits
 
-_CGROUP = Path("/sys/fs/cgroup")
+_ROOT = Path("/")
 _CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -25,10 +27,24 @@ class Plan:
     """Whether idle threads of a lane spin."""
 
 
-def usable_cpus(cgroup: Path = _CGROUP) -> int:
-    """Count processors by affinity and cgroup quota, which `os.cpu_count` ignores; at least 1."""
+def usable_cpus(root: Path = _ROOT) -> int:
+    """Count processors by affinity and control groups' quota, which `os.cpu_count` ignores; at least 1."""
+    return max(1, math.floor(usable_processors(root).amount))
+
+
+def usable_processors(root: Path = _ROOT) -> Limit:
+    """Return how many processors may be used, a fraction where a quota is one, and which control group says so."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, math.floor(min(affinity, _quota(cgroup))))
+    return min(Limit(affinity), processor_limit(root), key=lambda limit: limit.amount)
+
+
+def usable_memory(root: Path = _ROOT) -> Limit:
+    """Return how many bytes of memory may be used: the machine's, or as many as a control group allows."""
+    installed = Limit(math.inf)
+    with suppress(OSError, ValueError):
+        total = next(line for line in (root / "proc/meminfo").read_text().splitlines() if line.startswith("MemTotal:"))
+        installed = Limit(int(total.split()[1]) * 1024)
+    return min(installed, memory_limit(root), key=lambda limit: limit.amount)
 
 
 def plan(cpus: int, lanes_per_worker: int = 8) -> Plan:
@@ -39,21 +55,6 @@ def plan(cpus: int, lanes_per_worker: int = 8) -> Plan:
     """
     workers = math.ceil(cpus / lanes_per_worker)
     return Plan(workers=workers, lanes=cpus // workers, threads=1)
-
-
-def _quota(cgroup: Path) -> float:
-    """Processors that the cgroup (version 2, else 1) grants; infinite where it sets no limit."""
-    try:
-        quota, period = (cgroup / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        try:
-            quota = (cgroup / "cpu/cpu.cfs_quota_us").read_text().strip()
-            period = (cgroup / "cpu/cpu.cfs_period_us").read_text().strip()
-        except OSError:
-            return math.inf
-    if quota in {"max", "-1"}:
-        return math.inf
-    return int(quota) / int(period)
 
 
 def int8_weight_bits(cpuinfo: Path = _CPUINFO) -> WeightBits | None:

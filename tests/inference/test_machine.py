@@ -16,24 +16,7 @@ def eight_processors(monkeypatch):
     assert cpu.os is os
 
 
-@pytest.mark.parametrize(
-    ("quota", "usable"),
-    [("max 100000", 8), ("200000 100000", 2), ("150000 100000", 1), ("50000 100000", 1), ("9900000 100000", 8)],
-)
-def test_cgroup_version_2(tmp_path, quota, usable):
-    (tmp_path / "cpu.max").write_text(quota + "\n")
-    assert usable_cpus(tmp_path) == usable
-
-
-@pytest.mark.parametrize(("quota", "usable"), [("-1", 8), ("300000", 3), ("50000", 1)])
-def test_cgroup_version_1(tmp_path, quota, usable):
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu/cpu.cfs_quota_us").write_text(quota + "\n")
-    (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
-    assert usable_cpus(tmp_path) == usable
-
-
-def test_no_cgroup(tmp_path):
+def test_no_quota(tmp_path):
     assert usable_cpus(tmp_path) == 8
 
 
