@@ -1,10 +1,14 @@
 """Pieces of a SentencePiece model → text."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 
+from inference.decoding.decoder import Decoders
 from inference.decoding.vocabulary import Vocabulary, load_vocabulary
 from inference.errors import PackageError
-from inference.package import load_package
+from inference.package import PackageFile, load_package
 
 PIECES = ("<unk>", "▁नम", "स्ते", "▁", "आ", "▁▁", "▁a")
 
@@ -50,3 +54,17 @@ def test_damaged_files(tmp_path, content):
 def test_the_packages_vocabulary_fits_its_blank(model_directory):
     package = load_package(model_directory)
     assert load_vocabulary(package.vocabulary_path()).blank == package.blank
+
+
+def test_a_mark_for_what_has_no_text_never_reaches_a_client(tmp_path, model_directory):
+    package = load_package(model_directory).greedy()
+    pieces = package.vocabulary_path().read_text(encoding="utf-8").splitlines()
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join(["<unk> 0", *pieces[1:]]), encoding="utf-8")
+    renamed = dataclasses.replace(package, directory=tmp_path, vocabulary=PackageFile("vocab.txt", ""))
+    log_probabilities = np.full((5, package.blank + 1), -50.0, dtype=np.float32)
+    log_probabilities[[0, 1, 2, 3, 4], [5, 0, package.blank, 7, 0]] = 0.0
+    text = Decoders(renamed).text(log_probabilities)
+    assert text
+    assert "⁇" not in text
+    assert text == text.strip()
