@@ -47,7 +47,9 @@ class AsrWorker(UvicornWorker):  # type: ignore[misc]
 
     CONFIG_KWARGS = {  # noqa: RUF012 - the base class's own way
         "loop": "uvloop",
-        "http": "server.http.protocol:Connection",
+        "http": "server.http.protocol:HttpProtocol",
+        "ws": "none",
+        "proxy_headers": False,  # ASR_TRUSTED_PROXIES, read by server/http/auth.py
         "access_log": False,  # the middleware logs each request, with its id
         "timeout_graceful_shutdown": settings.grace_seconds,
     }
@@ -61,7 +63,7 @@ max_requests_jitter = settings.max_requests // 10
 graceful_timeout = settings.grace_seconds
 # A worker's heartbeat stops while it drains, so this must be the longer of the two.
 timeout = settings.grace_seconds + 30
-keepalive = 75
+keepalive = settings.keepalive_seconds
 control_socket_disable = True  # nobody needs a second way in
 logconfig_dict = {
     "version": 1,

@@ -2,10 +2,11 @@
 
 import difflib
 import os
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, Json, ValidationError
+from pydantic import BeforeValidator, Field, Json, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _PREFIX = "ASR_"
@@ -15,13 +16,24 @@ _EMBEDDED_MODEL = _MODELS / "hi-demo"
 _PROFILE = _ROOT / "build" / "tuned.yaml"
 _CACHE = _ROOT / "build" / "cache"
 
+_SECRET = {"client_weights"}  # whose keys may be names of clients, or were API keys once
+
+
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+_SPLIT = BeforeValidator(_split)
+
 
 class Settings(BaseSettings):
     """Twelve-factor settings; the defaults serve the embedded model on all usable processors."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
 
-    bind: str = Field("0.0.0.0:8000", description="Address and port to listen on.")
+    bind: str = Field(
+        "0.0.0.0:8000", description="Where to listen: `ADDRESS:PORT`, `[IPV6]:PORT`, or `unix:PATH` for a Unix socket."
+    )
     model: Path = Field(_EMBEDDED_MODEL, description="Directory of the package that is used where none is asked for.")
     models: Path = Field(
         _MODELS, description="Directory of packages; each in it is served too, by its name, and loaded when asked for."
@@ -48,13 +60,33 @@ class Settings(BaseSettings):
     clip_seconds: float = Field(10.0, ge=0.1, description="The limit, in seconds of audio.")
     resampler: Literal["soxr", "resampy"] = Field("soxr", description="`resampy` must be installed beside.")
     max_upload_mb: float = Field(25.0, gt=0, description="Largest request body, in MiB.")
+    max_inflight_mb: float = Field(
+        512.0, gt=0, description="Bodies of all requests together, in MiB; one client alone gets half of it."
+    )
+    spool: Path | None = Field(
+        None, description="Directory for bodies over 1 MiB while they are needed. The system's for temporary files."
+    )
+    max_connections: int = Field(1000, ge=1, description="Open connections; those beyond are turned away.")
+    head_seconds: float = Field(10.0, gt=0, description="Time for the head of a request to arrive.")
+    body_seconds: float = Field(20.0, gt=0, description="Time for a body to arrive; a long one has more, by its speed.")
+    body_bytes_per_second: float = Field(
+        1000.0, gt=0, description="Least speed of a body that takes longer than that; slower ones are given up."
+    )
+    keepalive_seconds: int = Field(
+        75, ge=1, description="Quiet time after which a connection is closed; more than the balancer's before it."
+    )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network | Literal["unix"], ...], NoDecode, _SPLIT] = Field(
+        (),
+        description="Proxies whose `X-Forwarded-For` or `Forwarded` is believed, as addresses and networks: "
+        "`10.0.0.0/8, fd00::/8`; `unix` for whoever connects to the Unix socket.",
+    )
 
     max_queue_seconds: float = Field(10.0, gt=0, description="Longest predicted wait before requests are refused.")
     request_timeout: float = Field(30.0, gt=0, description="Seconds within which a request is answered.")
-    client_weights: Annotated[Json[dict[str, Annotated[float, Field(gt=0)]]], NoDecode] = Field(
+    client_weights: Annotated[Json[dict[IPv4Network | IPv6Network, Annotated[float, Field(gt=0)]]], NoDecode] = Field(
         {},
         validate_default=False,  # a default is no JSON
-        description='Shares that are not 1, by client, as JSON: `{"Bearer KEY": 4, "10.0.0.7": 0.5}`.',
+        description='Shares that are not 1, by address or network, as JSON: `{"10.1.0.0/16": 4, "10.0.0.7": 0.5}`.',
     )
     hang_seconds: float = Field(5.0, gt=0, description="A lane silent for longer than a clip can take is killed.")
     lane_memory_mb: int = Field(2048, ge=64, description="Resident MiB at which a lane is recycled between requests.")
@@ -69,6 +101,11 @@ class Settings(BaseSettings):
         """Largest request body, in bytes."""
         return int(self.max_upload_mb * 1024 * 1024)
 
+    @property
+    def max_inflight_bytes(self) -> int:
+        """Bodies of all requests together, in bytes."""
+        return int(self.max_inflight_mb * 1024 * 1024)
+
 
 class InvalidSettings(Exception):
     """The environment holds values that cannot be used; the message names every one and what is accepted."""
@@ -79,13 +116,13 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = [f"{_variable(row['loc'])}={row['input']}: {row['msg']}" for row in error.errors()]
-        raise InvalidSettings("\n".join(wrong)) from error
+        raise InvalidSettings("\n".join(dict.fromkeys(map(_sentence, error.errors())))) from None
 
 
-def _variable(location: tuple[int | str, ...]) -> str:
-    setting, *inside = location
-    return f"{_PREFIX}{str(setting).upper()}" + "".join(f"[{key}]" for key in inside)
+def _sentence(error: Any) -> str:
+    setting = str(error["loc"][0])
+    value = "" if setting in _SECRET else f"={error['input']}"
+    return f"{_PREFIX}{setting.upper()}{value}: {error['msg']}"
 
 
 def settings_table() -> str:
@@ -93,7 +130,7 @@ def settings_table() -> str:
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = field.default.relative_to(_ROOT) if isinstance(field.default, Path) else field.default
-        shown = "computed" if default is None else f"`{default}`"
+        shown = "computed" if default is None else "none" if default == () else f"`{default}`"
         rows.append(f"| `{_PREFIX}{name.upper()}` | {shown} | {field.description} |")
     return "\n".join(rows)
 

@@ -13,10 +13,13 @@ from inference.machine import Plan
 from inference.recogniser import SessionOptions
 from inference.types import AudioLimits
 from inference.worker import Setup
-from server.errors import install_error_handlers
-from server.http import caller
-from server.http.context import BodyLimit, RequestContext
-from server.http.refusal import Door
+from server.http.admission import Admission
+from server.http.auth import Authentication
+from server.http.context import RequestContext
+from server.http.limits import BodyBounds, BodyLimits, BytesInFlight
+from server.http.problems import install_error_handlers
+from server.http.protocol import ConnectionLimits
+from server.http.spool import SpoolDirectory
 from server.pool.driver import Patience
 from server.pool.pool import Limits, Pool
 from server.pool.process_lane import ProcessLane
@@ -30,16 +33,18 @@ class State(TypedDict):
 
     pool: Pool
     transcription: Transcription
-    door: Door
+    spool: SpoolDirectory
+    connection_limits: ConnectionLimits
 
 
 def create_app(settings: Settings) -> FastAPI:
     """Build the application; the pool starts and ends with its lifespan."""
+    plan = resolve_plan(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         served = served_packages(settings)
-        pool = _create_pool(settings, served, resolve_plan(settings))
+        pool = _create_pool(settings, served, plan)
         await pool.start()
         # What was made until now stays. Left to the collector, it would be walked through again and again, and the
         # event loop would stand still for tens of milliseconds each time.
@@ -48,26 +53,38 @@ def create_app(settings: Settings) -> FastAPI:
         transcription = Transcription(
             pool, served.packages, served.default, _limits(settings), settings.request_timeout
         )
-        door = Door(transcription, transcribe.router.routes)
         try:
-            yield State(pool=pool, transcription=transcription, door=door)
+            yield State(
+                pool=pool,
+                transcription=transcription,
+                spool=SpoolDirectory(settings.spool),
+                connection_limits=ConnectionLimits(-(-settings.max_connections // plan.workers), settings.head_seconds),
+            )
         finally:
-            door.tell()
             await pool.close()
 
     app = FastAPI(
         title="Hindi speech recognition",
         description="NVIDIA NeMo Conformer-CTC on ordinary CPUs.",
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirect loses an upload, and behind TLS it would lead to http://
     )
     install_error_handlers(app)
-    caller.weights.update(settings.client_weights)
     app.include_router(transcribe.router)
     app.include_router(models.router)
     app.include_router(health.router)
-    app.add_middleware(BodyLimit, limit=settings.max_upload_bytes)
-    app.add_middleware(RequestContext)  # the outermost, so that what is refused is logged and counted too
+    _add_middleware(app, settings, plan)
     return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings, plan: Plan) -> None:
+    """From the innermost to the outermost: what is refused further in is logged and counted further out."""
+    bounds = BodyBounds(settings.max_upload_bytes, settings.body_seconds, settings.body_bytes_per_second)
+    in_flight = BytesInFlight(max(settings.max_inflight_bytes // plan.workers, settings.max_upload_bytes))
+    app.add_middleware(BodyLimits, bounds=bounds, in_flight=in_flight)
+    app.add_middleware(Admission, routes=transcribe.router.routes)
+    app.add_middleware(Authentication, trusted=settings.trusted_proxies, weights=settings.client_weights)
+    app.add_middleware(RequestContext)
 
 
 def _create_pool(settings: Settings, served: Served, plan: Plan) -> Pool:

@@ -15,8 +15,8 @@ _AUDIO_BUCKETS = (0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60, 120, 300, 600, 3600)
 REQUESTS = Counter("asr_http_requests", "HTTP requests answered.", ["route", "method", "status"])
 REQUEST_SECONDS = Histogram(
     "asr_http_request_seconds",
-    "From the first byte of a request to the last of its answer.",
-    ["route"],
+    "From the head of a request to the last byte of its answer, by outcome: served, refused, rejected, failed, gone.",
+    ["route", "outcome"],
     buckets=_LATENCY_BUCKETS,
 )
 STAGE_SECONDS = Histogram(
@@ -54,7 +54,8 @@ PREDICTED_WAIT_SECONDS = Histogram(
 
 REJECTED = Counter(
     "asr_rejected_requests",
-    "Requests refused before any work: overloaded, poison, shutting_down, too_large.",
+    "Requests refused before any work: overloaded, bytes, poison, shutting_down, too_large, too_slow, storage, and "
+    "connections that were turned away.",
     ["reason"],
 )
 DEADLINES_MISSED = Counter("asr_deadlines_missed", "Requests past their deadline, by place: queue, lane.", ["place"])
@@ -69,7 +70,7 @@ RETRIES = Counter("asr_retried_requests", "Requests run again since their lane d
 
 # Series that begin at nought: one that appears with its first event hides that event from `rate` and `increase`.
 for _counter, _values in (
-    (REJECTED, ("overloaded", "poison", "shutting_down", "too_large")),
+    (REJECTED, ("overloaded", "bytes", "poison", "shutting_down", "too_large", "too_slow", "storage", "connection")),
     (DEADLINES_MISSED, ("queue", "lane")),
     (CANCELLED, ("queue", "lane")),
     (LANE_RESTARTS, ("died", "hung", "deadline", "memory", "start_failed", "load_failed", "driver_failed")),

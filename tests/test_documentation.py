@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import settings_table
-from server.errors import PROBLEMS
+from server.http.problems import PROBLEMS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

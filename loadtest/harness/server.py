@@ -41,8 +41,14 @@ class GunicornServer(Program):
     Starts when it is made; `with` waits until it is ready, and ends it.
     """
 
-    def __init__(self, model: Path, directory: Path, settings: Mapping[str, object]) -> None:
-        """`settings` are environment variables by name; the log and what is temporary go into `directory`."""
+    def __init__(
+        self, model: Path, directory: Path, settings: Mapping[str, object], url: str = "", **transport: Any
+    ) -> None:
+        """`settings` are environment variables by name; the log and what is temporary go into `directory`.
+
+        `url`, in which `{port}` stands for the port, and options of httpx.HTTPTransport say how a server is reached
+        that listens elsewhere.
+        """
         self.directory = Path(directory)
         environment = {
             "ASR_MODEL": str(model),
@@ -53,6 +59,8 @@ class GunicornServer(Program):
         }
         given = {name: str(value) for name, value in settings.items()}
         super().__init__(_COMMAND, environment | given, self.directory / "server.log")
+        self.url = url.replace("{port}", str(self.port)) or self.url
+        self._transport = transport
 
     def __enter__(self) -> Self:
         try:
@@ -67,17 +75,20 @@ class GunicornServer(Program):
 
     def client(self, **options: Any) -> httpx.Client:
         """Make a client that keeps its connections."""
+        if self._transport:
+            options["transport"] = httpx.HTTPTransport(**self._transport)
         return httpx.Client(**{"base_url": self.url, "timeout": PATIENCE, **options})
 
     def post(self, audio: Any, **headers: str) -> httpx.Response:
         """Transcribe on a connection of its own; header names are written with underscores."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return httpx.post(f"{self.url}/transcribe", content=audio, headers=named, timeout=PATIENCE)
+        with self.client() as client:
+            return client.post("/transcribe", content=audio, headers=named)
 
     def is_ready(self) -> bool:
         """Whether `/readyz` says so."""
-        with suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/readyz", timeout=PATIENCE).status_code == 200
+        with suppress(httpx.TransportError), self.client() as client:
+            return client.get("/readyz").status_code == 200
         return False
 
     def wait_ready(self) -> None:
@@ -93,7 +104,8 @@ class GunicornServer(Program):
 
     def metric(self, name: str, **labels: str) -> float:
         """Sum of the samples of that name whose labels include these."""
-        families = text_string_to_metric_families(httpx.get(f"{self.url}/metrics", timeout=PATIENCE).text)
+        with self.client() as client:
+            families = text_string_to_metric_families(client.get("/metrics").text)
         samples = [sample for family in families for sample in family.samples if sample.name == name]
         return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 

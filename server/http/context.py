@@ -1,26 +1,29 @@
-"""Pure ASGI: request ids, the size limit, and one log line and one count for each request."""
+"""The outermost middleware: request ids, one log line and one count for each request, an answer to what is raised."""
 
 import os
 import re
 import time
 
 from loguru import logger
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import metrics
-from server.errors import BodyTooLarge, answer_unexpected
+from server.errors import ServerError
+from server.http.problems import problem_response
 
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _QUIET_ROUTES = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds by machines
 _CLIENT_GONE = 499  # nginx's number for it
+_AT_CAPACITY = {429, 503, 507}
 
 
 class RequestContext:
     """Gives each request its id, in the reply, in every log line and in `request.state`; then logs and counts it.
 
     Whatever a route puts into `request.state.log_fields` stands in that line too: one line tells all of a request.
+    Middleware further in may raise what `server/http/problems.py` has an answer to.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -50,53 +53,32 @@ class RequestContext:
             except ClientDisconnect:
                 pass  # nobody is left to be answered
             except Exception as error:  # noqa: BLE001 - the last resort: a bug must not cost the client its answer
-                logger.opt(exception=error).error("unexpected error")
+                if not isinstance(error, ServerError):
+                    logger.opt(exception=error).error("unexpected error")
                 if status == _CLIENT_GONE:
-                    await answer_unexpected(request_id)(scope, receive, send_with_id)
+                    await problem_response(error, request_id)(scope, receive, send_with_id)
             finally:
                 _record(scope, status, time.perf_counter() - started, log_fields)
-
-
-class BodyLimit:
-    """Raises BodyTooLarge into whoever reads a body over the limit, and does not let it be read to its end."""
-
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self._app = app
-        self._limit = limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        announced = Headers(scope=scope).get("content-length", "")
-        received = int(announced) if announced.isdigit() and int(announced) > self._limit else 0
-        refused = False
-
-        async def limited_receive() -> Message:
-            nonlocal received, refused
-            message: Message = {}
-            if received <= self._limit:
-                message = await receive()
-                received += len(message.get("body", b""))
-            if received > self._limit:
-                refused = True
-                metrics.REJECTED.labels("too_large").inc()
-                raise BodyTooLarge(f"more than {self._limit} bytes; ASR_MAX_UPLOAD_MB sets the limit")
-            return message
-
-        async def closing_send(message: Message) -> None:
-            if refused and message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Connection"] = "close"
-            await send(message)
-
-        await self._app(scope, limited_receive, closing_send)
 
 
 def request_id_of(scope: Scope) -> str:
     """The client's own, where it is acceptable, or a new one."""
     offered: str = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    return offered if _ACCEPTABLE_ID.fullmatch(offered) else os.urandom(16).hex()
+    return offered if _ACCEPTABLE_ID.fullmatch(offered) else new_request_id()
+
+
+def new_request_id() -> str:
+    """32 hexadecimal digits that nobody has had."""
+    return os.urandom(16).hex()
+
+
+def outcome_of(status: int) -> str:
+    """How a request ended: `served`, `refused` for want of capacity, `rejected` for its own fault, `failed`, `gone`."""
+    if status == _CLIENT_GONE:
+        return "gone"
+    if status in _AT_CAPACITY:
+        return "refused"
+    return "served" if status < 400 else "rejected" if status < 500 else "failed"
 
 
 def _record(scope: Scope, status: int, seconds: float, log_fields: dict[str, object]) -> None:
@@ -104,14 +86,13 @@ def _record(scope: Scope, status: int, seconds: float, log_fields: dict[str, obj
     # The route's pattern, never the path: a label for each of a stranger's paths would fill the memory.
     route = getattr(scope.get("route"), "path", "unmatched")
     metrics.REQUESTS.labels(route, scope["method"], status).inc()
-    metrics.REQUEST_SECONDS.labels(route).observe(seconds)
-    level = "DEBUG" if route in _QUIET_ROUTES else "INFO"
-    client = scope["client"][0] if scope.get("client") else None
+    metrics.REQUEST_SECONDS.labels(route, outcome_of(status)).observe(seconds)
+    principal = scope["state"].get("principal")
     logger.bind(
         method=scope["method"],
         path=scope["path"],
         status=status,
         seconds=round(seconds, 4),
-        client=client,
+        client=principal and principal.name,
         **log_fields,
-    ).log(level, "request")
+    ).log("DEBUG" if route in _QUIET_ROUTES else "INFO", "request")

@@ -1,19 +1,22 @@
-"""Work ends with the client that wanted it."""
+"""Work for a client is dropped when the client leaves."""
 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from fastapi import Request
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 Result = TypeVar("Result")
 
 
-async def unless_disconnected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """Await `work` while the client of a request, whose body has been read, is there; raise ClientDisconnect."""
+async def unless_disconnected(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result:
+    """Return what `work` gives, for a request whose body has been read.
+
+    Raises ClientDisconnect where the client leaves before, after having cancelled the work and seen it end.
+    """
     working = asyncio.ensure_future(work)
-    watching = asyncio.ensure_future(_disconnected(request))
+    watching = asyncio.ensure_future(_disconnected(receive))
     try:
         await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
@@ -22,9 +25,9 @@ async def unless_disconnected(request: Request, work: Coroutine[Any, Any, Result
     finally:
         working.cancel()
         watching.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        await asyncio.gather(working, watching, return_exceptions=True)
 
 
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
         pass

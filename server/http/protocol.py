@@ -1,202 +1,204 @@
-"""Connections: a body is taken in when the application asks for it, and nobody loses an answer when one closes.
+"""What Uvicorn's HTTP/1.1 connections lack.
 
-Uvicorn reads whatever comes. Past the server's capacity most of that are uploads that have been refused already; they
-stay in the kernel here, and are dropped there (`server/http/discard.py`).
+Heads are bounded in bytes, headers and seconds, connections in number. An upgrade that is not taken is ignored (RFC
+9110, 7.8). A client that has closed its own side only is answered. We close our side first, so that no reset overtakes
+the answer to a client that still sends (RFC 9112, 9.6). A worker that shuts down answers whoever is about to ask.
 """
 
 import asyncio
-import math
+import select
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import httptools
-from starlette.responses import Response
-from starlette.types import Scope
+from loguru import logger
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from server.http.discard import Discard
-from server.http.refusal import Door
+from server import metrics
+from server.errors import BadRequest, HeadTooLarge, HeadTooSlow, ServerError, TooManyConnections
+from server.http.context import new_request_id
+from server.http.problems import problem_response
 
-_LAST_WORD_SECONDS = 1.0
-_UNWANTED_SECONDS = 60.0  # after an answer, for the rest of its request
-_HEAD_BYTES, _BODY_BYTES = 4096, 256_000
-_BUFFER = memoryview(bytearray(_BODY_BYTES))  # one for all connections: what is read is handed on at once
+_HEAD_BYTES, _HEADERS = 32_768, 100
+_TOO_LARGE = f"at most {_HEAD_BYTES} bytes and {_HEADERS} headers are taken"
+_UPGRADE = {b"upgrade", b"http2-settings"}
+_REST_SECONDS = 30.0  # for the rest of a body that has been answered
+_QUIET_SECONDS = 1.0  # for a request that is on its way, and for the client to close too
+_TURNED_AWAY = 64  # connections that are told why; those beyond are cut
 
 
-class Connection(asyncio.BufferedProtocol):
-    """What the event loop talks to: reads little at a time until there is a head, so that the body waits outside."""
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """What one worker takes on; `connection_limits` in the lifespan's state."""
 
-    def __init__(self, **options: Any) -> None:
-        self._http = HttpProtocol(**options)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The client is there."""
-        self._http.connection_made(cast("asyncio.Transport", transport))
-
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the event loop's guess
-        """Where the next bytes go."""
-        return _BUFFER if self._http.body_left else _BUFFER[:_HEAD_BYTES]
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """They have come."""
-        self._http.data_received(bytes(_BUFFER[:nbytes]))
-
-    def eof_received(self) -> None:
-        """The client sends no more."""
-        self._http.eof_received()
-
-    def pause_writing(self) -> None:
-        """The client is slow to read."""
-        self._http.pause_writing()
-
-    def resume_writing(self) -> None:
-        """It has caught up."""
-        self._http.resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone."""
-        self._http.connection_lost(exc)
+    connections: int = 1000
+    head_seconds: float = 10.0
+    """From the first byte of a head to its last."""
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Uvicorn's protocol, except for what happens to bodies nobody asks for, and when the worker shuts down.
+    """One connection. Uvicorn's keep-alive timer stands here for whatever its client has to do next."""
 
-    Draining, it leaves a quiet connection open for a moment, where Uvicorn closes it at once: a request may already be
-    on its way, on a connection accepted just now or on one that its client keeps using; closing would reset it, and a
-    client may not send a POST again by itself.
-    """
+    _draining = _deaf = in_body = False
+    _silent_bytes = 0
+    """Read since a head or a piece of a body began: of an endless header the parser says nothing until it ends."""
 
-    _draining = False
-    _discard: Discard | None = None
-    _patience: asyncio.TimerHandle | None = None
-    body_left: float = 0
-    """Bytes of the request's body that have not been read; infinite where its head does not say how many."""
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a request, or turn the client away."""
+        self._limits: ConnectionLimits = self.app_state.get("connection_limits") or ConnectionLimits()
+        super().connection_made(cast("asyncio.Transport", _ClosesOurSideFirst(transport, self)))
+        self._allow(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        if (excess := len(self.connections) - self._limits.connections) > 0:
+            self._turn_away(TooManyConnections("ASR_MAX_CONNECTIONS sets the limit"))
+            if excess > _TURNED_AWAY:
+                self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what comes, until the last request has been read."""
+        if self._deaf or self.transport.is_closing():
+            return
+        self._silent_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+            else:
+                self._ignore_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            reason = error.__context__  # what was raised into the parser from here, if that is the cause
+            self._turn_away(reason if isinstance(reason, ServerError) else BadRequest("this is no HTTP request"))
+        if self._silent_bytes > _HEAD_BYTES:
+            self._turn_away(HeadTooLarge(_TOO_LARGE))
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Stay to answer, where a whole request has come; TLS knows no half-closed connections."""
+        cycle = self.cycle
+        stays = cycle is not None and not (cycle.response_complete or cycle.more_body) and self.scheme == "http"
+        if stays:
+            cycle.keep_alive = False
+            if cycle.scope["http_version"] == "1.1" and not self.pipeline and not cycle.response_started:
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # which any client passes over: a probe
+            self._watch(cycle, 0.005)
+        return stays
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        super().on_message_begin()
+        self._silent_bytes = 0
+        self._allow(self._limits.head_seconds, self._be_late)
 
     def on_headers_complete(self) -> None:
         """Begin a request; while draining it is the last of its connection, and its answer says so."""
-        super().on_headers_complete()
-        if self.cycle is None:
-            return
-        if self._draining:
-            self.cycle.keep_alive = False
-        headers = dict(self.headers)
-        self.body_left = math.inf if b"transfer-encoding" in headers else int(headers.get(b"content-length", 0))
-        if self.body_left:
-            self.flow.pause_reading()  # until the application asks for it
-            if self.scope["method"] != "HEAD":  # whose answers have no body to wait for
-                self.cycle.transport = cast("asyncio.Transport", _AnswerTransport(self.transport, self.cycle))
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        # What has come together with the head is parsed first: then it is known how much of the body is left.
-        self.loop.call_soon(self._begin, cycle, app)
-
-    def _begin(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """Hand the request to the application, unless it is not let in."""
-        door: Door | None = self.app_state.get("door")
-        refusal = door.refusal(cast("Scope", cycle.scope)) if door is not None and not cycle.disconnected else None
-        if refusal is None:
-            super()._start_asgi_task(cycle, app)
-        else:
-            self._answer(cycle, refusal)
-
-    def _answer(self, cycle: RequestResponseCycle, response: Response) -> None:
-        headers = [*cycle.default_headers, *response.raw_headers]
-        if not cycle.keep_alive:
-            headers.append((b"connection", b"close"))
-        lines = [STATUS_LINE[response.status_code], *(b"%b: %b\r\n" % header for header in headers), b"\r\n"]
-        self.transport.write(b"".join((*lines, response.body)))
-        cycle.response_started = cycle.response_complete = True
-        self.on_response_complete()
+        self._unset_keepalive_if_required()
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > _HEAD_BYTES or len(self.headers) > _HEADERS:
+            raise HeadTooLarge(_TOO_LARGE)
+        if not self._has_other_upgrade():
+            super().on_headers_complete()
+            self.in_body = True
+            self.cycle.keep_alive &= not self._draining
 
     def on_body(self, body: bytes) -> None:
         """Hand a piece on."""
-        self.body_left -= len(body)
+        self._silent_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End a request, for which perhaps nobody waits any more."""
-        self.body_left = 0
-        self._end_patience()
-        super().on_message_complete()
+        """End a request."""
+        if not self._has_other_upgrade():
+            self.in_body = False
+            super().on_message_complete()
+            if self.cycle.response_complete:  # this was the rest of a body that nobody wanted
+                self._allow(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def on_response_complete(self) -> None:
-        """Go on with the next request, or see the rest of this one off the line first."""
+        """Go on with the next request; the rest of this one's body, if any, has to come soon."""
         super().on_response_complete()
-        if self.cycle.response_complete and not self.transport.is_closing():
-            last = not self.cycle.keep_alive
-            if self.body_left or last:
-                self._see_off(last=last)
+        if self.in_body and self.cycle.response_complete and not self.transport.is_closing():
+            self._allow(_REST_SECONDS, self.transport.abort)
 
     def shutdown(self) -> None:
         """Close after the request that runs, or, where none does, after a moment for one to arrive."""
         self._draining = True
-        if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(_LAST_WORD_SECONDS, super().shutdown)
-        else:
-            super().shutdown()
+        idle = self.cycle is None or self.cycle.response_complete
+        self.loop.call_later(_QUIET_SECONDS if idle else 0, super().shutdown)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Clear up."""
-        if self._discard is not None:
-            self._discard.stop()
-        if self._patience is not None:
-            self._patience.cancel()
-        super().connection_lost(exc)
-
-    def _see_off(self, *, last: bool) -> None:
-        if last:
-            self.transport.write_eof()
-        if last or self.body_left != math.inf:  # where a chunked body ends only the parser can find
-            self.flow.pause_reading()
-            self._discard = Discard(self.loop, self.transport, math.inf if last else self.body_left, self._seen_off)
-            self._discard.start()
-            if self._discard is None:
-                return  # all of it was there
+    def _allow(self, seconds: float, then: Callable[[], None]) -> None:
         self._unset_keepalive_if_required()
-        patience = _UNWANTED_SECONDS if self.body_left else _LAST_WORD_SECONDS
-        self._patience = self.loop.call_later(patience, self.transport.abort)
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, then)
 
-    def _seen_off(self) -> None:
-        self.body_left, self._discard = 0, None
-        if self.cycle.keep_alive:
-            self.parser = httptools.HttpRequestParser(self)  # the old one still waits for the body
-            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-            self._end_patience()
-            self.flow.resume_reading()
+    def _be_late(self) -> None:
+        self._turn_away(HeadTooSlow(f"no whole head within {self._limits.head_seconds:.3g} s"))
+
+    def _has_other_upgrade(self) -> bool:
+        return bool(self.parser.should_upgrade() and not self._should_upgrade())
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Parse the request again without what asked for it, since the parser has skipped its body."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        if method == b"CONNECT":
+            self._turn_away(BadRequest("this is no proxy"))
+            return
+        lines = [b"%b %b HTTP/%b" % (method, self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"connection"]
+        connection = b",".join(value.lower() for name, value in self.headers if name == b"connection").split(b",")
+        lines.append(b"connection: " + b",".join(token for token in connection if token.strip() not in _UPGRADE))
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.data_received(b"\r\n".join((*lines, b"", rest)))
+
+    def _turn_away(self, error: ServerError) -> None:
+        """Answer what never becomes a request, unless there are others to answer before."""
+        if self._deaf or self.transport.is_closing():
+            return
+        self._deaf = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+            return
+        metrics.REJECTED.labels("connection").inc()
+        response = problem_response(error, request_id := new_request_id())
+        response.headers.update({"x-request-id": request_id, "connection": "close"})
+        logger.bind(request_id=request_id, client=self.client and self.client[0]).info(f"turned away: {error}")
+        headers = [*self.server_state.default_headers, *response.raw_headers]
+        lines = (b"%b: %b\r\n" % header for header in headers)
+        self.transport.write(b"".join((STATUS_LINE[response.status_code], *lines, b"\r\n", response.body)))
+        self.transport.close()
+
+    def _watch(self, cycle: RequestResponseCycle, pause: float) -> None:
+        """Wait for the reset by which one that has gone, and not only half-closed, answers to the probe."""
+        if cycle.response_started or self.transport.is_closing():
+            return
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket").fileno(), 0)
+        if poll.poll(0):
+            self.transport.abort()
         else:
-            self.transport.close()
-
-    def _end_patience(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self.loop.call_later(pause, self._watch, cycle, min(2 * pause, _QUIET_SECONDS))
 
 
-class _AnswerTransport:
-    """What the answer to a request with a body is written to: in one piece, and it does not close the connection.
+class _ClosesOurSideFirst:
+    """A transport that closes when the client has closed too, or has had time to see the end."""
 
-    Uvicorn writes head and body one after the other, for which a client would wake twice.
-    """
-
-    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
+    def __init__(self, transport: asyncio.Transport, protocol: HttpProtocol) -> None:
         self._transport = transport
-        self._cycle = cycle
-        self._head: bytes | None = None
+        self._protocol = protocol
+        self._closing = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
-    def write(self, data: bytes) -> None:
-        """Keep the head until the first piece of the body comes."""
-        if self._cycle.response_started and self._head is None:
-            self._head = data
-        else:
-            self._transport.write((self._head or b"") + data)
-            self._head = b""
+    def is_closing(self) -> bool:
+        """Whether it takes nothing more to write."""
+        return self._closing or self._transport.is_closing()
 
     def close(self) -> None:
-        """Close, unless behind a whole answer: then the protocol does, since the body may still be on its way."""
-        if not self._cycle.response_complete:
-            self._transport.close()
+        """Send the end, drop what still comes."""
+        if not self.is_closing():
+            self._closing = True
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+            self._protocol.flow.resume_reading()
+            seconds = _REST_SECONDS if self._protocol.in_body else _QUIET_SECONDS
+            self._protocol.loop.call_later(seconds, self._transport.close)

@@ -1,12 +1,15 @@
 """The audio of a request: multipart field `file`, or the raw body."""
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException
 
-from server.errors import BadRequest, MissingAudio
+from server.errors import MissingAudio
+from server.http.multipart import FormField
+from server.http.spool import Spool, SpoolDirectory
 
 _FIELD = "file"
 
@@ -26,30 +29,32 @@ REQUEST_BODY: dict[str, Any] = {
 }
 
 
-async def read_audio(request: Request) -> bytes:
-    """Return the bytes of the audio, whose number the middleware has limited.
+@asynccontextmanager
+async def read_audio(request: Request, directory: SpoolDirectory) -> AsyncIterator[bytes | Path]:
+    """Give the bytes of the audio, or a file that is there as long as the context lasts.
 
     The content type only tells the two forms apart; what the bytes are is found out from the bytes.
-    Raises MissingAudio where there are none, BadRequest where the form is malformed.
+    Raises MissingAudio where there are none, BadRequest where the form is malformed, StorageFailed.
     """
-    if request.headers.get("content-type", "").startswith("multipart/form-data"):
-        data = await _read_form(request)
-    else:
-        data = await request.body()
-        if not data:
-            raise MissingAudio(f"the body is empty: send the audio itself, or multipart/form-data with '{_FIELD}'")
-    return data
-
-
-async def _read_form(request: Request) -> bytes:
+    spool = Spool(directory)
     try:
-        async with request.form(max_files=1, max_fields=16) as form:
-            field = form.get(_FIELD)
-            if not isinstance(field, UploadFile):
-                raise MissingAudio(f"the form has no file in its field '{_FIELD}': curl -F {_FIELD}=@speech.wav ...")
-            data = await field.read()
-    except MultiPartException as error:
-        raise BadRequest(error.message) from error
-    if not data:
-        raise MissingAudio(f"the file in the field '{_FIELD}' is empty")
-    return data
+        content_type = request.headers.get("content-type", "")
+        if content_type.partition(";")[0].strip().lower() == "multipart/form-data":
+            form = FormField(content_type, _FIELD, spool.append)
+            await _read(request, form.feed, spool)
+            form.finish()
+            nothing = f"the file in the field '{_FIELD}' is empty"
+        else:
+            await _read(request, spool.append, spool)
+            nothing = f"the body is empty: send the audio itself, or multipart/form-data with '{_FIELD}'"
+        if not spool.size:
+            raise MissingAudio(nothing)
+        yield await spool.finish()
+    finally:
+        spool.close()
+
+
+async def _read(request: Request, feed: Callable[[bytes], None], spool: Spool) -> None:
+    async for chunk in request.stream():
+        feed(chunk)
+        await spool.drain()

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Request
 
 from inference.types import Decoding, Options
 from server import telemetry
-from server.http.caller import patience_of, principal_of
 from server.http.disconnect import unless_disconnected
 from server.http.upload import REQUEST_BODY, read_audio
 from server.schemas import Problem, TranscriptionReply
@@ -21,6 +20,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     }
     for status, meaning in {
         400: "A malformed form or header",
+        408: "The body did not arrive in time",
         413: "The body is too large",
         415: "A codec that is not taken",
         422: "No audio, or audio that cannot be used",
@@ -28,6 +28,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         500: "The recogniser failed; the log has the cause",
         503: "The worker is shutting down",
         504: "The deadline passed",
+        507: "The body cannot be stored",
     }.items()
 }
 
@@ -38,11 +39,10 @@ async def transcribe(request: Request, model: str = "", decoding: Decoding = "au
 
     `model` is one of those that `GET /v1/models` lists, the default one where it is not said.
     """
-    audio = await read_audio(request)
-    transcription: Transcription = request.state.transcription
-    work = transcription.transcribe(
-        audio, principal_of(request.scope), Options(model, decoding), patience_of(request.scope)
-    )
-    transcript = await unless_disconnected(request, work)
-    request.state.log_fields.update(telemetry.log_fields(transcript))
-    return TranscriptionReply.of(transcript, request.state.request_id)
+    state = request.state
+    transcription: Transcription = state.transcription
+    async with read_audio(request, state.spool) as audio:
+        work = transcription.transcribe(audio, state.principal, Options(model, decoding), state.patience)
+        transcript = await unless_disconnected(request.receive, work)
+    state.log_fields.update(telemetry.log_fields(transcript))
+    return TranscriptionReply.of(transcript, state.request_id)

@@ -17,9 +17,9 @@ def pytest_collection_modifyitems(items):
 
 
 @contextmanager
-def running(model, directory, settings):
+def running(model, directory, settings, **reached):
     """A ready server, and nothing of it afterwards."""
-    server = GunicornServer(model, directory, GENEROUS | settings)
+    server = GunicornServer(model, directory, GENEROUS | settings, **reached)
     try:
         server.wait_ready()
         yield server

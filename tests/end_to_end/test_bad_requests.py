@@ -79,8 +79,14 @@ def test_a_form_without_the_field(client):
 
 
 def test_a_field_that_is_no_file(client):
+    """With or without a file name, a part is what its name says."""
     reply = client.post("/transcribe", data={"file": "text"}, files={"other": ("clip.wav", wav())})
-    assert_problem(reply, 422, "missing-audio", "'file'")
+    assert_problem(reply, 422, "undecodable-audio", "not audio")
+
+
+def test_two_files(client):
+    reply = client.post("/transcribe", files=[("file", ("a.wav", wav())), ("file", ("b.wav", wav()))])
+    assert_problem(reply, 400, "bad-request", "more than one")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +95,8 @@ def test_a_field_that_is_no_file(client):
         ("multipart/form-data", wav()),
         ("multipart/form-data; boundary=x", b"no form at all"),
         ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--\r\n"),
+        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data; name=file\r\n\r\n" + wav()),
+        ("multipart/form-data; boundary=" + "x" * 300, wav()),
     ],
 )
 def test_a_malformed_form(client, content_type, body):

@@ -103,9 +103,10 @@ def test_a_client_that_leaves_a_lane(server):
     cancelled = server.metric("asr_cancelled_requests_total", place="lane")
     transcribed = server.metric("asr_stage_seconds_count", stage="inference")
     lanes = server.lanes()
-    with paused(*lanes), leaving(server, sentence_of(3)):
-        server.wait_metric(1, "asr_running_requests")
-    server.wait_metric(cancelled + 1, "asr_cancelled_requests_total", place="lane")
+    with paused(*lanes):
+        with leaving(server, sentence_of(3)):
+            server.wait_metric(1, "asr_running_requests")
+        server.wait_metric(cancelled + 1, "asr_cancelled_requests_total", place="lane")
     server.wait_metric(0, "asr_running_requests")
     assert server.lanes() == lanes
     assert server.metric("asr_stage_seconds_count", stage="inference") == transcribed

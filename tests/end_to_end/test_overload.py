@@ -10,6 +10,7 @@ from tests.end_to_end.gunicorn_server import PATIENCE, in_background, paused, wa
 from tests.samples import CLIPS, sentence_of
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste").read_bytes()
+FLOODER, OTHER, SENDER, OCCUPANT, LIGHT, HEAVY, RETURNING = (f"10.0.0.{number}" for number in range(1, 8))
 LONG, SHORT = sentence_of(10), sentence_of(0.3)
 
 
@@ -17,7 +18,12 @@ LONG, SHORT = sentence_of(10), sentence_of(0.3)
 def server(model_directory, tmp_path_factory):
     from tests.end_to_end.conftest import running
 
-    settings = {"ASR_LANES": "1", "ASR_MAX_QUEUE_SECONDS": "2", "ASR_CLIENT_WEIGHTS": '{"heavy": 4}'}
+    settings = {
+        "ASR_LANES": "1",
+        "ASR_MAX_QUEUE_SECONDS": "2",
+        "ASR_TRUSTED_PROXIES": "127.0.0.1",  # the tests' word is taken for who they are
+        "ASR_CLIENT_WEIGHTS": f'{{"{HEAVY}": 4}}',
+    }
     with running(model_directory, tmp_path_factory.mktemp("overload"), settings) as server:
         yield server
 
@@ -35,11 +41,11 @@ def flood(server, submit, client):
 
     The short one keeps the wait of other clients short, however slow the machine.
     """
-    replies = [submit(server.post, SHORT, Authorization=client, X_Request_ID=f"{client}-0")]
+    replies = [submit(server.post, SHORT, X_Forwarded_For=client, X_Request_ID=f"{client}-0")]
     server.wait_metric(1, "asr_running_requests")
     while not replies[-1].done():
         before = server.metric("asr_predicted_wait_seconds_count")
-        reply = submit(server.post, LONG, Authorization=client, X_Request_ID=f"{client}-{len(replies)}")
+        reply = submit(server.post, LONG, X_Forwarded_For=client, X_Request_ID=f"{client}-{len(replies)}")
         replies.append(reply)
 
         def settled(reply=reply, before=before):
@@ -62,58 +68,68 @@ def test_a_flood_is_refused_and_others_are_served_in_between(server):
     rejected = server.metric("asr_rejected_requests_total", reason="overloaded")
     with in_background(500) as submit:
         with paused(*server.lanes()):
-            admitted, refused = flood(server, submit, "flooder")
+            admitted, refused = flood(server, submit, FLOODER)
             assert (refused.status_code, refused.json()["type"]) == (429, "/problems/overloaded")
             assert int(refused.headers["retry-after"]) >= 1
             assert server.metric("asr_rejected_requests_total", reason="overloaded") == rejected + 1
             before = server.metric("asr_predicted_wait_seconds_count")
-            other = submit(server.post, NAMASTE, Authorization="other", X_Request_ID="other")
+            other = submit(server.post, NAMASTE, X_Forwarded_For=OTHER, X_Request_ID="other")
             server.wait_metric(before + 1, "asr_predicted_wait_seconds_count")
         assert other.result().status_code == 200
         assert {reply.result().status_code for reply in admitted} == {200}
     order = served(server)
     # Two lanes each have a clip at work, and may have been handed one more before "other" came.
     assert order.index("other") <= 4
-    flooders = [name for name in order if name.startswith("flooder")]
-    assert flooders == [f"flooder-{number}" for number in range(len(flooders))]
+    flooders = [name for name in order if name.startswith(FLOODER)]
+    assert flooders == [f"{FLOODER}-{number}" for number in range(len(flooders))]
 
 
 def test_the_refused_need_not_stop_sending(server):
     """One that looks for an answer only behind its last byte, as many do, gets it, and keeps its connection."""
     refused = []
     with in_background(500) as submit, paused(*server.lanes()):
-        flood(server, submit, "sender")
+        flood(server, submit, SENDER)
         client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
         with contextlib.closing(client):
             for number in range(3):
-                headers = {"Authorization": "sender", "X-Request-ID": f"sent-{number}"}
+                headers = {"X-Forwarded-For": SENDER, "X-Request-ID": f"sent-{number}"}
                 client.request("POST", "/transcribe", bytes(20_000_000), headers)
                 answer = client.getresponse()
                 assert (answer.status, json.load(answer)["request_id"]) == (429, f"sent-{number}")
                 refused.append(headers["X-Request-ID"])
 
     def told():
-        lines = [line for line in server.logged("refused") if line["status"] == 429]
-        assert all(line["requests"] == len(line["request_ids"]) for line in lines)
-        return {request_id for line in lines for request_id in line["request_ids"]}.issuperset(refused)
+        lines = [line for line in server.logged("request") if line["status"] == 429]
+        assert {line["client"] for line in lines if line["request_id"] in refused} <= {SENDER}
+        return {line["request_id"] for line in lines}.issuperset(refused)
 
     wait_until(told, "logged")
+    assert server.metric("asr_http_request_seconds_count", route="/transcribe", outcome="refused") >= len(refused)
+
+
+def test_a_name_without_proof_is_nobody(server):
+    """A flood with another `Authorization` each time is one client's all the same."""
+    with in_background(500) as submit, paused(*server.lanes()):
+        admitted, _ = flood(server, submit, FLOODER)
+        for number in range(len(admitted)):
+            headers = {"X_Forwarded_For": f"203.0.113.{number}, {FLOODER}", "Authorization": f"Bearer {number}"}
+            assert server.post(LONG, **headers).status_code == 429
 
 
 def test_a_client_of_more_weight_is_served_more(server):
     with in_background(500) as submit, paused(*server.lanes()):
-        for client in ("occupant", "light", "heavy"):
-            for number in range(1 if client == "occupant" else 3):
+        for client in (OCCUPANT, LIGHT, HEAVY):
+            for number in range(1 if client == OCCUPANT else 3):
                 before = server.metric("asr_predicted_wait_seconds_count")
-                submit(server.post, SHORT, Authorization=client, X_Request_ID=f"{client}-{number}")
+                submit(server.post, SHORT, X_Forwarded_For=client, X_Request_ID=f"{client}-{number}")
                 server.wait_metric(before + 1, "asr_predicted_wait_seconds_count")
     order = served(server)
-    assert order.index("heavy-2") < order.index("light-1")
+    assert order.index(f"{HEAVY}-2") < order.index(f"{LIGHT}-1")
 
 
 def test_the_refused_can_come_back(server):
     with in_background(500) as submit:
         with paused(*server.lanes()):
-            _, refused = flood(server, submit, "returning")
+            _, refused = flood(server, submit, RETURNING)
             assert refused.status_code == 429
-        wait_until(lambda: server.post(LONG, Authorization="returning").status_code == 200, "admitted again")
+        wait_until(lambda: server.post(LONG, X_Forwarded_For=RETURNING).status_code == 200, "admitted again")

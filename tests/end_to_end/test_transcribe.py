@@ -44,6 +44,24 @@ def test_shape_of_the_reply(send, library_texts, pipeline):
     assert processing["total"] >= sum(processing.values()) - processing["total"]
 
 
+@pytest.mark.parametrize(
+    ("content_type", "disposition"),
+    [
+        ("multipart/form-data; boundary=B", 'form-data; name="file"'),
+        ("multipart/form-data; boundary=B", "form-data; name=\"file\"; filename*=utf-8''%E0%A4%A8.wav"),
+        ("multipart/form-data; boundary=B", 'form-data; name="file"; filename="न.wav"'),
+        ("multipart/form-data; boundary=B", "FORM-DATA; NAME=file; FILENAME=a.wav"),
+        ("Multipart/Form-Data; boundary=B", 'form-data; name="file"; filename="a.wav"'),
+        ('MULTIPART/FORM-DATA ;BOUNDARY="B"', 'form-data; name="file"; filename="a.wav"'),
+    ],
+)
+def test_forms_as_clients_write_them(client, library_texts, content_type, disposition):
+    part = f"--B\r\nContent-Disposition: {disposition}\r\n\r\n".encode() + NAMASTE.read_bytes()
+    other = b'\r\n--B\r\nContent-Disposition: form-data; name="model"\r\n\r\nhi\r\n--B--\r\n'
+    reply = client.post("/transcribe", content=part + other, headers={"Content-Type": content_type})
+    assert reply.json()["text"] == library_texts[NAMASTE]
+
+
 @pytest.mark.parametrize("path", CLIPS, ids=lambda path: path.stem)
 def test_sample_clips(client, spoken_texts, path):
     assert client.post("/transcribe", content=path.read_bytes()).json()["text"] == spoken_texts[path]

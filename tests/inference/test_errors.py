@@ -5,7 +5,8 @@ import pickle
 import pytest
 
 from inference.errors import InferenceError
-from server.errors import PROBLEMS, Overloaded, ServerError, problem_of
+from server.errors import Overloaded, ServerError
+from server.http.problems import PROBLEMS, problem_of
 
 
 def tree(error):

@@ -5,30 +5,38 @@ import time
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
-from fastapi import FastAPI, Request
-from starlette.responses import JSONResponse
+from fastapi import APIRouter, FastAPI, Request
 
-from server.errors import install_error_handlers
-from server.http.context import BodyLimit, RequestContext
+from server.errors import Overloaded
+from server.http.admission import Admission
+from server.http.auth import Authentication
+from server.http.context import RequestContext
+from server.http.limits import BodyBounds, BodyLimits, BytesInFlight
+from server.http.problems import install_error_handlers
 
 LIMIT = 100_000
 
 
-class Door:
-    """Lets everybody in but those who ask for `/refused`."""
+class Full:
+    """Lets nobody in."""
 
-    def refusal(self, scope):
-        return JSONResponse({"read": False}) if scope["path"] == "/refused" else None
+    def refuse_overload(self, principal, patience):
+        raise Overloaded(f"no room for {principal.name} within {patience}", 3)
 
 
 @asynccontextmanager
 async def lifespan(_app):
-    yield {"door": Door()}
+    yield {"transcription": Full()}
 
 
 def application():
-    app = FastAPI(lifespan=lifespan)
+    app = FastAPI(lifespan=lifespan, redirect_slashes=False)
     install_error_handlers(app)
+    guarded = APIRouter()
+
+    @guarded.post("/refused")
+    async def refused():
+        raise AssertionError("nobody comes here")
 
     @app.post("/length")
     async def length(request: Request):
@@ -42,16 +50,20 @@ def application():
     async def bug():
         raise RuntimeError("the cause")
 
-    app.add_middleware(BodyLimit, limit=LIMIT)
+    app.include_router(guarded)
+    app.add_middleware(BodyLimits, bounds=BodyBounds(LIMIT, 60, 1), in_flight=BytesInFlight(10 * LIMIT))
+    app.add_middleware(Admission, routes=guarded.routes)
+    app.add_middleware(Authentication, trusted=(), weights={})
     app.add_middleware(RequestContext)
     return app
 
 
 @contextmanager
-def serving(loop="uvloop"):
+def serving(loop="uvloop", http="server.http.protocol:HttpProtocol"):
     """The port of the application, for as long as the context lasts."""
-    http = "server.http.protocol:Connection"
-    config = uvicorn.Config(application(), port=0, loop=loop, http=http, ws="none", log_config=None)
+    config = uvicorn.Config(
+        application(), port=0, loop=loop, http=http, ws="none", log_config=None, timeout_keep_alive=1
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -17,7 +17,7 @@ import os
 from server import metrics
 metrics.REQUESTS.labels("/transcribe", "POST", 200).inc(3)
 metrics.AUDIO_SECONDS.inc(2.5)
-metrics.REQUEST_SECONDS.labels("/transcribe").observe(0.2)
+metrics.REQUEST_SECONDS.labels("/transcribe", "served").observe(0.2)
 metrics.LANES.labels("ready").inc(2)
 print(os.getpid())
 """

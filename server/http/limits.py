@@ -1,0 +1,137 @@
+"""Bounds on bodies: their bytes, their speed, and the bytes of all requests together."""
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server import metrics
+from server.errors import BodyTooLarge, BodyTooSlow, Overloaded
+
+
+@dataclass(frozen=True, slots=True)
+class BodyBounds:
+    """What one body may be."""
+
+    size: int
+    """Bytes."""
+    grace: float
+    """Seconds that any body may take."""
+    speed: float
+    """Bytes that a longer one has to bring in each second beyond those."""
+
+
+class BytesInFlight:
+    """How many bytes the bodies of a worker's requests have, each until its answer.
+
+    One principal takes no more than is left for others, so that nobody alone can fill the whole (dynamic thresholds:
+    A. Choudhury, E. Hahne, IEEE/ACM Transactions on Networking 6, 1998): alone it gets half, and whoever comes next
+    half of the rest.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._of: Counter[str] = Counter()
+        self.total = 0
+
+    def take(self, principal: str, size: int) -> None:
+        """Count bytes in; raise Overloaded where there is no room for them."""
+        left = self._limit - self.total
+        held = self._of[principal]
+        if size > left or (held and held + size > left):
+            if not held:
+                del self._of[principal]
+            metrics.REJECTED.labels("bytes").inc()
+            raise Overloaded("the bodies of other requests fill what ASR_MAX_INFLIGHT_MB allows")
+        self._of[principal] += size
+        self.total += size
+
+    def give_back(self, principal: str, size: int) -> None:
+        """Count bytes out."""
+        self.total -= size
+        self._of[principal] -= size
+        if not self._of[principal]:
+            del self._of[principal]
+
+
+class BodyLimits:
+    """Raises BodyTooLarge, BodyTooSlow or Overloaded: by the head where that says enough, else into whoever reads."""
+
+    def __init__(self, app: ASGIApp, bounds: BodyBounds, in_flight: BytesInFlight) -> None:
+        self._app = app
+        self._bounds = bounds
+        self._in_flight = in_flight
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = _Body(scope, self._bounds, self._in_flight, receive)
+        try:
+            body.announce()
+            await self._app(scope, body.receive, send)
+        finally:
+            body.forget()
+
+
+class _Body:
+    """One body on its way in."""
+
+    def __init__(self, scope: Scope, bounds: BodyBounds, in_flight: BytesInFlight, receive: Receive) -> None:
+        announced = Headers(scope=scope).get("content-length", "")
+        self._announced = int(announced) if announced.isdigit() else 0
+        self._bounds = bounds
+        self._in_flight = in_flight
+        self._principal = scope["state"]["principal"].id
+        self._receive = receive
+        self._received = self._counted = 0
+        self._waited = 0.0
+        self._complete = False
+
+    def announce(self) -> None:
+        """Take what the head announces into account."""
+        self._check_size(self._announced)
+        self._count(self._announced)
+
+    async def receive(self) -> Message:
+        """ASGI."""
+        if self._complete:
+            return await self._receive()
+        message = await self._receive_in_time()
+        self._complete = message["type"] != "http.request" or not message.get("more_body", False)
+        self._received += len(message.get("body", b""))
+        self._check_size(self._received)
+        self._count(self._received)
+        return message
+
+    def forget(self) -> None:
+        """Give back what was counted."""
+        if self._counted:
+            self._in_flight.give_back(self._principal, self._counted)
+
+    async def _receive_in_time(self) -> Message:
+        """Only the waiting counts: a slow disk here is no fault of the client's."""
+        allowed = self._bounds.grace + self._received / self._bounds.speed
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(allowed - self._waited):
+                return await self._receive()
+        except TimeoutError:
+            metrics.REJECTED.labels("too_slow").inc()
+            raise BodyTooSlow(f"{self._received} bytes came within {allowed:.3g} s") from None
+        finally:
+            self._waited += time.monotonic() - began
+
+    def _check_size(self, size: int) -> None:
+        if size > self._bounds.size:
+            metrics.REJECTED.labels("too_large").inc()
+            raise BodyTooLarge(f"more than {self._bounds.size} bytes; ASR_MAX_UPLOAD_MB sets the limit")
+
+    def _count(self, size: int) -> None:
+        if size > self._counted:
+            self._in_flight.take(self._principal, size - self._counted)
+            self._counted = size

@@ -1,0 +1,94 @@
+"""multipart/form-data (RFC 7578), read in one pass: the content of one field, and nothing else of it is kept."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from server.errors import BadRequest, MissingAudio
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+_MOST_PARTS = 17
+
+
+class FormField:
+    """Hands the content of the field `name` to `append`, piece by piece, as the body is fed in.
+
+    With or without a file name, and however that is written: a part is what its name says.
+    """
+
+    def __init__(self, content_type: str, name: str, append: Callable[[bytes], None]) -> None:
+        """Raise BadRequest where the media type has no usable boundary."""
+        boundary = parse_options_header(content_type)[1].get(b"boundary")
+        if not boundary:
+            raise BadRequest("the Content-Type of the form has no boundary")
+        self._name = name.encode()
+        self._append = append
+        self._header_name = self._header_value = b""
+        self._disposition = b""
+        self._parts = 0
+        self._wanted = self._found = self._ended = False
+        callbacks: MultipartCallbacks = {
+            "on_part_begin": self._begin_part,
+            "on_header_field": self._read_header_name,
+            "on_header_value": self._read_header_value,
+            "on_header_end": self._end_header,
+            "on_headers_finished": self._begin_content,
+            "on_part_data": self._read_content,
+            "on_end": self._end,
+        }
+        try:
+            self._parser = MultipartParser(boundary, callbacks)
+        except FormParserError as error:
+            raise BadRequest(str(error)) from error
+
+    def feed(self, data: bytes) -> None:
+        """Read on; raise BadRequest where this is no form."""
+        try:
+            self._parser.write(data)
+        except FormParserError as error:
+            raise BadRequest(f"the form is malformed: {error}") from error
+
+    def finish(self) -> None:
+        """End; raise BadRequest for half a form, MissingAudio for one without the field."""
+        if not self._ended:
+            raise BadRequest("the form ends before its closing boundary")
+        if not self._found:
+            name = self._name.decode()
+            raise MissingAudio(f"the form has no field '{name}': curl -F {name}=@speech.wav ...")
+
+    def _begin_part(self) -> None:
+        self._parts += 1
+        if self._parts > _MOST_PARTS:
+            raise BadRequest(f"the form has more than {_MOST_PARTS} parts")
+        self._disposition = b""
+
+    def _read_header_name(self, data: bytes, start: int, end: int) -> None:
+        self._header_name += data[start:end]
+
+    def _read_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
+
+    def _end_header(self) -> None:
+        if self._header_name.lower() == b"content-disposition":
+            self._disposition = self._header_value
+        self._header_name = self._header_value = b""
+
+    def _begin_content(self) -> None:
+        name = parse_options_header(self._disposition)[1].get(b"name")
+        if name is None:
+            raise BadRequest("a part of the form has no name in its Content-Disposition")
+        self._wanted = name == self._name
+        if self._wanted and self._found:
+            raise BadRequest(f"the form has more than one field '{self._name.decode()}'")
+        self._found = self._found or self._wanted
+
+    def _read_content(self, data: bytes, start: int, end: int) -> None:
+        if self._wanted:
+            self._append(data[start:end])
+
+    def _end(self) -> None:
+        self._ended = True

@@ -1,0 +1,111 @@
+"""Errors → HTTP: one table, and one renderer for each dialect of answers; today RFC 9457 problem details alone."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from inference import errors as inference_errors
+from server import errors
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """How one kind of error is answered."""
+
+    status: int
+    slug: str
+    title: str
+    closes: bool = False
+    """Whether the rest of the request is not read, so that its connection can carry no other."""
+
+
+# Looked up along the error's own bases, so that a new error under an old one is answered from the first day.
+PROBLEMS: dict[type[Exception], Problem] = {
+    inference_errors.UndecodableAudio: Problem(422, "undecodable-audio", "The audio cannot be decoded"),
+    inference_errors.UnsupportedCodec: Problem(415, "unsupported-codec", "The codec is not taken"),
+    inference_errors.AudioOutOfLimits: Problem(422, "audio-out-of-limits", "Sample rate or channels out of limits"),
+    inference_errors.AudioTooShort: Problem(422, "audio-too-short", "The audio is too short"),
+    inference_errors.AudioTooLong: Problem(422, "audio-too-long", "The audio is too long"),
+    inference_errors.AudioTooCostly: Problem(422, "audio-too-costly", "The audio takes too long to decode"),
+    inference_errors.UnavailableOption: Problem(400, "unavailable-option", "The model cannot do what is wished for"),
+    inference_errors.InvalidSamples: Problem(422, "invalid-samples", "The audio holds invalid samples"),
+    inference_errors.DeadlineExceeded: Problem(504, "deadline-exceeded", "The deadline passed"),
+    inference_errors.WorkCancelled: Problem(499, "client-closed-request", "The client went away"),
+    inference_errors.InferenceError: Problem(500, "inference-failed", "The audio could not be transcribed"),
+    errors.MissingAudio: Problem(422, "missing-audio", "No audio was sent"),
+    errors.UnknownModel: Problem(400, "unknown-model", "There is no such model"),
+    errors.ModelUnavailable: Problem(503, "model-unavailable", "The model cannot be loaded"),
+    errors.HeadTooLarge: Problem(431, "head-too-large", "The head of the request is too large", closes=True),
+    errors.HeadTooSlow: Problem(408, "head-too-slow", "The head of the request did not arrive in time", closes=True),
+    errors.BadRequest: Problem(400, "bad-request", "The request is malformed"),
+    errors.BodyTooSlow: Problem(408, "body-too-slow", "The body did not arrive in time", closes=True),
+    errors.BodyTooLarge: Problem(413, "body-too-large", "The body is too large", closes=True),
+    errors.TooManyConnections: Problem(503, "too-many-connections", "No room for this connection", closes=True),
+    errors.PoisonInput: Problem(422, "poison-input", "This input crashes the recogniser"),
+    errors.Overloaded: Problem(429, "overloaded", "The server is at capacity"),
+    errors.ShuttingDown: Problem(503, "shutting-down", "The server is shutting down"),
+    errors.LaneCrashed: Problem(500, "lane-crashed", "The process died under this request, twice"),
+    errors.StorageFailed: Problem(507, "insufficient-storage", "The body cannot be stored"),
+}
+_UNEXPECTED = Problem(500, "internal-error", "Something unexpected went wrong")
+
+
+def problem_of(error: Exception) -> Problem:
+    """Find the nearest row of the table."""
+    return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), _UNEXPECTED)
+
+
+def problem_response(error: Exception, request_id: str) -> JSONResponse:
+    """Answer for any error; for a bug, telling nothing of it."""
+    headers: Mapping[str, str] = {}
+    if isinstance(error, RequestValidationError):
+        problem, detail = Problem(422, "invalid-request", "A field of the request is invalid"), str(error)
+    elif isinstance(error, HTTPException):
+        title = HTTPStatus(error.status_code).phrase
+        problem, detail = Problem(error.status_code, title.lower().replace(" ", "-"), title), error.detail
+        headers = error.headers or {}
+    elif (problem := problem_of(error)) is _UNEXPECTED:
+        detail = "The server's log has the cause under this request id."
+    else:
+        detail = str(error)
+        headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.Overloaded) else {}
+    return _rfc9457(problem, detail, request_id, headers)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every failure that is foreseen a problem: ours and FastAPI's. The middleware answers for the rest."""
+    for kind in (errors.ServerError, inference_errors.InferenceError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _answer)
+
+
+async def _answer(request: Request, error: Exception) -> JSONResponse:
+    # Async, since a plain function would cost a trip to a thread and back, which a busy machine makes long.
+    return problem_response(error, request.state.request_id)
+
+
+class _ProblemResponse(JSONResponse):
+    media_type = "application/problem+json"
+
+    def render(self, content: Any) -> bytes:
+        """Encode with an encoder that is there already; Starlette makes one for each answer."""
+        return _ENCODER.encode(content).encode()
+
+
+def _rfc9457(problem: Problem, detail: str, request_id: str, headers: Mapping[str, str]) -> JSONResponse:
+    content = {
+        "type": f"/problems/{problem.slug}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+        "request_id": request_id,
+    }
+    return _ProblemResponse(content, problem.status, {**headers, "Connection": "close"} if problem.closes else headers)

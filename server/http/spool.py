@@ -1,0 +1,111 @@
+"""Bodies that are too long for memory: a private file for each, written as it arrives."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+
+from server import metrics
+from server.errors import StorageFailed
+
+_IN_MEMORY = 1 << 20  # bytes
+_PIECE = 1 << 20  # bytes that are written at once, by a thread, which the event loop need not wait for
+
+
+class SpoolDirectory:
+    """Where the files are."""
+
+    def __init__(self, path: Path | None) -> None:
+        """None stands for the system's own directory for temporary files."""
+        self._path = path
+
+    @property
+    def path(self) -> Path:
+        """The directory; raise OSError where the system has none."""
+        return self._path or Path(tempfile.gettempdir())
+
+    def warnings(self, wanted: int) -> tuple[str, ...]:
+        """Say in a sentence why a file of so many bytes could not be written now, if so."""
+        try:
+            free = shutil.disk_usage(self.path).free
+            writable = os.access(self.path, os.W_OK | os.X_OK)
+        except OSError as error:
+            return (f"long bodies cannot be stored: {error}",)
+        if not writable:
+            return (f"long bodies cannot be stored: {self.path} is not writable",)
+        return (f"long bodies cannot be stored: {free} bytes are free in {self.path}",) if free < wanted else ()
+
+
+class Spool:
+    """Takes one body in, and keeps it as bytes up to a MiB, beyond that in a file that nobody else sees.
+
+    The file has no name where the system allows that (`O_TMPFILE`, or unlinked at once), so that nothing is left behind
+    whatever happens, and a lane opens it by way of `/proc`.
+    """
+
+    def __init__(self, directory: SpoolDirectory) -> None:
+        self._directory = directory
+        self._buffer = bytearray()
+        self._file: Any = None
+        self.size = 0
+        """Bytes taken in."""
+
+    def append(self, data: bytes) -> None:
+        """Take a piece in; `drain` soon."""
+        self._buffer += data
+        self.size += len(data)
+
+    async def drain(self) -> None:
+        """Write what there is, if it is enough to be worth it; raise StorageFailed."""
+        if len(self._buffer) >= _PIECE and self.size > _IN_MEMORY:
+            await self._write()
+
+    async def finish(self) -> bytes | Path:
+        """Return the whole; raise StorageFailed."""
+        if self._file is None:
+            return bytes(self._buffer)
+        await self._write()
+        return _path_of(self._file)
+
+    def close(self) -> None:
+        """Give up the file."""
+        if self._file is not None:
+            self._file.close()
+
+    async def _write(self) -> None:
+        piece, self._buffer = self._buffer, bytearray()
+        # Shielded, since a thread cannot be cancelled: the file must not be closed under it.
+        writing = asyncio.ensure_future(asyncio.to_thread(self._write_piece, piece))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait([writing])
+            raise
+        except OSError as error:
+            metrics.REJECTED.labels("storage").inc()
+            logger.error(f"a body cannot be stored: {error}; ASR_SPOOL names the directory")
+            raise StorageFailed(f"long bodies are stored on the server's disk: {error.strerror or error}") from error
+
+    def _write_piece(self, piece: bytearray) -> None:
+        if self._file is None:
+            make = tempfile.TemporaryFile if _can_be_nameless() else tempfile.NamedTemporaryFile
+            self._file = make(dir=self._directory.path, prefix="asr-body-", buffering=0)
+        view = memoryview(piece)
+        while view:
+            view = view[self._file.write(view) :]
+
+
+def _can_be_nameless() -> bool:
+    """Whether a lane can open a file of this process: there is /proc, and it is ours, as it is not after setuid(2)."""
+    try:
+        return Path(f"/proc/{os.getpid()}/fd").stat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _path_of(file: Any) -> Path:
+    return Path(file.name) if isinstance(file.name, str) else Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")

@@ -1,0 +1,264 @@
+"""Connections as clients, proxies and strangers make them, each is answered, none holds anything."""
+
+import contextlib
+import http.client
+import json
+import socket
+import ssl
+import time
+
+import pytest
+
+from loadtest.harness.processes import PATIENCE, wait_until
+from tests.end_to_end.conftest import running
+from tests.samples import CLIPS, DATA
+
+NAMASTE = next(path for path in CLIPS if path.stem == "namaste")
+AUDIO = NAMASTE.read_bytes()
+CERTIFICATE = DATA / "localhost.pem"
+HEAD = b"POST /transcribe HTTP/1.1\r\nHost: test\r\n"
+
+
+@contextlib.contextmanager
+def connected(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
+        yield connection
+
+
+def with_length(audio):
+    return b"Content-Length: %d\r\n\r\n" % len(audio) + audio
+
+
+def chunked(audio):
+    return b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(audio), audio)
+
+
+def read_answer(connection):
+    """Status, headers and content of the next answer that is not an interim one."""
+    status = 100
+    while status < 200:
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        status = response.status
+    return response.status, response.headers, response.read()
+
+
+def read_to_the_end(connection):
+    received = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := connection.recv(65_536):
+            received += piece
+    return received
+
+
+def clients(server):
+    """Whose requests the log tells of."""
+    return {line["client"] for line in server.logged("request") if line["path"] == "/transcribe"}
+
+
+@pytest.fixture(scope="module")
+def impatient(model_directory, tmp_path_factory):
+    """A server that waits a second for what others wait longer for."""
+    settings = {
+        "ASR_HEAD_SECONDS": "1",
+        "ASR_BODY_SECONDS": "1",
+        "ASR_KEEPALIVE_SECONDS": "1",
+        "ASR_MAX_CONNECTIONS": "8",
+    }
+    with running(model_directory, tmp_path_factory.mktemp("impatient"), settings) as server:
+        yield server
+
+
+@pytest.mark.parametrize("framed", [with_length, chunked])
+def test_an_upgrade_that_is_not_taken(server, library_texts, framed):
+    """Java's HttpClient asks for HTTP/2 with every first request (uvicorn #2722)."""
+    java = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+    with connected(server) as connection:
+        for upgrade in (java, b"", java):
+            connection.sendall(HEAD + upgrade + framed(AUDIO))
+            status, headers, content = read_answer(connection)
+            assert (status, json.loads(content).get("text")) == (200, library_texts[NAMASTE])
+            assert "close" not in headers.get("connection", "")
+
+
+def test_a_websocket_that_is_not_taken(server):
+    with connected(server) as connection:
+        connection.sendall(
+            b"GET /healthz HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        assert read_answer(connection)[0] == 200
+
+
+def test_a_client_that_closes_its_side_is_answered(server, library_texts):
+    with connected(server) as connection:
+        connection.sendall(HEAD + with_length(AUDIO))
+        connection.shutdown(socket.SHUT_WR)
+        status, headers, content = read_answer(connection)
+        assert (status, json.loads(content)["text"]) == (200, library_texts[NAMASTE])
+        assert headers["connection"] == "close"
+        assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"".join(b"X-%d: 1\r\n" % number for number in range(20_000)),
+        b"".join(b"X-%d: 1\r\n" % number for number in range(100)),
+        b"X: " + b"1" * 33_000 + b"\r\n",
+        b"X: " + b"1" * 2_000_000,
+    ],
+    ids=["20,000", "101", "long", "endless"],
+)
+def test_a_head_that_is_too_large(server, headers):
+    """The client sends all of it before it looks for an answer."""
+    with connected(server) as connection:
+        connection.sendall(HEAD + headers + b"\r\n")
+        status, headers, content = read_answer(connection)
+        assert (status, json.loads(content)["type"]) == (431, "/problems/head-too-large")
+        assert headers["connection"] == "close"
+        assert headers["x-request-id"] == json.loads(content)["request_id"]
+
+
+def test_a_head_that_is_just_not_too_large(server):
+    headers = b"".join(b"X-%d: %b\r\n" % (number, b"1" * 300) for number in range(98))
+    with connected(server) as connection:
+        connection.sendall(HEAD + headers + with_length(AUDIO))
+        assert read_answer(connection)[0] == 200
+
+
+@pytest.mark.parametrize("trailers", [b"X: 1\r\n" * 200, b"X: " + b"1" * 2_000_000])
+def test_trailers_without_end(server, trailers):
+    with connected(server) as connection:
+        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\n" + trailers)
+        connection.shutdown(socket.SHUT_WR)
+        assert b" 200 " not in read_to_the_end(connection)
+    assert server.post(AUDIO).status_code == 200
+
+
+@pytest.mark.parametrize("beginning", [b"", b"\r\n", b"P", HEAD, HEAD + b"X: "], ids=repr)
+def test_a_head_that_does_not_come(impatient, beginning):
+    with connected(impatient) as connection:
+        connection.sendall(beginning)
+        received = read_to_the_end(connection)
+        assert not received or received.startswith(b"HTTP/1.1 408 ")
+        assert bool(received) == (beginning.startswith(b"P"))
+
+
+def test_a_head_that_drips(impatient):
+    with connected(impatient) as connection:
+        connection.settimeout(0.2)
+        give_up = time.monotonic() + PATIENCE
+        received = b""
+        connection.sendall(b"GET /")
+        while not received and time.monotonic() < give_up:
+            connection.sendall(b"X")
+            with contextlib.suppress(TimeoutError):
+                received = connection.recv(65_536)
+        assert received.startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 100000\r\n\r\n--B", b"Transfer-Encoding: chunked\r\n\r\n3\r\n--B"]
+)
+@pytest.mark.parametrize("media_type", [b"audio/wav", b"multipart/form-data; boundary=B"])
+def test_a_body_that_does_not_come(impatient, framing, media_type):
+    with connected(impatient) as connection:
+        connection.sendall(HEAD + b"Content-Type: " + media_type + b"\r\n" + framing)
+        status, headers, content = read_answer(connection)
+        assert (status, json.loads(content)["type"]) == (408, "/problems/body-too-slow")
+        assert headers["connection"] == "close"
+
+
+def test_a_body_that_drips(impatient):
+    with connected(impatient) as connection:
+        connection.sendall(HEAD + b"Content-Length: 100000\r\n\r\n")
+        connection.settimeout(0.1)
+        give_up = time.monotonic() + PATIENCE
+        received = b""
+        while not received and time.monotonic() < give_up:
+            connection.sendall(b"12")
+            with contextlib.suppress(TimeoutError):
+                received = connection.recv(65_536)
+        assert received.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_quiet_connection_is_closed_by_the_setting(impatient):
+    with connected(impatient) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
+        assert read_answer(connection)[0] == 200
+        assert connection.recv(1) == b""
+
+
+def test_more_connections_than_are_taken(impatient):
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(connected(impatient)) for _ in range(8)]
+        for connection in held:
+            connection.sendall(b"P")  # so that it is known to be accepted
+        refused = stack.enter_context(connected(impatient))
+        status, _, content = read_answer(refused)
+        assert (status, json.loads(content)["type"]) == (503, "/problems/too-many-connections")
+    give_up = time.monotonic() + PATIENCE
+    while (status := impatient.post(AUDIO).status_code) == 503:
+        assert time.monotonic() < give_up
+    assert status == 200
+
+
+def test_a_slash_too_many_is_no_redirect(server):
+    with server.client() as client:
+        reply = client.post("/transcribe/", content=AUDIO)
+        assert (reply.status_code, reply.json()["type"]) == (404, "/problems/not-found")
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "GET", "PUT"])
+def test_other_methods_keep_the_connection(server, method):
+    with server.client() as client:
+        for _ in range(2):
+            reply = client.request(method, "/transcribe")
+            assert reply.status_code == 405
+            assert reply.headers["allow"] == "POST"
+            assert (reply.content == b"") == (method == "HEAD")
+
+
+@pytest.mark.parametrize("line", [b"OPTIONS * HTTP/1.1", b"CONNECT test:80 HTTP/1.1", b"CONNECT /x HTTP/1.1", b"hello"])
+def test_what_is_no_request_for_this_server(server, line):
+    with connected(server) as connection:
+        connection.sendall(line + b"\r\nHost: test\r\n\r\n")
+        assert 400 <= read_answer(connection)[0] < 500
+    assert server.post(AUDIO).status_code == 200
+
+
+def test_tls(model_directory, tmp_path, library_texts):
+    """By Gunicorn's own options, for connections that go on and for those that do not."""
+    arguments = f"--certfile {CERTIFICATE} --keyfile {CERTIFICATE}"
+    context = ssl.create_default_context(cafile=CERTIFICATE)
+    settings = {"GUNICORN_CMD_ARGS": arguments, "ASR_MAX_UPLOAD_MB": "1", "ASR_BODY_SECONDS": "60"}
+    with running(model_directory, tmp_path, settings, url="https://127.0.0.1:{port}", verify=context) as server:
+        with server.client() as client:
+            for headers in ({}, {}, {"Connection": "close"}, {}):
+                reply = client.post("/transcribe", content=AUDIO, headers=headers)
+                assert reply.json()["text"] == library_texts[NAMASTE]
+            assert client.post("/transcribe", content=bytes(20_000_000)).status_code == 413
+        plain = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=PATIENCE, context=context)
+        with contextlib.closing(plain) as connection:  # sends all of a body before it looks for an answer
+            connection.request("POST", "/transcribe", bytes(20_000_000), {"Connection": "close"})
+            assert connection.getresponse().status == 413
+        assert not [line for line in server.log_lines() if line["level"] in {"ERROR", "WARNING"}]
+
+
+def test_a_unix_socket(model_directory, tmp_path, library_texts):
+    path = f"{tmp_path}/asr.sock"
+    with running(model_directory, tmp_path, {"ASR_BIND": f"unix:{path}"}, url="http://test", uds=path) as server:
+        with server.client() as client:
+            for headers in ({}, {"Connection": "close"}):
+                reply = client.post("/transcribe", content=AUDIO, headers=headers)
+                assert reply.json()["text"] == library_texts[NAMASTE]
+        wait_until(lambda: clients(server) == {"local"}, "the client logged")
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+def test_ipv6(model_directory, tmp_path, library_texts):
+    with running(model_directory, tmp_path, {"ASR_BIND": "[::1]:{port}"}, url="http://[::1]:{port}") as server:
+        with server.client() as client:
+            assert client.post("/transcribe", content=AUDIO).json()["text"] == library_texts[NAMASTE]
+        wait_until(lambda: clients(server) == {"::1"}, "the client logged")
