@@ -30,8 +30,8 @@ class TranscriptionReply(BaseModel):
     @classmethod
     def of(cls, transcript: Transcript, request_id: str) -> Self:
         """Render a transcript that has just been made."""
-        seconds = {time.stage: time.seconds for time in transcript.stages}
-        total = monotonic() - transcript.stages[0].began
+        seconds = {time.stage: round(time.seconds, 4) for time in transcript.stages}
+        total = round(monotonic() - transcript.stages[0].began, 4)
         return cls(
             text=transcript.text,
             language=transcript.language,

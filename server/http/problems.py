@@ -68,7 +68,9 @@ def problem_response(error: Exception, request_id: str) -> JSONResponse:
     """Answer for any error; for a bug, telling nothing of it."""
     headers: Mapping[str, str] = {}
     if isinstance(error, RequestValidationError):
-        problem, detail = Problem(422, "invalid-request", "A field of the request is invalid"), str(error)
+        # Not FastAPI's own text, which names files of this server.
+        detail = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
+        problem = Problem(400, "invalid-request", "A field of the request is invalid")
     elif isinstance(error, HTTPException):
         title = HTTPStatus(error.status_code).phrase
         problem, detail = Problem(error.status_code, title.lower().replace(" ", "-"), title), error.detail

@@ -75,6 +75,13 @@ def test_a_model_that_is_not_there(server):
     assert "hi-demo" in reply.json()["detail"]
 
 
+def test_a_wish_that_nobody_knows(server):
+    with server.client() as client:
+        reply = client.post("/transcribe", params={"decoding": "best"}, content=NAMASTE)
+    assert (reply.status_code, reply.json()["type"]) == (400, "/problems/invalid-request")
+    assert reply.json()["detail"] == "decoding: Input should be 'auto', 'greedy' or 'beam'"
+
+
 def test_a_package_that_is_damaged_is_left_out(start, tmp_path, model_directory):
     beside = tmp_path / "models"
     good = random_package(model_directory, beside / "good", name="kn-random", language="kn", seed=3)
