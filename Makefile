@@ -61,19 +61,26 @@ lint: $(VENV)/dev.stamp  ## style, types, and which folder may import which
 	$(BIN)/lint-imports
 
 tune: $(VENV)/dev.stamp  ## measure how to divide the processors; `make run` uses what it finds
-	$(BIN)/python -m tools.tune $(TOOL_OPTIONS)
+	$(BIN)/python -m loadtest tune $(TOOL_OPTIONS)
 
 capacity: $(VENV)/dev.stamp  ## how many 5-second clips a second are served within 2 s
-	$(BIN)/python -m tools.capacity $(TOOL_OPTIONS)
+	$(BIN)/python -m loadtest capacity $(TOOL_OPTIONS)
 
 SCENARIO ?= steady
 SECONDS ?= 60
 loadtest: $(VENV)/dev.stamp  ## SCENARIO=steady|burst|overload|slow-clients|mixed-lengths|chaos SECONDS=60
-	$(BIN)/python -m tools.loadtest $(SCENARIO) --seconds $(SECONDS) $(TOOL_OPTIONS)
+	$(BIN)/python -m loadtest run $(SCENARIO) --seconds $(SECONDS) $(TOOL_OPTIONS)
+
+chaos: $(VENV)/dev.stamp  ## a lane killed every 2 seconds: is anything lost?
+	$(BIN)/python -m loadtest chaos --seconds $(SECONDS) $(TOOL_OPTIONS)
 
 MINUTES ?= 10
 soak: $(VENV)/dev.stamp  ## MINUTES=10 of clips of every length: does a lane's memory grow?
-	$(BIN)/python -m tools.soak --minutes $(MINUTES) $(TOOL_OPTIONS)
+	$(BIN)/python -m loadtest soak --minutes $(MINUTES) $(TOOL_OPTIONS)
+
+REQUESTS ?= 100000
+mixup: $(VENV)/dev.stamp  ## REQUESTS=100000: does any client ever get another's text?
+	$(BIN)/python -m loadtest mixup --requests $(REQUESTS) $(TOOL_OPTIONS)
 
 bench: $(VENV)/bench.stamp .venv-servers/peers.stamp  ## BENCH_MODEL=package: side by side with other programs; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks --speed $(BENCH_MODEL) $(TOOL_OPTIONS)
@@ -89,4 +96,4 @@ requirements: $(VENV)/dev.stamp  ## compile requirements/*.in; UPGRADE="--upgrad
 	$(COMPILE) $(UPGRADE) --python-platform linux requirements/export.in -o requirements/export.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux -c requirements/export.txt requirements/training.in -o requirements/training.txt
 
-.PHONY: help run test test-measuring test-quick test-pythons requirements parity lint tune capacity loadtest soak bench
+.PHONY: help run test test-measuring test-quick test-pythons requirements parity lint tune capacity loadtest chaos soak mixup bench

@@ -1,4 +1,4 @@
-"""The profile that `python -m tools.tune` writes for one machine and one model, and `make run` picks up."""
+"""The profile that `python -m loadtest tune` writes for one machine and one model, and `make run` picks up."""
 
 import os
 from dataclasses import asdict, dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-_HEADER = "# Written by 'python -m tools.tune' for this machine alone; delete it to go back to the computed plan.\n"
+_HEADER = "# Written by 'python -m loadtest tune' for this machine alone; delete it to go back to the computed plan.\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     lanes: int | None = Field(None, ge=1, description="Pool processes of one worker. Likewise.")
     threads: int | None = Field(None, ge=1, description="ONNX Runtime threads of one lane.")
     spinning: bool | None = Field(None, description="Idle ONNX Runtime threads spin instead of sleeping.")
-    profile: Path = Field(_PROFILE, description="What `python -m tools.tune` found; fills in the four above.")
+    profile: Path = Field(_PROFILE, description="What `python -m loadtest tune` found; fills in the four above.")
     cache: Path = Field(
         _CACHE,
         description="Directory for what is made once for this machine: graphs and language models, which lanes share.",

@@ -1,1 +1,1 @@
-"""Locust users and scenarios. They speak HTTP alone: clips and expected texts come from a folder."""
+"""Measures the server on the machine at hand: `python -m loadtest COMMAND`, over one harness."""

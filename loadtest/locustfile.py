@@ -1,4 +1,6 @@
-"""`locust -f loadtest/locustfile.py --scenario steady --clips DIR --capacity 50`; `make loadtest` does it all.
+"""Users of a load test: `locust -f loadtest/locustfile.py --scenario steady --clips DIR --capacity 50`.
+
+`make loadtest` does it all; a folder of clips is what `build/loadtest/steady/clips` holds afterwards.
 
 Arrivals are an open loop: clips are sent on time whether or not earlier ones have been answered, since
 strangers do not wait for each other. Run with `--users 2` (one that sends, one that asks for health), and
@@ -16,8 +18,9 @@ from locust import FastHttpUser, User, constant_pacing, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
-from loadtest.clips import Clip, read_clips
-from loadtest.outcomes import Outcomes, judge
+from loadtest.harness.clips import Clip, read_clips
+from loadtest.harness.outcomes import judge
+from loadtest.recorder import Recorder
 from loadtest.scenarios import SCENARIOS, Scenario
 
 _TIMEOUT = 60.0  # longer than the server may take: whoever is not answered by then is lost
@@ -33,7 +36,7 @@ class _Run:
     clips: list[Clip]
     capacity: float
     """Audio seconds a second."""
-    outcomes: Outcomes
+    outcomes: Recorder
 
 
 @events.init_command_line_parser.add_listener
@@ -51,7 +54,7 @@ def _prepare(environment: Environment, **_arguments: Any) -> None:
     _Run.scenario = SCENARIOS[options.scenario]
     _Run.clips = read_clips(options.clips)
     _Run.capacity = options.capacity
-    _Run.outcomes = Outcomes()
+    _Run.outcomes = Recorder()
 
 
 @events.quitting.add_listener
@@ -93,7 +96,7 @@ class Arrivals(FastHttpUser):
         number = _Run.outcomes.begin(due)
         request: dict[str, Any] = {"url": "/transcribe", "data": clip.data, "catch_response": True}
         with self.client.post(**request) as response:
-            kind, detail = judge(response.status_code, response.content, clip.text)
+            kind, detail, _ = judge(response.status_code, response.content, clip.text)
             _Run.outcomes.end(number, kind, detail or str(getattr(response, "error", None) or ""))
             response.request_meta["name"] = f"/transcribe {kind}"
             if kind in {"good", "refused", "late"}:
@@ -136,7 +139,7 @@ class SlowClient(User):
                 gevent.sleep(_DRIP_SECONDS / _DRIPS)
                 connection.send(piece)
             answer = connection.getresponse()
-            kind, detail = judge(answer.status, answer.read(), clip.text)
+            kind, detail, _ = judge(answer.status, answer.read(), clip.text)
         except (OSError, http.client.HTTPException) as error:
             kind, detail = "lost", repr(error)
         finally:

@@ -132,10 +132,10 @@ def _find_profile(settings: Settings, cpus: int) -> _Found:
     except (InvalidProfile, PackageError) as error:
         return _Found(None, f"the tuned profile is ignored: {error}")
     if profile.graph != graph:
-        return _Found(None, f"{path} is ignored: it was measured with another model; run 'python -m tools.tune'")
+        return _Found(None, f"{path} is ignored: it was measured with another model; run 'python -m loadtest tune'")
     if profile.cpus != cpus:
         reason = f"it was measured with {profile.cpus} processors, here are {cpus}"
-        return _Found(None, f"{path} is ignored: {reason}; run 'python -m tools.tune'")
+        return _Found(None, f"{path} is ignored: {reason}; run 'python -m loadtest tune'")
     return _Found(profile, f"{path} is used where settings leave it room")
 
 

@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 
 import psutil
 
+from loadtest.harness import REPOSITORY
+
 PATIENCE = 120.0
 """Seconds: however slow a machine is, what has not happened by then never will."""
 
-_ROOT = Path(__file__).parents[2]
 _MARK = "HARNESS_MARK"
 _PORT = "{port}"
 _Found = TypeVar("_Found")
@@ -35,6 +36,7 @@ class Program:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
+        self.address = ("127.0.0.1", self.port)
         self.url = f"http://127.0.0.1:{self.port}"
         self._mark = uuid.uuid4().hex
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ASR_")}
@@ -42,7 +44,7 @@ class Program:
         with log.open("w") as stream:
             self.process = subprocess.Popen(  # noqa: S603 - the caller's own command
                 [part.replace(_PORT, str(self.port)) for part in command],
-                cwd=_ROOT,
+                cwd=REPOSITORY,
                 env=inherited | given | {_MARK: self._mark},
                 stdout=stream,
                 stderr=subprocess.STDOUT,

@@ -116,7 +116,7 @@ class GunicornServer(Program):
     def wait_idle(self) -> None:
         """Until nothing waits and nothing runs: every permit has come back."""
         self.wait_metric(0, "asr_running_requests")
-        self.wait_metric(0, "asr_queued_audio_seconds")
+        self.wait_metric(0, "asr_queued_lane_seconds")
 
     @property
     def master(self) -> psutil.Process:

@@ -1,0 +1,74 @@
+"""What a figure is measured with: a server and the bare library, of the same package and settings, and clips."""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from statistics import mean
+
+import uvloop
+from tqdm import tqdm
+
+from loadtest.harness.client import Client
+from loadtest.harness.clips import Clip
+from loadtest.harness.library import BareLibrary
+from loadtest.harness.load import saturated_rate
+from loadtest.harness.server import GunicornServer
+from loadtest.harness.subject import Subject
+
+Cells = Mapping[str, str]
+"""Row of docs/performance.md → what was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A subject, and the stack on which its servers and processes end."""
+
+    options: argparse.Namespace
+    subject: Subject
+    clips: Sequence[Clip]
+    stack: ExitStack
+
+    def rounds(self) -> "tqdm[int]":
+        """Count rounds under a progress bar."""
+        return tqdm(range(self.options.rounds), unit="round", disable=None)
+
+    def server(self, lanes: int) -> GunicornServer:
+        """Start a server with one worker and so many lanes."""
+        settings = {"ASR_WORKERS": 1, "ASR_LANES": lanes, "ASR_THREADS": self.options.threads}
+        return self.stack.enter_context(self.subject.server(**settings))
+
+    def library(self, processes: int) -> BareLibrary:
+        """Start so many processes of the bare library."""
+        library = self.stack.enter_context(self.subject.library(processes, self.options.threads))
+        library.prepare(self.clips)
+        return library
+
+    def saturate(self, server: GunicornServer, lanes: int) -> float:
+        """Clips a second of a server that never waits for work."""
+
+        async def work() -> float:
+            with Client(server.address) as client:
+                return await saturated_rate(client, self.clips, 2 * lanes, self.options.seconds)
+
+        return uvloop.run(work())
+
+
+def groups(server: GunicornServer) -> dict[str, list[int]]:
+    """Process ids by the part that they play while a server is loaded."""
+    return {
+        "lanes": [lane.pid for lane in server.lanes()],
+        "worker": [worker.pid for worker in server.workers()],
+        "client": [os.getpid()],
+    }
+
+
+def means(shares: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of each group, over several turns."""
+    return {name: mean([each[name] for each in shares]) for name in shares[0]}
+
+
+def in_words(shares: Mapping[str, float]) -> str:
+    """Shares of the processors' time."""
+    return ", ".join(f"{name} {share:.1f} %" for name, share in shares.items())

@@ -1,0 +1,70 @@
+"""Real load on a real server for a few seconds: texts are right, nothing is lost, and the reports are there."""
+
+import pytest
+
+from loadtest.__main__ import main
+from loadtest.harness.server import ServerFailed
+from loadtest.harness.subject import Subject
+
+pytestmark = [pytest.mark.measuring, pytest.mark.timeout(900)]
+REPORTS = ("report.html", "locust_stats.csv", "outcomes.csv", "plot.png")
+
+
+@pytest.fixture
+def run(model_directory, capsys):
+    """Exit status, and what was said."""
+
+    def run(*arguments):
+        command, *rest = map(str, arguments)
+        status = main([command, "--model", str(model_directory), *rest])
+        return status, "".join(capsys.readouterr())
+
+    return run
+
+
+@pytest.mark.parametrize(("command", "scenario"), [(["run", "steady"], "steady"), (["chaos"], "chaos")])
+def test_scenario(run, command, scenario, tmp_path):
+    status, said = run(*command, "--seconds", 10, "--out", tmp_path)
+    assert status == 0
+    assert all((tmp_path / scenario / name).stat().st_size for name in REPORTS)
+    assert "lost 0  wrong texts 0" in said
+    assert ("lanes killed" in said) == (scenario == "chaos")
+
+
+def test_capacity_of_a_server_of_its_own(run, tmp_path):
+    status, said = run("capacity", "--p95", 3, "--seconds", 1, "--plot", tmp_path / "plot.png")
+    assert status in {0, 1}
+    assert "p95" in said
+
+
+def test_capacity_loads_no_stranger(run):
+    status, said = run("capacity", "--url", "http://192.0.2.1:8000")
+    assert status == 2
+    assert "another machine" in said
+
+
+def test_soak_for_a_few_seconds(run, tmp_path):
+    # Too short to judge memory by: it is the report that is tested.
+    status, said = run("soak", "--minutes", 0.2, "--out", tmp_path)
+    assert status in {0, 1}
+    assert "lost 0  wrong texts 0" in said
+    assert (tmp_path / "memory.csv").read_text(encoding="utf-8").count("lane") >= 2
+    assert (tmp_path / "plot.png").exists()
+
+
+def test_workers(run):
+    status, said = run("workers", "--rounds", 1, "--seconds", 1)
+    assert status == 0
+    assert said.count("2 workers × 1 lane ÷ 1 × 2") == 2
+
+
+def test_figures(run):
+    status, said = run("figures", "--rounds", 1, "--seconds", 1, "--pairs", 2)
+    assert status == 0
+    for row in ("server ÷ of the library", "to one clip", "p95 ≤ 2 s", "5 × capacity", "flood", "two lanes", "SIGKILL"):
+        assert row in said
+
+
+def test_a_server_that_does_not_start_says_why(tmp_path):
+    with pytest.raises(ServerFailed, match=r"model\.yaml"), Subject(tmp_path, "auto").server():
+        pass
