@@ -16,6 +16,7 @@ from inference.worker import Setup
 from server.http.admission import Admission
 from server.http.auth import Authentication
 from server.http.context import RequestContext
+from server.http.descriptors import allow_connections
 from server.http.limits import BodyBounds, BodyLimits, BytesInFlight
 from server.http.problems import install_error_handlers
 from server.http.protocol import ConnectionLimits
@@ -53,13 +54,11 @@ def create_app(settings: Settings) -> FastAPI:
         transcription = Transcription(
             pool, served.packages, served.default, _limits(settings), settings.request_timeout
         )
+        connections = ConnectionLimits(-(-settings.max_connections // plan.workers), settings.head_seconds)
+        allow_connections(connections.connections)
+        spool = SpoolDirectory(settings.spool, settings.max_upload_bytes)
         try:
-            yield State(
-                pool=pool,
-                transcription=transcription,
-                spool=SpoolDirectory(settings.spool),
-                connection_limits=ConnectionLimits(-(-settings.max_connections // plan.workers), settings.head_seconds),
-            )
+            yield State(pool=pool, transcription=transcription, spool=spool, connection_limits=connections)
         finally:
             await pool.close()
 

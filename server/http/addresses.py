@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Literal
 
@@ -32,6 +33,7 @@ def client_address(scope: Scope, trusted: Iterable[Proxy]) -> Address | None:
     return found.pop() if len(found) == 1 else peer
 
 
+@lru_cache(4096)
 def parse_address(text: str) -> Address | None:
     """Parse an address, with or without a port; an IPv4 address inside IPv6 is taken out. None for anything else."""
     text = text.strip().partition("%")[0]  # a zone says nothing to others
@@ -47,7 +49,7 @@ def parse_address(text: str) -> Address | None:
 def _walk(peer: Address | None, hops: list[str], trusted: Iterable[Proxy]) -> Address | None:
     nearest = peer
     for hop in reversed(hops):
-        address = parse_address(hop)
+        address = parse_address(hop.strip()[:64])  # as far as an address goes: what is parsed is remembered
         if address is None:
             break  # "unknown" or a made-up name: the proxy that says so is as far as can be seen
         nearest = address

@@ -49,10 +49,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._limits: ConnectionLimits = self.app_state.get("connection_limits") or ConnectionLimits()
         super().connection_made(cast("asyncio.Transport", _ClosesOurSideFirst(transport, self)))
         self._allow(self.timeout_keep_alive, self.timeout_keep_alive_handler)
-        if (excess := len(self.connections) - self._limits.connections) > 0:
+        excess = len(self.connections) - self._limits.connections
+        if excess > _TURNED_AWAY:
+            self.transport.abort()
+        elif excess > 0:
             self._turn_away(TooManyConnections("ASR_MAX_CONNECTIONS sets the limit"))
-            if excess > _TURNED_AWAY:
-                self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Parse what comes, until the last request has been read."""
@@ -160,7 +161,7 @@ class HttpProtocol(HttpToolsProtocol):
         metrics.REJECTED.labels("connection").inc()
         response = problem_response(error, request_id := new_request_id())
         response.headers.update({"x-request-id": request_id, "connection": "close"})
-        logger.bind(request_id=request_id, client=self.client and self.client[0]).info(f"turned away: {error}")
+        logger.bind(request_id=request_id, peer=self.client and self.client[0]).info(f"turned away: {error}")
         headers = [*self.server_state.default_headers, *response.raw_headers]
         lines = (b"%b: %b\r\n" % header for header in headers)
         self.transport.write(b"".join((STATUS_LINE[response.status_code], *lines, b"\r\n", response.body)))

@@ -19,17 +19,19 @@ _PIECE = 1 << 20  # bytes that are written at once, by a thread, which the event
 class SpoolDirectory:
     """Where the files are."""
 
-    def __init__(self, path: Path | None) -> None:
-        """None stands for the system's own directory for temporary files."""
+    def __init__(self, path: Path | None, wanted: int) -> None:
+        """None stands for the system's own directory for temporary files; `wanted` bytes should be free in it."""
         self._path = path
+        self._wanted = wanted
 
     @property
     def path(self) -> Path:
         """The directory; raise OSError where the system has none."""
         return self._path or Path(tempfile.gettempdir())
 
-    def warnings(self, wanted: int) -> tuple[str, ...]:
-        """Say in a sentence why a file of so many bytes could not be written now, if so."""
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence on why the longest body could not be stored now, if so."""
         try:
             free = shutil.disk_usage(self.path).free
             writable = os.access(self.path, os.W_OK | os.X_OK)
@@ -37,7 +39,7 @@ class SpoolDirectory:
             return (f"long bodies cannot be stored: {error}",)
         if not writable:
             return (f"long bodies cannot be stored: {self.path} is not writable",)
-        return (f"long bodies cannot be stored: {free} bytes are free in {self.path}",) if free < wanted else ()
+        return (f"long bodies cannot be stored: {free} bytes are free in {self.path}",) if free < self._wanted else ()
 
 
 class Spool:
