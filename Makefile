@@ -60,6 +60,9 @@ lint: $(VENV)/dev.stamp  ## style, types, and which folder may import which
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/dev.stamp  ## write the parts of docs/ that stand in the code
+	$(BIN)/python -m server.reference
+
 tune: $(VENV)/dev.stamp  ## measure how to divide the processors; `make run` uses what it finds
 	$(BIN)/python -m loadtest tune $(TOOL_OPTIONS)
 
@@ -96,4 +99,4 @@ requirements: $(VENV)/dev.stamp  ## compile requirements/*.in; UPGRADE="--upgrad
 	$(COMPILE) $(UPGRADE) --python-platform linux requirements/export.in -o requirements/export.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux -c requirements/export.txt requirements/training.in -o requirements/training.txt
 
-.PHONY: help run test test-measuring test-quick test-pythons requirements parity lint tune capacity loadtest chaos soak mixup bench
+.PHONY: help run test test-measuring test-quick test-pythons requirements parity lint docs tune capacity loadtest chaos soak mixup bench

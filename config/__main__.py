@@ -1,5 +1,5 @@
-"""`python -m config`: the settings as the table that the README shows."""
+"""`python -m config`: every setting, its default and its meaning, as docs/configuration.md has them."""
 
-from config.settings import settings_table
+from config.reference import settings_reference
 
-print(settings_table())
+print(settings_reference())

@@ -34,46 +34,64 @@ class Settings(BaseSettings):
     bind: str = Field(
         "0.0.0.0:8000", description="Where to listen: `ADDRESS:PORT`, `[IPV6]:PORT`, or `unix:PATH` for a Unix socket."
     )
-    model: Path = Field(_EMBEDDED_MODEL, description="Directory of the package that is used where none is asked for.")
+    model: Path = Field(
+        _EMBEDDED_MODEL, description="Directory of the default package, used where a request names none."
+    )
     models: Path = Field(
-        _MODELS, description="Directory of packages; each in it is served too, by its name, and loaded when asked for."
+        _MODELS,
+        description="Directory of packages; each in it is served by its name, and loaded when it is first asked for.",
     )
     models_loaded: int = Field(4, ge=1, description="The most packages that a lane keeps loaded.")
     precision: Literal["auto", "fp32", "int8"] = Field(
-        "auto", description="`fp32`, `int8`, or int8 where the package's plan passed its gate and it is faster here."
+        "auto",
+        description="`fp32`, `int8`, or int8 where the package has a plan for this processor, else fp32 (`auto`).",
     )
     decoding: Literal["auto", "greedy", "beam"] = Field(
-        "auto", description="`greedy`, `beam` search with the package's language model, or that where there is one."
+        "auto",
+        description="`greedy`, `beam` search with the package's language model, or that where there is one (`auto`).",
     )
 
-    workers: int | None = Field(None, ge=1, description="Gunicorn workers. From the processors where unset.")
-    lanes: int | None = Field(None, ge=1, description="Pool processes of one worker. Likewise.")
-    threads: int | None = Field(None, ge=1, description="ONNX Runtime threads of one lane.")
+    workers: int | None = Field(None, ge=1, description="Gunicorn workers. Unset, they follow from the processors.")
+    lanes: int | None = Field(
+        None,
+        ge=1,
+        description="Lanes of one worker: processes, one clip at a time each. Unset, from processors and memory.",
+    )
+    threads: int | None = Field(None, ge=1, description="ONNX Runtime threads of one lane; 1 where unset.")
     spinning: bool | None = Field(None, description="Idle ONNX Runtime threads spin instead of sleeping.")
     profile: Path = Field(_PROFILE, description="What `python -m loadtest tune` found; fills in the four above.")
     cache: Path = Field(
         _CACHE,
-        description="Directory for what is made once for this machine: graphs and language models, which lanes share.",
+        description="Directory for what is prepared for this machine, which all lanes map: graphs and language models.",
     )
 
-    overlength: Literal["clip", "reject"] = Field("clip", description="Audio over the limit: `clip` or `reject`.")
-    clip_seconds: float = Field(10.0, ge=0.1, description="The limit, in seconds of audio.")
-    resampler: Literal["soxr", "resampy"] = Field("soxr", description="`resampy` must be installed beside.")
+    overlength: Literal["clip", "reject"] = Field(
+        "clip", description="Audio over that limit: `clip` it there, or `reject` it."
+    )
+    clip_seconds: float = Field(10.0, ge=0.1, description="Longest stretch of audio that is transcribed, in seconds.")
+    resampler: Literal["soxr", "resampy"] = Field(
+        "soxr", description="`soxr`, or `resampy`, which must be installed beside."
+    )
     max_upload_mb: float = Field(25.0, gt=0, description="Largest request body, in MiB.")
     max_inflight_mb: float = Field(
         512.0, gt=0, description="Bodies of all requests together, in MiB; one client alone gets half of it."
     )
     spool: Path | None = Field(
-        None, description="Directory for bodies over 1 MiB while they are needed. The system's for temporary files."
+        None,
+        description="Directory for bodies over 1 MiB while they are needed. Unset, the system's for temporary files.",
     )
     max_connections: int = Field(1000, ge=1, description="Open connections; those beyond are turned away.")
-    head_seconds: float = Field(10.0, gt=0, description="Time for the head of a request to arrive.")
-    body_seconds: float = Field(20.0, gt=0, description="Time for a body to arrive; a long one has more, by its speed.")
+    head_seconds: float = Field(10.0, gt=0, description="Seconds for the head of a request to arrive.")
+    body_seconds: float = Field(
+        20.0, gt=0, description="Seconds for a body to arrive; a long one has more, by the next setting."
+    )
     body_bytes_per_second: float = Field(
         1000.0, gt=0, description="Least speed of a body that takes longer than that; slower ones are given up."
     )
     keepalive_seconds: int = Field(
-        75, ge=1, description="Quiet time after which a connection is closed; more than the balancer's before it."
+        75,
+        ge=1,
+        description="Seconds of quiet after which a connection is closed; longer than the balancer's own.",
     )
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network | Literal["unix"], ...], NoDecode, _SPLIT] = Field(
         (),
@@ -81,17 +99,25 @@ class Settings(BaseSettings):
         "`10.0.0.0/8, fd00::/8`; `unix` for whoever connects to the Unix socket.",
     )
 
-    max_queue_seconds: float = Field(10.0, gt=0, description="Longest predicted wait before requests are refused.")
-    request_timeout: float = Field(30.0, gt=0, description="Seconds within which a request is answered.")
+    max_queue_seconds: float = Field(
+        10.0, gt=0, description="Longest predicted wait, in seconds; requests that would wait longer are refused (429)."
+    )
+    request_timeout: float = Field(
+        30.0, gt=0, description="Seconds within which a request is answered, or fails (504)."
+    )
     client_weights: Annotated[Json[dict[IPv4Network | IPv6Network, Annotated[float, Field(gt=0)]]], NoDecode] = Field(
         {},
         validate_default=False,  # a default is no JSON
         description='Shares that are not 1, by address or network, as JSON: `{"10.1.0.0/16": 4, "10.0.0.7": 0.5}`.',
     )
-    hang_seconds: float = Field(5.0, gt=0, description="A lane silent for longer than a clip can take is killed.")
-    lane_memory_mb: int = Field(2048, ge=64, description="Resident MiB at which a lane is recycled between requests.")
-    grace_seconds: int = Field(30, ge=1, description="Time for running requests to finish after SIGTERM.")
-    max_requests: int = Field(0, ge=0, description="Requests after which a worker is recycled; 0: never.")
+    hang_seconds: float = Field(
+        5.0, gt=0, description="A lane silent for so many seconds, and far longer than its clip should take, is killed."
+    )
+    lane_memory_mb: int = Field(
+        2048, ge=64, description="Resident MiB at which a lane is started anew between two requests."
+    )
+    grace_seconds: int = Field(30, ge=1, description="Seconds for running requests to finish after SIGTERM.")
+    max_requests: int = Field(0, ge=0, description="Requests after which a worker is replaced; 0: never.")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe level logged.")
     log_format: Literal["auto", "json", "text"] = Field("auto", description="`auto`: text on a terminal, else JSON.")
@@ -122,22 +148,17 @@ def read_settings() -> Settings:
 def _sentence(error: Any) -> str:
     setting = str(error["loc"][0])
     value = "" if setting in _SECRET else f"={error['input']}"
-    return f"{_PREFIX}{setting.upper()}{value}: {error['msg']}"
+    return f"{variable_of(setting)}{value}: {error['msg']}"
 
 
-def settings_table() -> str:
-    """Markdown rows of every variable, its default and its meaning; the README's table is this one."""
-    rows = ["| variable | default | meaning |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        default = field.default.relative_to(_ROOT) if isinstance(field.default, Path) else field.default
-        shown = "computed" if default is None else "none" if default == () else f"`{default}`"
-        rows.append(f"| `{_PREFIX}{name.upper()}` | {shown} | {field.description} |")
-    return "\n".join(rows)
+def variable_of(setting: str) -> str:
+    """Name the environment variable of a setting."""
+    return f"{_PREFIX}{setting.upper()}"
 
 
 def unknown_variables() -> list[str]:
     """Sentences about variables that look like settings and are none; a warning, since Kubernetes makes such too."""
-    known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    known = [variable_of(name) for name in Settings.model_fields]
     unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
     return [f"{name} is not a setting{_suggestion(name, known)}" for name in unknown]
 

@@ -30,7 +30,7 @@ class Choices:
     """What may differ from the checkpoint."""
 
     semantics: Semantics | None = None
-    """How features are computed; None: as the checkpoint's own NeMo version tells."""
+    """How features are computed; None: as the checkpoint's own NeMo version has it."""
     positions: int | None = None
     """Steps in the positional table, which bounds the length of the audio; None: the checkpoint's."""
     replace: bool = False

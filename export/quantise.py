@@ -104,7 +104,7 @@ class _Search:
         self._exported = balanced(exported, self.reach)
 
     def __call__(self, kind: Kind) -> _Found:
-        """Stop at the first that passes: their order tells which is fast, not a clock, which other work disturbs."""
+        """Stop at the first that passes: their order says which is fast, not a clock, which other work disturbs."""
         reference = self._reference
         ranked = sensitivities(self._exported, kind, self._few, self._ranges)
         tried: list[Measured] = []

@@ -96,7 +96,7 @@ def largest_difference(one: Float32Array, other: Float32Array) -> float:
 
 
 def _pads_with_zeros(model: NemoModel) -> bool:
-    """Whether the NeMo installed computes the features of 2.5: told by its count of frames."""
+    """Whether the NeMo installed computes the features of 2.5, by its count of frames."""
     import torch
 
     hop = model.preprocessor.featurizer.hop_length

@@ -9,7 +9,7 @@ A pure library: no web, no metrics, no logs, no settings. Recognition in two lin
 import os
 from typing import TYPE_CHECKING, Any
 
-# Before any import of ONNX Runtime: its wheels report to their maker unless told not to.
+# Before any import of ONNX Runtime: its wheels report to their maker unless this is set.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 Version 1 has a tree for each controller, version 2 one for all; a system may have both. A container sees its own group
 as the root of the tree, or sees the machine's names with only its own part of the tree mounted: `/proc/self/mountinfo`
-tells which part that is (man 7 cgroups, man 5 proc_pid_mountinfo).
+says which part that is (man 7 cgroups, man 5 proc_pid_mountinfo).
 """
 
 import math

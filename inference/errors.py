@@ -39,27 +39,27 @@ class UndecodableAudio(InputError):
 
 
 class UnsupportedCodec(InputError):
-    """Audio, but in a container or codec that is not taken."""
+    """Audio, but in a container or codec that is not taken; the detail names those that are."""
 
 
 class AudioOutOfLimits(InputError):
-    """Sample rate or channel count outside the limits."""
+    """Sample rate or channel count outside the limits: 8 to 96 kHz, 32 channels."""
 
 
 class AudioTooShort(InputError):
-    """Not enough samples for one step of the model."""
+    """Not enough samples for one step of the model: less than 0.1 s."""
 
 
 class AudioTooLong(InputError):
-    """Longer than the limit while the over-length policy is to reject."""
+    """Longer than the limit, where such audio is rejected and not clipped."""
 
 
 class AudioTooCostly(InputError):
-    """Decoding it takes more processor time than is allowed."""
+    """Decoding it takes more processor time than is allowed: seconds, where a clip takes milliseconds."""
 
 
 class UnavailableOption(InputError):
-    """A wish that the model cannot fulfil."""
+    """The model cannot do what is asked for, such as `decoding=beam` without a language model."""
 
 
 class InvalidSamples(InputError):

@@ -62,7 +62,7 @@ def int8_weight_bits(cpuinfo: Path = _CPUINFO) -> WeightBits | None:
 
     8 with instructions that sum in 32 bits: VNNI, or Arm's dot products. AVX2 alone sums two products of unsigned
     activations and signed weights in 16 bits, and cuts off what is beyond; with weights of 7 bits nothing is. None too
-    where the system does not tell.
+    where the system does not say.
     """
     try:
         words = set(cpuinfo.read_text(encoding="utf-8").split())

@@ -26,7 +26,7 @@ def _compiled(path: str) -> Any:
         file = Path(scipy.origin).parent / f"{path}{suffix}"
         if file.exists():
             spec = importlib.util.spec_from_file_location(name, file)
-            assert spec is not None and spec.loader is not None  # noqa: S101, PT018 # the suffix tells the loader
+            assert spec is not None and spec.loader is not None  # noqa: S101, PT018 # the suffix decides on the loader
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             return module

@@ -48,7 +48,7 @@ class Setup:
     """All that a process needs to load its models."""
 
     packages: Mapping[str, Package]
-    """By name; a process loads one when it is first told to."""
+    """By name; a process loads one when it is first asked to."""
     models_loaded: int
     """The most that it keeps at a time."""
     precision: str

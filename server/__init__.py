@@ -1,1 +1,1 @@
-"""The door: HTTP in, HTTP out. No ONNX, no audio maths."""
+"""HTTP in, HTTP out. No ONNX, no audio maths."""

@@ -27,7 +27,7 @@ class ServerError(Exception):
 
 
 class Overloaded(ServerError):
-    """The predicted wait is over the limit, or too many bytes are in flight."""
+    """The predicted wait is too long, or all bodies together fill `ASR_MAX_INFLIGHT_MB`."""
 
     def __init__(self, detail: str, retry_after: int = 1) -> None:
         super().__init__(detail)
@@ -36,39 +36,39 @@ class Overloaded(ServerError):
 
 
 class ShuttingDown(ServerError):
-    """The worker takes nothing new."""
+    """The worker takes nothing new, since it ends; another one, or a new one, does."""
 
 
 class LaneCrashed(ServerError):
-    """The process died under this request, on its second try too."""
+    """A process died under this request, and so did the one that tried it again."""
 
 
 class PoisonInput(ServerError):
-    """The same input has killed two processes."""
+    """The very same input has ended two processes within the last minutes."""
 
 
 class StorageFailed(ServerError):
-    """A body could not be written to the spool directory; the detail has the reason."""
+    """A body over 1 MiB could not be written to `ASR_SPOOL`; the detail has the reason."""
 
 
 class BodyTooLarge(ServerError):
-    """More bytes than are taken."""
+    """More bytes than `ASR_MAX_UPLOAD_MB`; the rest of the body is not read."""
 
 
 class BodyTooSlow(ServerError):
-    """The body did not arrive in time."""
+    """The body is slower than `ASR_BODY_SECONDS` and `ASR_BODY_BYTES_PER_SECOND` allow."""
 
 
 class ModelUnavailable(ServerError):
-    """The model cannot be loaded."""
+    """The model cannot be loaded, though its package was whole at the start; the log has the reason."""
 
 
 class TooManyConnections(ServerError):
-    """More than `ASR_MAX_CONNECTIONS`."""
+    """There are more than `ASR_MAX_CONNECTIONS`."""
 
 
 class BadRequest(ServerError):
-    """The request itself is malformed."""
+    """A header or a form is malformed."""
 
 
 class MissingAudio(BadRequest):
@@ -80,8 +80,8 @@ class UnknownModel(BadRequest):
 
 
 class HeadTooLarge(BadRequest):
-    """More bytes or headers than are taken."""
+    """A head of more than 32 KiB or 100 headers."""
 
 
 class HeadTooSlow(BadRequest):
-    """The head did not arrive in time."""
+    """No whole head within `ASR_HEAD_SECONDS`."""

@@ -19,13 +19,13 @@ Processing = create_model(
 class TranscriptionReply(BaseModel):
     """What `POST /transcribe` answers."""
 
-    text: str
-    language: str
-    model: str
+    text: str = Field(description="What was said; empty where nothing was heard.")
+    language: str = Field(description="BCP 47 tag of the model's language.")
+    model: str = Field(description="Name of the package that heard it.")
     duration: float = Field(description="Seconds of audio received.")
     clipped: bool = Field(description="Whether only the beginning was transcribed.")
     processing: Processing
-    request_id: str
+    request_id: str = Field(description="Of this request, as in the header `X-Request-ID`.")
 
     @classmethod
     def of(cls, transcript: Transcript, request_id: str) -> Self:
@@ -46,11 +46,11 @@ class TranscriptionReply(BaseModel):
 class Model(BaseModel):
     """A package that is served, as OpenAI's API lists models."""
 
-    id: str
+    id: str = Field(description="Its name, for `?model=`.")
     object: Literal["model"] = "model"
     created: int = Field(description="When its description was written, in seconds since 1970.")
     owned_by: str = Field(description="Where its weights come from.")
-    language: str
+    language: str = Field(description="BCP 47 tag.")
     default: bool = Field(description="Whether it is used where a request names none.")
 
 

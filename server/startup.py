@@ -151,7 +151,7 @@ class _Memory:
 
     @property
     def room(self) -> int:
-        """Lanes that fit, at least one; more than anybody has processors for where the system does not tell."""
+        """Lanes that fit, at least one; more than anybody has processors for where the system does not say."""
         return int(max(1, min(10_000, (self.megabytes - self.shared_megabytes) / self.lane_megabytes)))
 
 

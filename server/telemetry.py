@@ -14,7 +14,7 @@ def count(transcript: Transcript) -> None:
 
 
 def log_fields(transcript: Transcript) -> dict[str, object]:
-    """What a request's log line tells of its transcription; never the text."""
+    """What a request's log line says of its transcription; never the text."""
     return {
         "model": transcript.model,
         "duration": round(transcript.duration, 3),

@@ -1,4 +1,4 @@
-"""Audio → Transcript, for every door: which model, what it costs, until when."""
+"""Audio → Transcript, whoever asks: which model, what it costs, until when."""
 
 import asyncio
 import math

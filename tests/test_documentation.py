@@ -1,29 +1,89 @@
 """What the documents say is so."""
 
+import contextlib
+import io
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from config.settings import settings_table
+from config.settings import Settings, variable_of
 from server.http.problems import PROBLEMS
+from server.reference import updated
+from server.schemas import TranscriptionReply
 
 ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+KEPT = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "models/hi-demo/MODEL_CARD.md", *sorted(DOCS.glob("*.md"))]
+"""Documents that are maintained; laboratory notes are not."""
+NAMELESS = {"client-closed-request", "inference-failed"}  # never sent
+
+LINK = re.compile(r"\]\(([^)]*)\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+SETTING = re.compile(r"\bASR_[A-Z_]*[A-Z]\b")
 
 
-def test_readme_shows_the_settings_as_they_are():
-    assert settings_table() in README, "put the output of 'python -m config' into the README"
+def anchors(page):
+    """What the headings of a page can be linked by, as GitHub makes it."""
+    headings = (re.sub(r"[^\w\s-]", "", heading).lower() for heading in HEADING.findall(page.read_text("utf-8")))
+    return {heading.strip().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=lambda problem: problem.slug)
-def test_readme_lists_every_problem(problem):
-    unseen_by_clients = {"client-closed-request", "inference-failed"}
-    assert problem.slug in unseen_by_clients or f"`{problem.slug}`" in README
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_parts_that_stand_in_the_code_are_up_to_date(page):
+    text = page.read_text(encoding="utf-8")
+    assert updated(text) == text, "run 'make docs'"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_problem_and_every_setting_stands_there():
+    problems = (DOCS / "api.md").read_text(encoding="utf-8")
+    assert all(f"`{row.slug}`" in problems for row in PROBLEMS.values() if row.slug not in NAMELESS)
+    settings = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    assert all(f"| `{variable_of(name)}` |" in settings for name in Settings.model_fields)
+    assert "### Others" not in settings, "config/reference.py knows no group for a setting"
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 120
+
+
+def test_the_readmes_lines_of_the_library_work(spoken_texts):
+    (code,) = re.findall(r"((?:^    (?:from|print).*\n)+)", README, re.MULTILINE)
+    said = io.StringIO()
+    with contextlib.chdir(ROOT), contextlib.redirect_stdout(said):
+        exec(re.sub("^    ", "", code, flags=re.MULTILINE), {})
+    assert said.getvalue().strip() == spoken_texts[ROOT / "tests/data/namaste.wav"]
+
+
+@pytest.mark.parametrize("document", [ROOT / "README.md", DOCS / "api.md"], ids=lambda document: document.name)
+def test_replies_are_shown_as_they_are(document, spoken_texts):
+    (shown,) = re.findall(r"^    \{\"text\".*?\}$", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    reply = TranscriptionReply.model_validate_json(shown, strict=True)
+    assert reply.text == spoken_texts[ROOT / "tests/data/namaste.wav"]
+    assert list(json.loads(shown)) == list(TranscriptionReply.model_fields)
+
+
+@pytest.mark.parametrize("document", [*KEPT, *sorted(DOCS.glob("notes/*.md"))], ids=lambda document: document.name)
 def test_links_lead_somewhere(document):
-    for target in re.findall(r"\]\(([^)#]+)", document.read_text(encoding="utf-8")):
-        assert target.startswith("https://") or (document.parent / target).exists(), target
+    for link in LINK.findall(document.read_text(encoding="utf-8")):
+        if link.startswith("https://"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = document.parent / name if name else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("document", KEPT, ids=lambda document: document.name)
+def test_settings_named_are_settings(document):
+    known = {variable_of(name) for name in Settings.model_fields}
+    assert set(SETTING.findall(document.read_text(encoding="utf-8"))) <= known
+
+
+def test_metrics_named_are_metrics():
+    listed = set(re.findall(r"`(asr_\w+)`", (DOCS / "metrics.md").read_text(encoding="utf-8")))
+    for document in KEPT:
+        for name in re.findall(r"\basr_[a-z_]+", document.read_text(encoding="utf-8")):
+            assert re.sub(r"_(total|bucket|sum|count)$", "", name) in listed, f"{document}: {name}"

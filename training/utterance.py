@@ -31,7 +31,7 @@ class Utterance:
     speed: float = 1.0
     """1 is the synthesiser's own pace; 1.2 is a fifth faster."""
     pitch: float = 1.0
-    """1 is the voice's own height; espeak-ng and the recipe's vocoder heed it."""
+    """1 is the voice's own height; espeak-ng and the recipe's vocoder follow it."""
 
 
 def require(program: str, package: str) -> str:

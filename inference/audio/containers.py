@@ -68,7 +68,7 @@ def identify(data: Encoded) -> str:
 def estimate_seconds(audio: bytes | Path) -> float:
     """Say how long the audio claims to last, in under a millisecond; for admission and nothing else.
 
-    WAV is counted; FLAC and OGG are asked for their samples; what does not tell is taken to come at 16 kbit/s, so that
+    WAV is counted; FLAC and OGG are asked for their samples; what does not say is taken to come at 16 kbit/s, so that
     the guess errs towards too long. What cannot be read or decoded costs nothing.
     """
     try:

@@ -1,9 +1,9 @@
 """What is made once on a machine and then mapped by all its processes: whole or not at all, and by one of them.
 
 An entry is a directory `KIND-KEY.prepared`, and its key names all that it was made from; so entries of several
-packages lie side by side, and packages with the same weights share one. What nobody asks for any more is told from the
-rest by time alone: an entry is touched whenever it is used, and whoever makes a new one removes those that nobody has
-used for 30 days. Any other rule would need to know which packages, settings and machines still share the directory. An
+packages lie side by side, and packages with the same weights share one. What nobody asks for any more differs by
+time alone: an entry is touched whenever it is used, and whoever makes a new one removes those that nobody has used for
+30 days. Any other rule would need to know which packages, settings and machines still share the directory. An
 entry removed too early costs no more than making it again, and processes keep what they have mapped.
 """
 

@@ -57,13 +57,13 @@ def _fingerprint(graph: str) -> str:
 
 
 def _processor() -> str:
-    """The processor's model and instruction sets, as far as the system tells."""
+    """The processor's model and instruction sets, as far as the system knows them."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return f"{platform.machine()} {platform.processor()}"
-    told = {line for line in lines if line.startswith(("model name", "flags", "CPU part", "Features"))}
-    return " ".join(sorted(told))
+    known = {line for line in lines if line.startswith(("model name", "flags", "CPU part", "Features"))}
+    return " ".join(sorted(known))
 
 
 def make(model: Path, directory: Path, plan: Int8Plan | None = None, calibration: Path | None = None) -> None:
@@ -80,7 +80,7 @@ def make(model: Path, directory: Path, plan: Int8Plan | None = None, calibration
     try:
         _optimise(model if reason else rewritten, directory)
     except Exception as error:  # ONNX Runtime raises a class of its own for each status code
-        if shutil.disk_usage(directory).free < model.stat().st_size:  # it tells everything but that
+        if shutil.disk_usage(directory).free < model.stat().st_size:  # its errors name everything but that
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory.parent)) from error
         raise PackageError(f"{model} cannot be prepared: {error}") from error
     rewritten.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ _AT_CAPACITY = {429, 503, 507}
 class RequestContext:
     """Gives each request its id, in the reply, in every log line and in `request.state`; then logs and counts it.
 
-    Whatever a route puts into `request.state.log_fields` stands in that line too: one line tells all of a request.
+    Whatever a route puts into `request.state.log_fields` stands in that line too: one line says all of a request.
     Middleware further in may raise what `server/http/problems.py` has an answer to.
     """
 

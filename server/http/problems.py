@@ -56,26 +56,26 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.LaneCrashed: Problem(500, "lane-crashed", "The process died under this request, twice"),
     errors.StorageFailed: Problem(507, "insufficient-storage", "The body cannot be stored"),
 }
-_UNEXPECTED = Problem(500, "internal-error", "Something unexpected went wrong")
+INVALID = Problem(400, "invalid-request", "A parameter of the request is invalid")
+UNEXPECTED = Problem(500, "internal-error", "Something unexpected went wrong")
 
 
 def problem_of(error: Exception) -> Problem:
     """Find the nearest row of the table."""
-    return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), _UNEXPECTED)
+    return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), UNEXPECTED)
 
 
 def problem_response(error: Exception, request_id: str) -> JSONResponse:
-    """Answer for any error; for a bug, telling nothing of it."""
+    """Answer for any error; for a bug, without a word about its cause."""
     headers: Mapping[str, str] = {}
     if isinstance(error, RequestValidationError):
         # Not FastAPI's own text, which names files of this server.
-        detail = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
-        problem = Problem(400, "invalid-request", "A field of the request is invalid")
+        problem, detail = INVALID, "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
     elif isinstance(error, HTTPException):
         title = HTTPStatus(error.status_code).phrase
         problem, detail = Problem(error.status_code, title.lower().replace(" ", "-"), title), error.detail
         headers = error.headers or {}
-    elif (problem := problem_of(error)) is _UNEXPECTED:
+    elif (problem := problem_of(error)) is UNEXPECTED:
         detail = "The server's log has the cause under this request id."
     else:
         detail = str(error)

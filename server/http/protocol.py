@@ -25,7 +25,7 @@ _TOO_LARGE = f"at most {_HEAD_BYTES} bytes and {_HEADERS} headers are taken"
 _UPGRADE = {b"upgrade", b"http2-settings"}
 _REST_SECONDS = 30.0  # for the rest of a body that has been answered
 _QUIET_SECONDS = 1.0  # for a request that is on its way, and for the client to close too
-_TURNED_AWAY = 64  # connections that are told why; those beyond are cut
+_TURNED_AWAY = 64  # connections that get a reason; those beyond are cut
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ REQUEST_BODY: dict[str, Any] = {
 async def read_audio(request: Request, directory: SpoolDirectory) -> AsyncIterator[bytes | Path]:
     """Give the bytes of the audio, or a file that is there as long as the context lasts.
 
-    The content type only tells the two forms apart; what the bytes are is found out from the bytes.
+    The content type only distinguishes the two forms; what the bytes are is found out from the bytes.
     Raises MissingAudio where there are none, BadRequest where the form is malformed, StorageFailed.
     """
     spool = Spool(directory)

@@ -1,4 +1,4 @@
-"""Keeps one lane up: starts it, has it load models, ends it, and tells of all that."""
+"""Keeps one lane up: starts it, has it load models, ends it, and reports all that."""
 
 import asyncio
 import itertools

@@ -56,5 +56,5 @@ class Lane(Protocol):
 
     @property
     def resident_megabytes(self) -> float:
-        """Resident set in MiB; 0 where the system does not tell."""
+        """Resident set in MiB; 0 where the system does not say."""
         ...

@@ -58,7 +58,7 @@ class Pool:
         self._closing = False
 
     async def start(self) -> None:
-        """Begin to start every lane; `ready` tells when they are."""
+        """Begin to start every lane; `ready` says when they are."""
         if self._siblings is not None:
             await self._siblings.start()
         metrics.LANES.labels("down").inc(len(self._drivers))

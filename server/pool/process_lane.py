@@ -90,7 +90,7 @@ class ProcessLane:
 
     @property
     def resident_megabytes(self) -> float:
-        """Resident set in MiB; 0 where the system does not tell."""
+        """Resident set in MiB; 0 where the system does not say."""
         try:
             with open(f"/proc/{self.pid}/statm", "rb", buffering=0) as statm:  # noqa: PTH123 - asked for every clip
                 fields = statm.read().split()

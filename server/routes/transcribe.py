@@ -1,8 +1,8 @@
 """`POST /transcribe`."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 
 from inference.types import Decoding, Options
 from server import telemetry
@@ -34,11 +34,14 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("/transcribe", responses=_PROBLEMS, openapi_extra={"requestBody": REQUEST_BODY})
-async def transcribe(request: Request, model: str = "", decoding: Decoding = "auto") -> TranscriptionReply:
-    """Turn speech into text: the audio as multipart field `file`, or as the raw body.
-
-    `model` is one of those that `GET /v1/models` lists, the default one where it is not said.
-    """
+async def transcribe(
+    request: Request,
+    model: Annotated[str, Query(description="One that `GET /v1/models` lists; `ASR_MODEL` where none is named.")] = "",
+    decoding: Annotated[
+        Decoding, Query(description="`auto` takes the language model where the package has one.")
+    ] = "auto",
+) -> TranscriptionReply:
+    """Turn speech into text: the audio as multipart field `file`, or as the raw body."""
     state = request.state
     transcription: Transcription = state.transcription
     async with read_audio(request, state.spool) as audio:

@@ -52,7 +52,7 @@ def read_to_the_end(connection):
 
 
 def clients(server):
-    """Whose requests the log tells of."""
+    """Whose requests are in the log."""
     return {line["client"] for line in server.logged("request") if line["path"] == "/transcribe"}
 
 

@@ -98,12 +98,12 @@ def test_the_refused_need_not_stop_sending(server):
                 assert (answer.status, json.load(answer)["request_id"]) == (429, f"sent-{number}")
                 refused.append(headers["X-Request-ID"])
 
-    def told():
+    def logged():
         lines = [line for line in server.logged("request") if line["status"] == 429]
         assert {line["client"] for line in lines if line["request_id"] in refused} <= {SENDER}
         return {line["request_id"] for line in lines}.issuperset(refused)
 
-    wait_until(told, "logged")
+    wait_until(logged, "logged")
     assert server.metric("asr_http_request_seconds_count", route="/transcribe", outcome="refused") >= len(refused)
 
 

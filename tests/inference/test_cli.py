@@ -100,7 +100,7 @@ def test_a_progress_bar_on_a_terminal(run):
     finished = run(*CLIPS[:2], capture_output=False, stdout=subprocess.PIPE, stderr=inside)
     os.close(inside)
     shown = b""
-    with contextlib.suppress(OSError), os.fdopen(terminal, "rb", buffering=0) as stream:  # EIO tells its end
+    with contextlib.suppress(OSError), os.fdopen(terminal, "rb", buffering=0) as stream:  # EIO marks its end
         while chunk := stream.read(4096):
             shown += chunk
     assert b"2/2" in shown

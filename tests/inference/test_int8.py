@@ -1,4 +1,4 @@
-"""int8 by plan, with the real model: near to fp32, chosen where it may be, and told."""
+"""int8 by plan, with the real model: near to fp32, chosen where it may be, and reported."""
 
 import dataclasses
 

@@ -2,7 +2,7 @@
 
 An exported graph takes batches of unequal lengths, so it masks, and it computes shapes, and weights that are constant,
 on every call. A lane hears one clip at a time, all of whose frames are valid. The graph is therefore built again from
-the weights, as `conformer.py` and `attention.py` tell, and taken only if it gives the same numbers. Of a graph that
+the weights, as `conformer.py` and `attention.py` say, and taken only if it gives the same numbers. Of a graph that
 is not a plain Conformer-CTC nothing is rewritten: it serves as it is, only slower.
 """
 

@@ -83,11 +83,11 @@ def attention(products: Products, exported: Exported, module: str, x: Value, pla
     relative = _relative_positions(graph, exported.product(f"{module}/linear_pos"), place)
     relative = graph("Reshape", relative, integers(-1, heads, head))
     by_place = _by_step(graph, _products(graph, graph("Add", query, (query_bias + v) * scale), relative), place)
-    heed = graph("Softmax", graph("Add", by_content, by_place), axis=-1)
-    heard = graph("Transpose", graph("ort:FusedMatMul", heed, value, transBatchB=1), perm=[1, 0, 2])
+    attention = graph("Softmax", graph("Add", by_content, by_place), axis=-1)
+    attended = graph("Transpose", graph("ort:FusedMatMul", attention, value, transBatchB=1), perm=[1, 0, 2])
     out = exported.product(f"{module}/linear_out")
     bias = exported.parameter(f"{module}/linear_out.bias") + exported.parameter(f"{module}/linear_v.bias") @ out
-    return products(f"{module}/linear_out", graph("Reshape", heard, integers(-1, heads * head)), out, bias)
+    return products(f"{module}/linear_out", graph("Reshape", attended, integers(-1, heads * head)), out, bias)
 
 
 def _products(graph: Graph, left: Value, right: Value) -> Value:

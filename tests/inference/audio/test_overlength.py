@@ -1,4 +1,4 @@
-"""Audio over the limit: clipped with its full duration told, or refused."""
+"""Audio over the limit: clipped with its full duration given, or refused."""
 
 import numpy as np
 import pytest

@@ -32,7 +32,7 @@ def test_mapped_is_the_same_as_read(package, tmp_path):
         np.testing.assert_array_equal(getattr(mapped, field.name), getattr(read, field.name))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says")
 def test_processes_map_one_file(package, tmp_path):
     pipeline = load(package, cache=tmp_path)
     assert "scores.npy" in Path("/proc/self/maps").read_text(encoding="utf-8")

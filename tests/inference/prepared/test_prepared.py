@@ -67,7 +67,7 @@ print(next(int(line.split()[1]) for line in rollup if line.startswith("Pss_Anon:
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says")
 def test_a_process_that_prepared_the_graph_keeps_no_more_memory_than_others(model_directory, tmp_path):
     command = [sys.executable, "-c", LOADER, str(model_directory), str(tmp_path / "cache")]
     prepares, loads = (int(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(2))

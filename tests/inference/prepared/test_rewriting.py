@@ -7,7 +7,7 @@ import pytest
 from inference.audio import decode as audio
 from inference.features import Featurizer
 from inference.package import load_package
-from inference.pipeline import Pipeline
+from inference.pipeline import Pipeline, Prepared
 from inference.prepared import prepare as prepared
 from inference.prepared.rewriting import attention
 from inference.prepared.rewriting.exported import UnknownGraph
@@ -77,7 +77,7 @@ def test_same_on_both_sides_of_the_tables_end(exported, tmp_path, monkeypatch, r
 
 def test_same_texts_from_the_graph_that_lanes_load(package, pipeline, tmp_path):
     graph = prepared.prepare(package, None, tmp_path)
-    ready = Pipeline(package, graph=graph)
+    ready = Pipeline(package, prepared=Prepared(graph, tmp_path, "fp32"))
     for clip in CLIPS:
         assert ready.transcribe(clip.read_bytes()).text == pipeline.transcribe(clip.read_bytes()).text
 

@@ -109,13 +109,13 @@ def test_requests_sent_in_one_go_are_answered_in_order(connection, size, unread_
     assert first != length != third
 
 
-@pytest.mark.parametrize(("path", "told_to_go_on"), [("/length", True), ("/unread", False), ("/refused", False)])
-def test_a_client_that_asks_first(connection, path, told_to_go_on):
+@pytest.mark.parametrize(("path", "asked_to_go_on"), [("/length", True), ("/unread", False), ("/refused", False)])
+def test_a_client_that_asks_first(connection, path, asked_to_go_on):
     connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n".encode())
-    first = connection.recv(65_536) if told_to_go_on else answers(connection, 1)
-    assert first.startswith(b"HTTP/1.1 100 ") == told_to_go_on
+    first = connection.recv(65_536) if asked_to_go_on else answers(connection, 1)
+    assert first.startswith(b"HTTP/1.1 100 ") == asked_to_go_on
     connection.sendall(b"123")
-    if told_to_go_on:
+    if asked_to_go_on:
         assert answers(connection, 1).endswith(b'{"length":3}')
     connection.sendall(LENGTH + b"Content-Length: 0\r\n\r\n")
     assert answers(connection, 1).endswith(b'{"length":0}')

@@ -1,0 +1,45 @@
+"""The settings as Markdown, for docs/configuration.md."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic.fields import FieldInfo
+
+from config.settings import Settings, variable_of
+
+_ROOT = Path(__file__).parent.parent
+
+_GROUPS: Mapping[str, Sequence[str]] = {
+    "Listening": (
+        "bind", "trusted_proxies", "keepalive_seconds", "max_connections", "head_seconds", "body_seconds",
+        "body_bytes_per_second",
+    ),
+    "Models": ("model", "models", "models_loaded", "precision", "decoding", "cache"),
+    "Audio": ("clip_seconds", "overlength", "resampler"),
+    "Bodies": ("max_upload_mb", "max_inflight_mb", "spool"),
+    "Load": ("max_queue_seconds", "request_timeout", "client_weights"),
+    "Processes": (
+        "workers", "lanes", "threads", "spinning", "profile", "lane_memory_mb", "hang_seconds", "grace_seconds",
+        "max_requests",
+    ),
+    "Log": ("log_level", "log_format"),
+}  # fmt: skip
+
+
+def settings_reference() -> str:
+    """Return a heading and a table for each group: variable, default, meaning; those in no group come last."""
+    grouped = {name for names in _GROUPS.values() for name in names}
+    rest = tuple(name for name in Settings.model_fields if name not in grouped)
+    groups = {**_GROUPS, **({"Others": rest} if rest else {})}
+    return "\n\n".join(f"### {heading}\n\n{_table(names)}" for heading, names in groups.items())
+
+
+def _table(names: Sequence[str]) -> str:
+    rows = [_row(name, Settings.model_fields[name]) for name in names]
+    return "\n".join(("| variable | default | meaning |", "|---|---|---|", *rows))
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    default = field.default.relative_to(_ROOT) if isinstance(field.default, Path) else field.default
+    shown = "computed" if default is None else "none" if default == () else f"`{default}`"
+    return f"| `{variable_of(name)}` | {shown} | {field.description} |"
