@@ -121,8 +121,8 @@ def _adjusted(counts: Sequence[Counter[str]], length: int) -> Mapping[str, int]:
 def _discount(counts: Mapping[str, int]) -> float:
     """Ney's estimate from the n-grams that occur once and twice."""
     frequencies = Counter(counts.values())
-    once, twice = frequencies[1], frequencies[2]
-    return once / (once + 2 * twice) if once and twice else 0.5
+    singles, doubles = frequencies[1], frequencies[2]
+    return singles / (singles + 2 * doubles) if singles and doubles else 0.5
 
 
 class _Automaton:

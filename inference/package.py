@@ -98,7 +98,7 @@ class Package:
         return next((plan for plan in self.int8 if plan.weight_bits == weight_bits), None)
 
     def fingerprint(self, plan: Int8Plan | None) -> str:
-        """Tell graphs as they are computed from each other: by weights and plan; without a plan it is fp32."""
+        """Distinguish graphs as they are computed, by weights and plan; without a plan it is fp32."""
         weights, measured = self.graph().sha256, self.calibration.sha256 if self.calibration else ""
         return weights if plan is None else hashlib.sha256(f"{weights} {plan} {measured}".encode()).hexdigest()
 

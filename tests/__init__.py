@@ -1,1 +1,1 @@
-"""Tests of the whole house; `make test` runs those that need neither NeMo nor the training tools."""
+"""Tests of everything; `make test` runs those that need neither NeMo nor the training tools."""

@@ -48,7 +48,7 @@ def positions(graph: Graph, exported: Exported, x: Value) -> Positions:
     half = len(table) // 2
     ready = min(_READY_STEPS, half)
     steps = graph("Shape", x, start=0, end=1)
-    twice = graph("Mul", steps, integers(2))
+    doubled = graph("Mul", steps, integers(2))
     heads = integers(exported.parameter("layers.0/self_attn/pos_bias_u").shape[0])
     return Positions(
         table=table,
@@ -58,8 +58,8 @@ def positions(graph: Graph, exported: Exported, x: Value) -> Positions:
         far=(graph("Sub", integers(half), steps), graph("Add", integers(half), steps)),
         steps=steps,
         shifted=(
-            graph("Concat", heads, twice, steps, axis=0),
-            graph("Concat", heads, steps, graph("Sub", twice, integers(1)), axis=0),
+            graph("Concat", heads, doubled, steps, axis=0),
+            graph("Concat", heads, steps, graph("Sub", doubled, integers(1)), axis=0),
         ),
     )
 
