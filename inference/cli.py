@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InferenceError as error:
         print(error, file=sys.stderr)
         return 2
+    for warning in pipeline.warnings:
+        print(warning, file=sys.stderr)
     failures = 0
     limits = AudioLimits(overlength=options.overlength, limit_seconds=options.limit_seconds)
     for path, result in _transcribe_all(pipeline, options.files, limits):

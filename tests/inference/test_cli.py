@@ -44,6 +44,12 @@ def test_one_file_gives_its_text_alone(run, library_texts):
     assert finished.stderr == ""
 
 
+def test_a_cache_that_cannot_be_written_is_told(run, library_texts, bad_file):
+    finished = run("--cache", bad_file, "--precision", "fp32", CLIPS[0])
+    assert (finished.stdout, finished.returncode) == (library_texts[CLIPS[0]] + "\n", 0)
+    assert str(bad_file) in finished.stderr
+
+
 def test_several_files_give_their_names_too(run, library_texts):
     finished = run(*CLIPS)
     assert finished.stdout.splitlines() == [f"{path}\t{library_texts[path]}" for path in CLIPS]
