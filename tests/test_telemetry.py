@@ -14,7 +14,7 @@ PACKAGES = sorted(
     path.name
     for path in ROOT.iterdir()
     if (path / "__init__.py").exists()
-    and path.name not in {"tests", "tools"}
+    and path.name != "tests"
     and any("import onnxruntime" in file.read_text(encoding="utf-8") for file in path.rglob("*.py"))
 )
 
