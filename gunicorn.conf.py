@@ -1,63 +1,46 @@
 """Gunicorn: Uvicorn workers, each with a pool of its own. Run as `python -m gunicorn server.asgi:app`.
 
 With `python -m`, spawned pool processes need not import Gunicorn's start script again.
+SIGHUP replaces the workers, unless what `python -m gunicorn --check-config server.asgi:app` looks at is wrong.
 """
 
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from loguru import logger
-from uvicorn_worker import UvicornWorker
 
 from config.logging import configure_logging
-from config.settings import InvalidSettings, read_settings, unknown_variables
+from config.settings import InvalidSettings, read_settings
 from inference.errors import InferenceError
-from inference.process import die_with
-from server import metric_files
-from server.startup import (
-    machine_note,
-    profile_note,
-    remove_shared_directory,
-    resolve_plan,
-    served_packages,
-    shared_directory,
-)
+from server import gunicorn_master, metric_files
+from server.gunicorn_worker import AsrWorker
+from server.startup import MEMORY, remove_shared_directory, resolve_plan, served_packages, shared_directory
 
 try:
     settings = read_settings()
 except InvalidSettings as error:
     sys.exit(str(error))
 configure_logging(settings.log_level, settings.log_format)
+try:
+    served = served_packages(settings)
+except InferenceError as error:
+    logger.error(str(error))
+    sys.exit(1)
 plan = resolve_plan(settings)
-if plan.workers > 1:
-    shared_directory()  # before there are workers, who inherit it
+recycling = settings.max_requests > 0
+shared_metrics = recycling or plan.workers > 1
 
-# Before anything imports prometheus_client, which looks for it on import; workers inherit it.
-metrics_directory = metric_files.choose_directory()
 # NumPy's BLAS would start a thread for each processor in every lane.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # glibc's malloc asks for huge pages: lanes take their buffers from malloc, and touch them sooner (docs/load.md).
 os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 
-
-class AsrWorker(UvicornWorker):  # type: ignore[misc]
-    """A Uvicorn worker that finishes its requests before it goes."""
-
-    CONFIG_KWARGS = {  # noqa: RUF012 - the base class's own way
-        "loop": "uvloop",
-        "http": "server.http.protocol:HttpProtocol",
-        "ws": "none",
-        "proxy_headers": False,  # ASR_TRUSTED_PROXIES, read by server/http/auth.py
-        "access_log": False,  # the middleware logs each request, with its id
-        "timeout_graceful_shutdown": settings.grace_seconds,
-    }
-
-
 bind = settings.bind
 workers = plan.workers
 worker_class = AsrWorker
+# Memory: a heartbeat must not wait for a disk, nor end with a tidy-up of /tmp or a root that is read-only.
+worker_tmp_dir = str(MEMORY) if MEMORY.is_dir() else None
 max_requests = settings.max_requests
 max_requests_jitter = settings.max_requests // 10
 graceful_timeout = settings.grace_seconds
@@ -74,44 +57,43 @@ logconfig_dict = {
 }
 
 
-def on_starting(_server: Any) -> None:
-    """Check what can be checked once, and say what a user wants to know; end with one clear line where it fails."""
-    metric_files.clear(metrics_directory)
-    for sentence in unknown_variables():
-        logger.warning(sentence)
+def make_directories(*, keep_files: bool) -> None:
+    """Make what workers share, before there are workers, who inherit the names."""
+    metric_files.open_directory(shared=shared_metrics, keep_files=keep_files)
+    if workers > 1:
+        shared_directory()
+
+
+def on_starting(server: Any) -> None:
+    """Check the machine, and say what a user wants to know; end with one clear line where that fails."""
     try:
-        served = served_packages(settings)
-    except InferenceError as error:
+        gunicorn_master.check_machine(plan, worker_tmp_dir)
+        make_directories(keep_files=server.master_pid != 0)
+    except (gunicorn_master.UnfitMachine, OSError) as error:
         logger.error(str(error))
-        metric_files.remove(metrics_directory)
-        remove_shared_directory()
         sys.exit(1)
-    logger.info(machine_note(settings))
-    if note := profile_note(settings):
-        logger.info(note)
-    for sentence in served.warnings:
-        logger.warning(sentence)
-    package = served.packages[served.default]
-    address = settings.bind.replace("0.0.0.0", "localhost")  # noqa: S104 - for reading, not for binding
-    logger.info(
-        f"{package.name} ({package.language}, {settings.precision}, {package.decoding} decoding) on "
-        f"{plan.workers} workers × {plan.lanes} processes × {plan.threads} threads at http://{address}"
-    )
-    sample = Path("tests/data/namaste.wav")
-    logger.info(f"try: curl -F file=@{sample} {address}/transcribe")
+    gunicorn_master.announce(settings, plan, served)
 
 
-def post_fork(_server: Any, worker: Any) -> None:
-    """End with the master: Uvicorn's workers do not look whether they still have one."""
-    die_with(worker.ppid)
+def when_ready(server: Any) -> None:
+    """From now on workers stay where a reload would fail."""
+    gunicorn_master.guard_reload(server, served)
+
+
+def on_reload(server: Any) -> None:
+    """Say what is served now."""
+    make_directories(keep_files=True)
+    gunicorn_master.guard_reload(server, served)
+    gunicorn_master.announce(settings, plan, served)
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Keep the counts of a worker that has gone, not its files."""
-    metric_files.inherit(metrics_directory, worker.pid)
+    """Keep the counts of a worker that has gone, and whether it ever served."""
+    worker.exited()
+    metric_files.worker_exited(worker.pid, recycling=recycling)
 
 
 def on_exit(_server: Any) -> None:
     """Leave nothing behind."""
-    metric_files.remove(metrics_directory)
+    metric_files.remove_directory()
     remove_shared_directory()

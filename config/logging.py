@@ -1,7 +1,12 @@
-"""Loguru as the one sink: JSON lines for machines, text for people, the standard library's loggers included."""
+"""Loguru as the one sink: JSON lines for machines, text for people, the standard library's loggers included.
+
+Whatever a client sends may stand in a record. In either format a record is one line, but for an exception's indented
+traceback in text, and no character of it moves the cursor, paints, or turns the direction of writing.
+"""
 
 import json
 import logging
+import re
 import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -11,9 +16,12 @@ from loguru import logger
 if TYPE_CHECKING:
     from loguru import Record
 
-_TEXT = (
-    "<green>{time:HH:mm:ss.SSS}</green> <level>{level: <7}</level> {message} <dim>{extra[fields]}</dim>\n{exception}"
-)
+_TEXT = "<green>{time:HH:mm:ss.SSS}</green> <level>{level: <7}</level> {extra[_message]} <dim>{extra[_fields]}</dim>\n"
+_TRACEBACK_INDENT = "    | "
+# Controls of ASCII and Latin-1 (escape sequences begin with one), line separators, direction marks, lone surrogates;
+# not the joiners, which Hindi is written with.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_PLAIN_VALUE = re.compile(r"[^\s\"'=\\]+")
 
 
 def configure_logging(level: str, style: str) -> None:
@@ -52,13 +60,29 @@ def _json_line(record: "Record") -> str:
     if record["exception"] is not None:
         fields["exception"] = "".join(_format_exception(record))
     # Loguru formats the returned string with the record once more: hand the line over by reference.
-    record["extra"]["_line"] = json.dumps(fields, ensure_ascii=False, default=str)
+    record["extra"]["_line"] = _escape(json.dumps(fields, ensure_ascii=False, default=str))
     return "{extra[_line]}\n"
 
 
 def _text_line(record: "Record") -> str:
-    record["extra"]["fields"] = " ".join(f"{key}={value}" for key, value in record["extra"].items() if key != "fields")
-    return _TEXT
+    """Time, level, message, then `name=value` for each field; values that hold more than a word in quotes."""
+    fields = " ".join(f"{name}={_value(value)}" for name, value in record["extra"].items())
+    traceback = ""
+    if record["exception"] is not None:
+        lines = "".join(_format_exception(record)).rstrip("\n").split("\n")
+        traceback = "".join(f"{_TRACEBACK_INDENT}{_escape(line)}\n" for line in lines)
+    record["extra"].update(_message=_escape(record["message"]), _fields=fields, _traceback=traceback)
+    return _TEXT + "{extra[_traceback]}"
+
+
+def _value(value: object) -> str:
+    text = str(value)
+    return _escape(text if _PLAIN_VALUE.fullmatch(text) else json.dumps(text, ensure_ascii=False))
+
+
+def _escape(text: str) -> str:
+    """Write unsafe characters as JSON does, which leaves JSON valid."""
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _format_exception(record: "Record") -> list[str]:

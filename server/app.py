@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypedDict
 
@@ -13,6 +13,7 @@ from inference.machine import Plan
 from inference.recogniser import SessionOptions
 from inference.types import AudioLimits
 from inference.worker import Setup
+from server import metrics_page
 from server.http.admission import Admission
 from server.http.auth import Authentication
 from server.http.context import RequestContext
@@ -36,6 +37,8 @@ class State(TypedDict):
     transcription: Transcription
     spool: SpoolDirectory
     connection_limits: ConnectionLimits
+    warnings: Callable[[], tuple[str, ...]]
+    """What works worse in this worker than it could, as sentences."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -58,7 +61,13 @@ def create_app(settings: Settings) -> FastAPI:
         allow_connections(connections.connections)
         spool = SpoolDirectory(settings.spool, settings.max_upload_bytes)
         try:
-            yield State(pool=pool, transcription=transcription, spool=spool, connection_limits=connections)
+            yield State(
+                pool=pool,
+                transcription=transcription,
+                spool=spool,
+                connection_limits=connections,
+                warnings=lambda: (*served.warnings, *metrics_page.warnings(), *spool.warnings, *pool.warnings),
+            )
         finally:
             await pool.close()
 

@@ -48,6 +48,12 @@ REAL_TIME_FACTOR = Gauge(
     ["model"],
     multiprocess_mode="livemax",
 )
+WARNINGS = Gauge(
+    "asr_warnings",
+    "Reasons why lanes do not compute a model as was asked for; /readyz has the sentences.",
+    ["model"],
+    multiprocess_mode="livesum",
+)
 PREDICTED_WAIT_SECONDS = Histogram(
     "asr_predicted_wait_seconds", "Wait for a lane as predicted on admission.", buckets=_LATENCY_BUCKETS
 )

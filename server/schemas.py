@@ -75,3 +75,9 @@ class Health(BaseModel):
     """State of a worker."""
 
     status: str
+
+
+class Readiness(Health):
+    """Whether a worker can serve, and what works worse there than it could."""
+
+    warnings: list[str] = Field(description="Sentences; empty where all is well.")

@@ -19,6 +19,8 @@ from inference.loading import choose_decoding, choose_plan
 from inference.machine import Plan, plan, usable_cpus, usable_memory, usable_processors
 from inference.package import MANIFEST, Package, load_package, read_package
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - where the C library keeps semaphores, so that it must be there anyway
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -75,7 +77,15 @@ class _Found:
 @cache
 def shared_directory() -> Path:
     """Make the directory where workers share their work; the master asks first, and its workers inherit the answer."""
-    return Path(tempfile.mkdtemp(prefix="asr-workers-"))
+    return temporary_directory("asr-workers-")
+
+
+def temporary_directory(prefix: str) -> Path:
+    """Make one, in memory where nothing else is writable; raise OSError."""
+    try:
+        return Path(tempfile.mkdtemp(prefix=prefix))
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=MEMORY))
 
 
 def remove_shared_directory() -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -42,12 +42,18 @@ class GunicornServer(Program):
     """
 
     def __init__(
-        self, model: Path, directory: Path, settings: Mapping[str, object], url: str = "", **transport: Any
+        self,
+        model: Path,
+        directory: Path,
+        settings: Mapping[str, object],
+        url: str = "",
+        wrapper: Sequence[str] = (),
+        **transport: Any,
     ) -> None:
         """`settings` are environment variables by name; the log and what is temporary go into `directory`.
 
         `url`, in which `{port}` stands for the port, and options of httpx.HTTPTransport say how a server is reached
-        that listens elsewhere.
+        that listens elsewhere. `wrapper` is a command that executes the one given to it as arguments.
         """
         self.directory = Path(directory)
         environment = {
@@ -58,7 +64,7 @@ class GunicornServer(Program):
             "TMPDIR": str(self.directory),
         }
         given = {name: str(value) for name, value in settings.items()}
-        super().__init__(_COMMAND, environment | given, self.directory / "server.log")
+        super().__init__([*wrapper, *_COMMAND], environment | given, self.directory / "server.log")
         self.url = url.replace("{port}", str(self.port)) or self.url
         self._transport = transport
 

@@ -81,6 +81,7 @@ class Keeper:
             prepared_graph=ready.prepared,
             precision=ready.precision,
         ).info("lane ready")
+        metrics.WARNINGS.labels(ready.model).inc(len(ready.warnings) - len(self.warnings.get(ready.model, ())))
         self.warnings[ready.model] = ready.warnings
         for warning in ready.warnings:
             logger.bind(pid=self.lane.pid).warning(warning)

@@ -1,41 +1,48 @@
 """Liveness, readiness and metrics: what machines ask."""
 
-import os
-from pathlib import Path
-
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from fastapi.responses import PlainTextResponse
+from loguru import logger
+from prometheus_client import CONTENT_TYPE_LATEST
 
-from server import metric_files
+from server import metrics_page
 from server.pool.pool import Pool
-from server.schemas import Health
+from server.schemas import Health, Readiness
 
 router = APIRouter(tags=["operation"])
 
 
 @router.get("/healthz")
+@router.head("/healthz", include_in_schema=False)
 async def healthz() -> Health:
     """Tell that the process is alive and its event loop turns."""
     return Health(status="alive")
 
 
-@router.get("/readyz", responses={503: {"model": Health}})
-async def readyz(request: Request, response: Response) -> Health:
+@router.get("/readyz", responses={503: {"model": Readiness}})
+@router.head("/readyz", include_in_schema=False)
+async def readyz(request: Request, response: Response) -> Readiness:
     """Tell whether lanes have decoded their canary clip and at least one is in service."""
     pool: Pool = request.state.pool
     response.status_code = 200 if pool.ready else 503
-    return Health(status="ready" if pool.ready else "not ready")
+    return Readiness(status="ready" if pool.ready else "not ready", warnings=list(request.state.warnings()))
 
 
 @router.get("/metrics")
+@router.head("/metrics", include_in_schema=False)
 def metrics() -> Response:
     """Prometheus metrics of all workers together."""
     # Not async: reading the files of many workers is left to a thread.
-    directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    if directory is None:
-        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    with metric_files.standing_still(Path(directory)):
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    try:
+        return Response(metrics_page.render(), media_type=CONTENT_TYPE_LATEST)
+    except OSError as error:
+        logger.bind(error=repr(error)).warning("no metrics")
+        return PlainTextResponse(f"the workers' metric files cannot be read: {error}\n", 503)
+
+
+@router.options("/healthz", include_in_schema=False)
+@router.options("/readyz", include_in_schema=False)
+@router.options("/metrics", include_in_schema=False)
+async def options() -> Response:
+    """What balancers and browsers ask before they ask."""
+    return Response(status_code=204, headers={"Allow": "GET, HEAD, OPTIONS"})

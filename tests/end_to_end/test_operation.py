@@ -17,10 +17,31 @@ def client(server):
         yield client
 
 
-@pytest.mark.parametrize(("path", "status"), [("/healthz", "alive"), ("/readyz", "ready")])
-def test_health(client, path, status):
+@pytest.mark.parametrize(
+    ("path", "state"), [("/healthz", {"status": "alive"}), ("/readyz", {"status": "ready", "warnings": []})]
+)
+def test_health(client, path, state):
     reply = client.get(path)
-    assert (reply.status_code, reply.json()) == (200, {"status": status})
+    assert (reply.status_code, reply.json()) == (200, state)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_balancers_ask_without_wanting_a_body(client, path):
+    told = client.get(path)
+    asked = client.head(path)
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked.headers["content-type"] == told.headers["content-type"]
+    options = client.options(path)
+    assert (options.status_code, options.content) == (204, b"")
+    assert {method.strip() for method in options.headers["allow"].split(",")} == {"GET", "HEAD", "OPTIONS"}
+    assert client.post(path).status_code == 405
+
+
+def test_a_path_forges_no_line(server, client):
+    client.get("/forged%0A%7B%22message%22%3A%20%22forged%22%7D%1B%5B31m%E2%80%A8")
+    wait_until(lambda: [line for line in server.logged("request") if "/forged" in line["path"]], "its line")
+    assert all(isinstance(line, dict) for line in server.log_lines())
+    assert not server.logged("forged")
 
 
 def test_open_api(client):

@@ -1,8 +1,9 @@
-"""Log lines are JSON, one a line, whatever stands in them."""
+"""A record is one line, of JSON or of text, whatever stands in it."""
 
 import io
 import json
 import logging
+import re
 import sys
 
 import pytest
@@ -24,7 +25,13 @@ def stream(monkeypatch):
 def lines(stream):
     """Configure for JSON, and read back what was logged."""
     configure_logging("INFO", "json")
-    return lambda: [json.loads(line) for line in stream.getvalue().rstrip("\n").split("\n") if line]
+
+    def read():
+        written = stream.getvalue().splitlines()
+        assert not any(UNSAFE.search(line) for line in written)
+        return [json.loads(line) for line in written]
+
+    return read
 
 
 @pytest.fixture
@@ -49,7 +56,12 @@ AWKWARD = [
     'quotes " and \\ backslashes',
     "two\nlines",
     "हिन्दी \u2028 और \x00",
+    "क्\u200dष",  # a joiner that Hindi needs
+    "\r\n12:00:00.000 INFO    forged\x1b[2K\x1b[31m",
+    "\x9b31m \x85 \x7f \u202e \u2066 \udc80",
+    "/transcribe status=200 client='somebody else'",
 ]
+UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @pytest.mark.parametrize("message", AWKWARD)
@@ -119,7 +131,25 @@ def test_text_for_people(text, message):
     logger.bind(status=200).info(message)
     with logger.contextualize(request_id="{abc}"):
         logger.info(message)
-    shown = text()
-    assert message in shown
-    assert "status=200" in shown
-    assert "request_id={abc}" in shown
+    shown = UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", message)
+    first, second = text().removesuffix("\n").split("\n")
+    assert first.endswith(f"INFO    {shown} status=200")
+    assert second.endswith(f"INFO    {shown} request_id={{abc}}")
+
+
+@pytest.mark.parametrize("value", AWKWARD)
+def test_a_value_is_no_second_field_and_no_second_line(text, value):
+    logger.bind(path=value, status=404).info("request")
+    (line,) = text().splitlines()
+    assert not UNSAFE.search(line)
+    quoted = re.fullmatch(r'.*INFO    request path=("(?:[^"\\]|\\.)*"|[^\s"=]*) status=404', line)
+    assert json.loads(quoted[1] if quoted[1].startswith('"') else f'"{quoted[1]}"') == value
+
+
+@pytest.mark.parametrize("message", AWKWARD)
+def test_no_line_of_a_traceback_looks_like_a_record(text, message):
+    logger.opt(exception=caught(message)).error("it failed")
+    first, *others = text().splitlines()
+    assert first.endswith("ERROR   it failed ")
+    assert "ValueError" in "".join(others)
+    assert all(line.startswith("    | ") and not UNSAFE.search(line) for line in others)

@@ -1,0 +1,118 @@
+"""What the Gunicorn master does besides keeping workers: look before it starts or reloads, and say what is served."""
+
+import functools
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from gunicorn.arbiter import Arbiter
+from loguru import logger
+
+from config.settings import Settings, read_settings, unknown_variables
+from inference.machine import Plan
+from server import metric_files
+from server.startup import MEMORY, Served, machine_note, profile_note, served_packages
+
+_SEMAPHORES_OF_A_LANE = 8
+_CHECK_SECONDS = 120.0
+
+
+class UnfitMachine(Exception):
+    """Something that the server cannot do without cannot be used; the message says what."""
+
+
+def check_machine(plan: Plan, temporary_directory: str | None) -> None:
+    """Make what lanes and Gunicorn will need, and throw it away; raise UnfitMachine."""
+    context = multiprocessing.get_context("spawn")
+    try:
+        _ = [context.Lock() for _ in range(_SEMAPHORES_OF_A_LANE * plan.workers * plan.lanes)]
+    except OSError as error:
+        raise UnfitMachine(f"{MEMORY} must exist and be writable, for semaphores: {error.strerror}") from error
+    try:
+        with tempfile.TemporaryFile(dir=temporary_directory):
+            pass
+    except OSError as error:
+        where = temporary_directory or "a directory for temporary files (TMPDIR)"
+        raise UnfitMachine(f"{where} must be writable, for Gunicorn's worker_tmp_dir: {error.strerror}") from error
+
+
+def announce(settings: Settings, plan: Plan, served: Served) -> None:
+    """Log what a user wants to know: what is served where, and which settings are none."""
+    logger.info(machine_note(settings))
+    for sentence in (*unknown_variables(), *served.warnings):
+        logger.warning(sentence)
+    if note := profile_note(settings):
+        logger.info(note)
+    package = served.packages[served.default]
+    address = settings.bind.replace("0.0.0.0", "localhost")  # noqa: S104 - for reading, not for binding
+    logger.info(
+        f"{package.name} ({package.language}, {settings.precision}, {package.decoding} decoding) on "
+        f"{plan.workers} workers × {plan.lanes} processes × {plan.threads} threads at http://{address}"
+    )
+    sample = Path("tests/data/namaste.wav")
+    logger.info(f"try: curl -F file=@{sample} {address}/transcribe")
+
+
+def guard_reload(server: Any, served: Served) -> None:
+    """Let SIGHUP replace the workers, which serve `served`, only where a server would start with what it would find.
+
+    Gunicorn alone drops its configuration, executes the file again and ends where that fails; or it replaces workers
+    that serve by ones that cannot load what they are to serve.
+    """
+    server.handle_hup = functools.partial(_reload, server, served)
+
+
+def _reload(server: Any, served: Served) -> None:
+    configuration = server.app.cfg
+    try:
+        reason = _failure(server) or _loss(served)
+        if not reason:
+            Arbiter.handle_hup(server)
+            return
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - what passed the check a moment ago
+        server.app.cfg = server.cfg = configuration
+        reason = str(error) or repr(error)
+    logger.bind(reason=reason).error("not reloaded: workers and configuration stay as they are")
+
+
+def _loss(served: Served) -> str:
+    """Tell which packages that are served now would not be any more, though they lie there."""
+    found = served_packages(read_settings())
+    kept = {package.directory for package in found.packages.values()}
+    lost = [package.directory for package in served.packages.values() if package.directory not in kept]
+    return "; ".join(
+        sentence for sentence in found.warnings if any(sentence.startswith(f"{directory} ") for directory in lost)
+    )
+
+
+def _failure(server: Any) -> str:
+    """Have Gunicorn check everything in a process of its own, new code included; return why it fails, or nothing."""
+    arguments = server.START_CTX["args"][2:]
+    # Text is for people, JSON can be read here; and a process that only looks leaves no metric files.
+    environment = {name: value for name, value in os.environ.items() if name != metric_files.VARIABLE}
+    try:
+        checked = subprocess.run(  # noqa: S603 - what this very server was started with
+            [sys.executable, "-m", "gunicorn", "--check-config", *arguments],
+            cwd=server.START_CTX["cwd"],
+            env=environment | {"ASR_LOG_FORMAT": "json"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_CHECK_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"the check did not come to an end: {error}"
+    if checked.returncode == 0:
+        return ""
+    said = checked.stderr.strip().splitlines() or [f"the check ended with {checked.returncode}"]
+    try:
+        return str(json.loads(said[-1])["message"])
+    except (ValueError, KeyError, TypeError):
+        return said[-1]

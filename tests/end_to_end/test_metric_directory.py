@@ -1,0 +1,114 @@
+"""Whatever happens to the directory of several workers' metric files, it costs counts and never the server."""
+
+import fcntl
+import random
+import shutil
+
+import httpx
+import pytest
+
+from tests.end_to_end.gunicorn_server import wait_until
+from tests.samples import CLIPS
+
+NAMASTE = CLIPS[0].read_bytes()
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return tmp_path / "metrics"
+
+
+@pytest.fixture
+def two_workers(start, directory):
+    def start_two(**settings):
+        return start(ASR_WORKERS=2, ASR_LANES=1, PROMETHEUS_MULTIPROC_DIR=directory, **settings)
+
+    return start_two
+
+
+def replace_a_worker(server):
+    """Kill one, and wait for another: the master is there and does its work."""
+    before = server.workers()
+    before[0].kill()
+    wait_until(lambda: len(set(server.workers()) - set(before)) == 1, "a new worker")
+    wait_until(lambda: len(server.lanes()) == 2, "its lane")
+    assert server.process.poll() is None
+
+
+def count_one(server):
+    """A request, counted a moment after its answer."""
+    assert server.post(NAMASTE).status_code == 200
+    server.wait_metric(1, "asr_http_requests_total", route="/transcribe")
+
+
+def files_of(worker):
+    return [file.path for file in worker.open_files() if "counter_" in file.path or "gauge_" in file.path]
+
+
+def test_one_worker_needs_none(start):
+    with start() as server:
+        count_one(server)
+        assert files_of(server.workers()[0]) == []
+        assert not list(server.directory.glob("asr-metrics-*"))
+
+
+def test_several_make_one_and_take_it_away(start):
+    with start(ASR_WORKERS=2, ASR_LANES=1) as server:
+        wait_until(lambda: server.metric("asr_lanes", state="ready") == 2, "both lanes counted")
+        assert len(list(server.directory.glob("asr-metrics-*"))) == 1
+        server.stop()
+
+
+def test_removed_with_all_that_is_in_it(two_workers, directory):
+    with two_workers() as server:
+        for _ in range(4):
+            assert server.post(NAMASTE).status_code == 200
+        shutil.rmtree(directory)
+        assert httpx.get(f"{server.url}/metrics").status_code == 200
+        replace_a_worker(server)
+        # The other one is seen again by its next heartbeat.
+        wait_until(lambda: server.metric("asr_lanes", state="ready") == 2, "both lanes counted")
+        replace_a_worker(server)
+        assert server.post(NAMASTE).status_code == 200
+
+
+DAMAGED = [b"", b"\xff" * 100, b"\x40\0\0\0" + bytes(60), random.Random(0).randbytes(70_000)]
+
+
+@pytest.mark.parametrize("recycled", [0, 1_000_000])
+def test_damaged_files(two_workers, directory, recycled):
+    with two_workers(ASR_MAX_REQUESTS=recycled) as server:
+        count_one(server)
+        for number, content in enumerate(DAMAGED):
+            for kind in ("counter", "histogram", "gauge_livesum", "unknown"):
+                (directory / f"{kind}_{999_999_990 + number}.db").write_bytes(content)
+        (directory / "counter_0.db").write_bytes(b"")
+        assert server.metric("asr_http_requests_total", route="/transcribe") == 1
+        replace_a_worker(server)
+        assert server.metric("asr_http_requests_total", route="/transcribe") == 1
+
+
+def test_a_file_in_its_place(two_workers, directory):
+    with two_workers() as server:
+        shutil.rmtree(directory)
+        directory.write_text("mine")
+        reply = httpx.get(f"{server.url}/metrics")
+        assert (reply.status_code, str(directory) in reply.text) == (503, True)
+        replace_a_worker(server)
+        replace_a_worker(server)
+        assert server.post(NAMASTE).status_code == 200
+        warnings = httpx.get(f"{server.url}/readyz").json()["warnings"]
+        assert any(str(directory) in warning for warning in warnings)
+        assert directory.read_text() == "mine"
+
+
+def test_a_reader_that_was_stopped_holds_nobody(two_workers, directory):
+    with two_workers(ASR_MAX_REQUESTS=1_000_000) as server:
+        count_one(server)
+        with (directory / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)  # as a worker stopped in a scrape holds it
+            replace_a_worker(server)
+            assert server.metric("asr_http_requests_total", route="/transcribe") == 1
+        replace_a_worker(server)
+        assert server.metric("asr_http_requests_total", route="/transcribe") == 1
+        assert (directory / "counter_0.db").exists()

@@ -1,0 +1,138 @@
+"""SIGHUP, and workers started anew, while something on the disk is wrong: whoever serves goes on serving."""
+
+import re
+import shutil
+import signal
+
+import pytest
+
+from tests.end_to_end.gunicorn_server import wait_until
+from tests.samples import CLIPS
+
+NAMASTE = next(path for path in CLIPS if path.stem == "namaste")
+ROOT = CLIPS[0].parents[2]
+REFUSED = "not reloaded: workers and configuration stay as they are"
+
+
+def cut(package):
+    """As if it were being copied."""
+    graph = package / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:100_000])
+
+
+def remove_graph(package):
+    (package / "model.onnx").unlink()
+
+
+def garble_description(package):
+    (package / "model.yaml").write_text("{", encoding="utf-8")
+
+
+def remove(package):
+    shutil.rmtree(package)
+
+
+@pytest.fixture
+def package(model_directory, tmp_path):
+    """A copy that may be broken, and how to mend it."""
+    copy = tmp_path / "packages" / "copy"
+    shutil.copytree(model_directory, copy)
+    return copy
+
+
+def serves(server, worker, text):
+    """That worker, and no other, gives the right text."""
+    assert server.post(NAMASTE.read_bytes()).json()["text"] == text
+    assert server.workers() == [worker]
+
+
+@pytest.mark.parametrize("damage", [cut, remove_graph, garble_description, remove])
+def test_a_damaged_package_is_not_taken(start, package, model_directory, library_texts, damage):
+    with start(package) as server:
+        (worker,) = server.workers()
+        damage(package)
+        server.process.send_signal(signal.SIGHUP)
+        (line,) = wait_until(lambda: server.logged(REFUSED), "a refusal")
+        assert str(package) in line["reason"]
+        serves(server, worker, library_texts[NAMASTE])
+        shutil.copytree(model_directory, package, dirs_exist_ok=True)
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: worker not in server.workers() and server.workers(), "a new worker")
+        server.wait_ready()
+        assert server.post(NAMASTE.read_bytes()).json()["text"] == library_texts[NAMASTE]
+
+
+def test_no_package_is_lost_by_a_reload(start, package, library_texts):
+    second = package.parent / "second"
+    shutil.copytree(package, second)
+    description = (second / "model.yaml").read_text(encoding="utf-8")
+    renamed = re.sub(r"^name: .*", "name: second", description, flags=re.MULTILINE)
+    (second / "model.yaml").write_text(renamed, encoding="utf-8")
+    with start(package, ASR_MODELS=package.parent) as server:
+        (worker,) = server.workers()
+        cut(second)
+        server.process.send_signal(signal.SIGHUP)
+        (line,) = wait_until(lambda: server.logged(REFUSED), "a refusal")
+        assert f"{second / 'model.onnx'} is damaged" in line["reason"]
+        serves(server, worker, library_texts[NAMASTE])
+        remove(second)  # on purpose, as it seems
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: worker not in server.workers() and server.workers(), "a new worker")
+
+
+@pytest.mark.parametrize("wrong", ["workers = 'many'\n", "raise OSError('no')\n", "for\n", "import sys\nsys.exit(7)\n"])
+def test_a_wrong_configuration_is_not_taken(start, tmp_path, library_texts, wrong):
+    configuration = tmp_path / "gunicorn.conf.py"
+    shutil.copyfile(ROOT / "gunicorn.conf.py", configuration)
+    with start(GUNICORN_CMD_ARGS=f"--config {configuration}") as server:
+        (worker,) = server.workers()
+        with configuration.open("a", encoding="utf-8") as file:
+            file.write(wrong)
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: server.logged(REFUSED), "a refusal")
+        serves(server, worker, library_texts[NAMASTE])
+
+
+def failed_starts(server):
+    lines = [line["message"] for line in server.log_lines() if isinstance(line, dict)]
+    return [line for line in lines if "workers in a row could not start" in line]
+
+
+def test_a_worker_that_cannot_load_ends_nobody(start, package, model_directory, library_texts):
+    with start(package) as server:
+        (worker,) = server.workers()
+        cut(package)
+        worker.kill()
+        wait_until(lambda: len(failed_starts(server)) > 2, "three tries")
+        assert failed_starts(server)[2] == "3 workers in a row could not start; the next one waits 4 s"
+        shutil.copytree(model_directory, package, dirs_exist_ok=True)
+        wait_until(server.is_ready, "ready again")
+        assert server.post(NAMASTE.read_bytes()).json()["text"] == library_texts[NAMASTE]
+
+
+def test_a_server_that_waits_for_its_package_can_be_stopped(start, package):
+    with start(package) as server:
+        cut(package)
+        server.workers()[0].kill()
+        wait_until(lambda: failed_starts(server), "a failed start")
+        server.stop()
+
+
+FAULTS = {"it hangs": "time.sleep(10_000)", "it is killed": "os.abort()", "it raises": "raise OSError"}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_worker_whose_start_goes_wrong_is_replaced(start, tmp_path, library_texts, fault):
+    configuration, wrong = tmp_path / "gunicorn.conf.py", tmp_path / "wrong"
+    hook = f"def post_worker_init(_worker):\n    import os, time\n    if os.path.exists('{wrong}'): {fault}\n"
+    text = (ROOT / "gunicorn.conf.py").read_text(encoding="utf-8")
+    configuration.write_text(f"{text}\n\ntimeout = 4\n{hook}", encoding="utf-8")
+    with start(GUNICORN_CMD_ARGS=f"--config {configuration}") as server:
+        (worker,) = server.workers()
+        wrong.touch()
+        worker.kill()
+        wait_until(lambda: server.workers() not in ([], [worker]), "a new worker")
+        wait_until(lambda: failed_starts(server), "a failed start")
+        wrong.unlink()
+        wait_until(server.is_ready, "ready again")
+        assert server.post(NAMASTE.read_bytes()).json()["text"] == library_texts[NAMASTE]
