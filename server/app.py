@@ -18,9 +18,8 @@ from server.http.admission import Admission
 from server.http.auth import Authentication
 from server.http.context import RequestContext
 from server.http.descriptors import allow_connections
-from server.http.limits import BodyBounds, BodyLimits, BytesInFlight
+from server.http.limits import BodyBounds, BodyLimits, BytesInFlight, ConnectionLimits
 from server.http.problems import install_error_handlers
-from server.http.protocol import ConnectionLimits
 from server.http.spool import SpoolDirectory
 from server.pool.driver import Patience
 from server.pool.pool import Limits, Pool

@@ -1,4 +1,4 @@
-"""Bounds on bodies: their bytes, their speed, and the bytes of all requests together."""
+"""Bounds on bodies, which are kept here: their bytes, their speed, the bytes of all together; and on connections."""
 
 import asyncio
 import time
@@ -22,6 +22,15 @@ class BodyBounds:
     """Seconds that any body may take."""
     speed: float
     """Bytes that a longer one has to bring in each second beyond those."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """What one worker takes on; `server/http/protocol.py` finds them in the lifespan's state as `connection_limits`."""
+
+    connections: int = 1000
+    head_seconds: float = 10.0
+    """From the first byte of a head to its last."""
 
 
 class BytesInFlight:

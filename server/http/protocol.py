@@ -8,7 +8,6 @@ the answer to a client that still sends (RFC 9112, 9.6). A worker that shuts dow
 import asyncio
 import select
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, cast
 
 import httptools
@@ -18,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from server import metrics
 from server.errors import BadRequest, HeadTooLarge, HeadTooSlow, ServerError, TooManyConnections
 from server.http.context import new_request_id
+from server.http.limits import ConnectionLimits
 from server.http.problems import problem_response
 
 _HEAD_BYTES, _HEADERS = 32_768, 100
@@ -26,15 +26,6 @@ _UPGRADE = {b"upgrade", b"http2-settings"}
 _REST_SECONDS = 30.0  # for the rest of a body that has been answered
 _QUIET_SECONDS = 1.0  # for a request that is on its way, and for the client to close too
 _TURNED_AWAY = 64  # connections that get a reason; those beyond are cut
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """What one worker takes on; `connection_limits` in the lifespan's state."""
-
-    connections: int = 1000
-    head_seconds: float = 10.0
-    """From the first byte of a head to its last."""
 
 
 class HttpProtocol(HttpToolsProtocol):

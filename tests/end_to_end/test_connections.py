@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from loadtest.harness.processes import PATIENCE, wait_until
+from loadtest.harness.processes import PATIENCE, paused, wait_until
 from tests.end_to_end.conftest import running
 from tests.samples import CLIPS, DATA
 
@@ -254,6 +254,17 @@ def test_a_unix_socket(model_directory, tmp_path, library_texts):
                 reply = client.post("/transcribe", content=AUDIO, headers=headers)
                 assert reply.json()["text"] == library_texts[NAMASTE]
         wait_until(lambda: clients(server) == {"local"}, "the client logged")
+        with socket.socket(socket.AF_UNIX) as connection:  # half-closed
+            connection.connect(path)
+            connection.sendall(HEAD + with_length(AUDIO))
+            connection.shutdown(socket.SHUT_WR)
+            assert read_answer(connection)[0] == 200
+        with paused(*server.lanes()):
+            with socket.socket(socket.AF_UNIX) as connection:  # gone
+                connection.connect(path)
+                connection.sendall(HEAD + with_length(AUDIO))
+                server.wait_metric(1, "asr_running_requests")
+            server.wait_metric(1, "asr_cancelled_requests_total", place="lane")
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
