@@ -54,7 +54,7 @@ def feature_parameters(section: Mapping[str, Any], semantics: Semantics) -> Feat
 
 
 def semantics_of(nemo_version: str) -> Semantics:
-    """Tell by a checkpoint's own `nemo_version` which features it was trained on; raise ExportError if unreadable."""
+    """Decide by a checkpoint's own `nemo_version` which features it was trained on; raise ExportError if unreadable."""
     match = re.match(r"(\d+)\.(\d+)", nemo_version)
     if match is None:
         raise ExportError(f"the checkpoint's nemo_version is {nemo_version!r}: say --semantics nemo-1 or nemo-2.5")

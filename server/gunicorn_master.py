@@ -81,7 +81,7 @@ def _reload(server: Any, served: Served) -> None:
 
 
 def _loss(served: Served) -> str:
-    """Tell which packages that are served now would not be any more, though they lie there."""
+    """Name the packages that are served now and would not be any more, though they lie there."""
     found = served_packages(read_settings())
     kept = {package.directory for package in found.packages.values()}
     lost = [package.directory for package in served.packages.values() if package.directory not in kept]

@@ -116,7 +116,7 @@ def _merge_all(directory: Path) -> None:
 
 
 def is_readable(file: Path) -> bool:
-    """Whether a scrape can use this file; one that it cannot use is told in the log."""
+    """Whether a scrape can use this file; one that it cannot use is named in the log."""
     from prometheus_client.multiprocess import MultiProcessCollector
 
     try:

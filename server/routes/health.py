@@ -15,14 +15,14 @@ router = APIRouter(tags=["operation"])
 @router.get("/healthz")
 @router.head("/healthz", include_in_schema=False)
 async def healthz() -> Health:
-    """Tell that the process is alive and its event loop turns."""
+    """Answer while the process lives and its event loop turns."""
     return Health(status="alive")
 
 
 @router.get("/readyz", responses={503: {"model": Readiness}})
 @router.head("/readyz", include_in_schema=False)
 async def readyz(request: Request, response: Response) -> Readiness:
-    """Tell whether lanes have decoded their canary clip and at least one is in service."""
+    """Say whether every lane has transcribed its canary clip since the start, and at least one works."""
     pool: Pool = request.state.pool
     response.status_code = 200 if pool.ready else 503
     return Readiness(status="ready" if pool.ready else "not ready", warnings=list(request.state.warnings()))

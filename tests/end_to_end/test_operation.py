@@ -27,10 +27,10 @@ def test_health(client, path, state):
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_balancers_ask_without_wanting_a_body(client, path):
-    told = client.get(path)
+    got = client.get(path)
     asked = client.head(path)
     assert (asked.status_code, asked.content) == (200, b"")
-    assert asked.headers["content-type"] == told.headers["content-type"]
+    assert asked.headers["content-type"] == got.headers["content-type"]
     options = client.options(path)
     assert (options.status_code, options.content) == (204, b"")
     assert {method.strip() for method in options.headers["allow"].split(",")} == {"GET", "HEAD", "OPTIONS"}
