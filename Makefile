@@ -85,8 +85,12 @@ REQUESTS ?= 100000
 mixup: $(VENV)/dev.stamp  ## REQUESTS=100000: does any client ever get another's text?
 	$(BIN)/python -m loadtest mixup --requests $(REQUESTS) $(TOOL_OPTIONS)
 
-bench: $(VENV)/bench.stamp .venv-servers/peers.stamp  ## BENCH_MODEL=package: side by side with other programs; writes docs/benchmarks.md
-	$(BIN)/python -m benchmarks --speed $(BENCH_MODEL) $(TOOL_OPTIONS)
+PAGE = --page docs/performance.md
+figures: $(VENV)/dev.stamp  ## BENCH_MODEL=package: what the server costs, beside the library; writes docs/performance.md
+	$(BIN)/python -m loadtest figures --model $(BENCH_MODEL) $(PAGE) $(TOOL_OPTIONS)
+
+bench: $(VENV)/bench.stamp .venv-servers/peers.stamp  ## BENCH_MODEL=package: other programs on the same weights; writes docs/performance.md
+	$(BIN)/python -m benchmarks --speed $(BENCH_MODEL) $(PAGE) --picture docs/images/performance.png $(TOOL_OPTIONS)
 
 # Each file holds all that its environment has, by version and hash; what stands in requirements/*.in is chosen by hand.
 # torch comes in builds of the same version for processors and for CUDA: its files have no hashes.
@@ -99,4 +103,4 @@ requirements: $(VENV)/dev.stamp  ## compile requirements/*.in; UPGRADE="--upgrad
 	$(COMPILE) $(UPGRADE) --python-platform linux requirements/export.in -o requirements/export.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux -c requirements/export.txt requirements/training.in -o requirements/training.txt
 
-.PHONY: help run test test-measuring test-quick test-pythons requirements parity lint docs tune capacity loadtest chaos soak mixup bench
+.PHONY: help run test test-measuring test-quick test-pythons requirements parity lint docs tune capacity loadtest chaos soak mixup figures bench

@@ -33,7 +33,7 @@ shared_metrics = recycling or plan.workers > 1
 
 # NumPy's BLAS would start a thread for each processor in every lane.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# glibc's malloc asks for huge pages: lanes take their buffers from malloc, and touch them sooner (docs/load.md).
+# glibc's malloc asks for huge pages: lanes take their buffers from malloc, and touch them sooner (docs/notes).
 os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 
 bind = settings.bind

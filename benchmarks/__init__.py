@@ -1,3 +1,3 @@
-"""Side by side with other programs: the same weights, the same audio, in turns, on one machine."""
+"""Other programs and servers on the same weights and the same audio, in turns, on one machine."""
 
 import inference  # noqa: F401 # before ONNX Runtime, whose telemetry it turns off

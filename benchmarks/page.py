@@ -1,96 +1,72 @@
-"""The measured part of docs/benchmarks.md."""
+"""What was found, in a line for each program and server; and in docs/performance.md, and as a picture."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
-from benchmarks import goals, server_goals, tables
-from benchmarks.accuracy import TOLERANCE, Texts
-from benchmarks.compared import OURS, Compared
-from benchmarks.contestants import OURS as SERVER
-from benchmarks.fairness import Waits
-from benchmarks.lanes import Lanes
-from benchmarks.serving import Comparison
-from inference.package import Package
-
-_BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
-
-_HOW_TO_READ = """\
-Median over the rounds, first and ninth decile. *This library* and *this server* are what a user gets, in the precision
-that they choose themselves: the library computed {library} here, the server {server}. *fp32 ÷ fp32* compares ours in
-fp32 with theirs in fp32. *Full load*: each program in the division of the processors that suits it best. *One client*:
-one process with all threads. *WER*: ours; theirs, on the clips of the table of texts. A peer's int8 whose WER there
-is more than {tolerance:g} points above this library's does not count as its best: what our own int8 may lose at its
-gate is granted to everybody. *Whatever its WER* lets it count."""
-_BROKEN = "Broke down, and left out: {}."
-_SERVERS = """\
-Clips of {:g} s; full load: {} clients, each sending its next clip when it has the answer to the last, for {:g} s a
-turn. All servers run all the while and are loaded one at a time; idle, they keep {:.0f} % of one processor busy
-together."""
+from benchmarks.programs import Times
+from benchmarks.servers.comparison import Turns
+from benchmarks.servers.roster import OURS as OUR_SERVER
+from benchmarks.subject import LIMIT, OURS
+from loadtest.harness.page import describe, write_column
+from loadtest.harness.plots import drawing
+from loadtest.harness.statistics import percentile, ratios
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A whole run; what was left out of it is None, or empty."""
+@dataclass(slots=True)
+class Report:
+    """Of one run."""
 
-    library: Compared
-    texts: Texts
-    served: Comparison | None
-    waits: Waits | None
-    lanes: Lanes | None
+    length: float
+    """Seconds of audio in a clip."""
+    page: Path | None
+    """To write to; None for nowhere."""
+    model: str
+    _rates: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Libraries or servers → name → audio seconds a second at full load."""
 
+    def libraries(self, times: Times, computes: Mapping[str, str], word_errors: Mapping[str, float]) -> None:
+        """Audio seconds a second at full load; ms of one clip; this library ÷ it; WER; the rest where it is known."""
+        cells = {}
+        limit = median(times.full(LIMIT))
+        for name in times.seconds:
+            full = median(times.full(name))
+            parts = [f"{self.length / full:.0f}", f"{1000 * median(times.alone(name)):.0f} ms"]
+            if name not in (OURS, LIMIT):
+                parts.append(f"× {times.gain(OURS, name)}")
+            if name in word_errors:
+                parts.append(f"WER {word_errors[name]:.1f} %")
+            if name in times.outside:
+                parts += [computes[name], f"{limit / full:.2f} of the limit", f"{times.outside[name]:.1%} outside"]
+            cells[name] = " · ".join(parts)
+        self._tell("libraries", cells, {name: self.length / median(times.full(name)) for name in times.seconds})
 
-def render(measured: Measured, speed: Package, accuracy: Package, command: str, machine: str) -> str:
-    """Write everything in Markdown."""
-    source = f" ({speed.source})" if speed.source else ""
-    library, served = measured.library, measured.served
-    precision = served.turns[SERVER].computes if served else "was not asked"
-    reading = _HOW_TO_READ.format(library=library.computes.get(OURS, ""), server=precision, tolerance=TOLERANCE)
-    broken = {**library.broken, **measured.texts.broken, **(served.broken if served else {})}
-    parts = [
-        f"Model for speed: `{speed.name}`{source}; for texts: `{accuracy.name}`. {machine}.",
-        f"    {command}",
-        _BROKEN.format(", ".join(broken)) if broken else "",
-        "### What was wanted",
-        reading,
-        goals.of_library(library, measured.texts),
-        server_goals.of_server(library, measured.texts, served, measured.waits, measured.lanes),
-        *_servers(measured),
-        "## Programs",
-        "Columns *n × m*: n processes of m threads, each hearing the clip.",
-        *(tables.library(library, seconds) for seconds in library.lengths),
-    ]
-    if measured.texts.sets:
-        parts += [f"### Texts, `{accuracy.name}`", tables.texts(measured.texts)]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    def servers(self, turns: Mapping[str, Turns]) -> None:
+        """Audio seconds a second at full load; p95 there and alone; p99 of `/healthz`; this server ÷ it; settings."""
+        cells = {}
+        for name, found in turns.items():
+            waits = [f"{1000 * percentile(seconds, 95):.0f}" for seconds in (found.loaded, found.alone)]
+            parts = [f"{median(found.rates):.0f}", f"{', '.join(waits)} ms"]
+            if found.health:
+                parts.append(f"{1000 * percentile(found.health, 99):.1f} ms")
+            if name != OUR_SERVER:
+                parts.append(f"× {ratios(turns[OUR_SERVER].rates, found.rates)}")
+            cells[name] = " · ".join([*parts, *filter(None, [found.contestant.settings])])
+        self._tell("servers", cells, {name: median(found.rates) for name, found in turns.items()})
 
+    def draw(self, path: Path) -> None:
+        """Bars: libraries above, servers beneath, the fastest on top."""
+        with drawing(path, f"audio seconds a second at full load, {self.model}", len(self._rates)) as axes:
+            for each, (what, rates) in zip(axes if len(self._rates) > 1 else [axes], self._rates.items(), strict=True):
+                ordered = sorted(rates.items(), key=lambda item: item[1])
+                colours = ["tab:blue" if name.startswith("this ") else "silver" for name, _ in ordered]
+                bars = each.barh([name for name, _ in ordered], [rate for _, rate in ordered], color=colours)
+                each.bar_label(bars, fmt="%.0f", padding=3, fontsize="small")
+                each.set_title(what, fontsize="medium")
 
-def write(path: Path, text: str) -> None:
-    """Put the text between the marks of the page, which is made where there is none."""
-    page = path.read_text(encoding="utf-8") if path.exists() else f"# Benchmarks\n\n{_BEGIN}\n{_END}\n"
-    before, _, rest = page.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    partial = path.with_suffix(".partial")  # a run that is ended leaves the old page whole
-    partial.write_text(f"{before}{_BEGIN}\n\n{text}\n{_END}{after}", encoding="utf-8")
-    partial.replace(path)
-
-
-def _servers(measured: Measured) -> list[str]:
-    parts = []
-    if measured.served:
-        load, idle = measured.served.load, measured.served.idle
-        parts += [
-            "## Servers",
-            _SERVERS.format(load.clip_seconds, load.clients, load.seconds, 100 * idle),
-            tables.servers(measured.served),
-            "![Audio seconds a second by server](images/servers.png)",
-        ]
-        if choice := tables.tried(measured.served):
-            parts += ["Settings tried for the peers, one turn each; the best ones are in the table above:", choice]
-    if measured.waits:
-        wrong = measured.waits.wrong
-        parts += [
-            "### One client floods, another sends short clips",
-            f"Some send 10-second clips without a pause, one sends 1-second clips; wrong or lost: {wrong}.",
-            tables.fairness(measured.waits),
-        ]
-    return parts
+    def _tell(self, table: str, cells: Mapping[str, str], rates: dict[str, float]) -> None:
+        self._rates[table] = rates
+        print(table, *(f"  {name}: {cell}" for name, cell in cells.items()), sep="\n")
+        if self.page:
+            write_column(self.page, table, cells, f"{self.model}, clips of {self.length:g} s, {describe()}")

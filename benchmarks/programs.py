@@ -1,25 +1,36 @@
-"""Programs in processes of their own; each answers a line with a line (`benchmarks.child`)."""
+"""Programs take turns (A B C, B C A, …); in its turn a program has the machine to itself for some time."""
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
-import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from statistics import median
+from typing import Any
 
 from tqdm import tqdm
 
-_ROOT = Path(__file__).parent.parent
-_PATIENCE = 180.0  # seconds; what does not answer by then is ended, and counts as broken
+from loadtest.harness.children import Children, Failed
+from loadtest.harness.statistics import Spread, ratios
+
+_WARM_UP = 0.2  # seconds, one clip at least: caches are others', and the kernel has to hand out memory again
+_PAUSE = 0.05  # seconds: ONNX Runtime's idle threads spin for about 30 ms, and would do so at the next one's cost
 
 
-class Failed(Exception):
-    """A program ended, or was ended, instead of answering."""
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A program and what to start it with."""
+
+    name: str
+    function: str
+    """`MODULE:FUNCTION` for `loadtest.harness.children`."""
+    given: Mapping[str, Any]
+    """Its arguments, but for `threads`."""
+    how: Mapping[str, Any] = field(default_factory=dict)
+    """An interpreter that has the program, where this one has not."""
+    needed: bool = False
+    """Whether all the others would be measured in vain without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,120 +42,50 @@ class Division:
     threads: int
     """Inside one of them."""
 
-    def __str__(self) -> str:
-        return f"{self.processes} × {self.threads}"
-
-
-@dataclass(frozen=True, slots=True)
-class Entrant:
-    """A program and what to start it with."""
-
-    name: str
-    kind: str
-    """A key of `benchmarks.recognisers.KINDS`."""
-    model: Path
-    """Package, directory of `benchmarks.quantised`, or NeMo's checkpoint."""
-    python: Path = Path(sys.executable)
-    """An interpreter that has the program."""
-    needed: bool = False
-    """Whether all the others would be measured in vain without it."""
-
-
-class Program:
-    """A child, or several that work side by side."""
-
-    def __init__(self, entrant: Entrant, division: Division, clock: str, errors: Path) -> None:
-        """`clock` is one of `benchmarks.child.CLOCKS`. Raises Failed where the program does not start."""
-        self._name = entrant.name
-        self._errors = errors
-        # NumPy's BLAS and PyTorch read these when they are imported. malloc's is that of gunicorn.conf.py, for all.
-        settings = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), str(division.threads))
-        environment = {**os.environ, **settings, "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-        command = [str(entrant.python), "-m", "benchmarks.child", entrant.kind, str(entrant.model.resolve())]
-        command += [str(division.threads), clock]
-        with errors.open("w") as stream:
-            self._processes = [
-                subprocess.Popen(  # noqa: S603 # our own module
-                    command,
-                    cwd=_ROOT,
-                    env=environment,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=stream,
-                    text=True,
-                )
-                for _ in range(division.processes)
-            ]
-        self.computes: str = self._answers()[0]["computes"]
-        """`fp32`, say."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end()
-
-    def ask(self, clip: Path, seconds: float = 0.0) -> dict[str, Any]:
-        """Let all processes hear the clip again and again for so long, after a warm-up; at once and once for 0 s.
-
-        Returns the seconds of one clip, its text, and the share outside ONNX Runtime. Several processes share the
-        seconds: two that take 0.1 s each make 0.05.
-        """
-        question = json.dumps({"clip": str(clip), "seconds": seconds}) + "\n"
-        for process in self._processes:
-            try:
-                if process.stdin:
-                    process.stdin.write(question)
-                    process.stdin.flush()
-            except OSError:
-                self._fail()
-        answers = self._answers()
-        return {**answers[0], "seconds": 1 / sum(1 / answer["seconds"] for answer in answers)}
-
-    def _answers(self) -> list[dict[str, Any]]:
-        patience = threading.Timer(_PATIENCE, self._kill)
-        patience.start()
-        lines = [process.stdout.readline() if process.stdout else "" for process in self._processes]
-        patience.cancel()
-        if not all(lines):
-            self._fail()
-        return [json.loads(line) for line in lines]
-
-    def _fail(self) -> None:
-        self._kill()  # one of several may live on
-        self._end()
-        raise Failed(f"{self._name}: {self._errors.read_text(encoding='utf-8', errors='replace')[-2000:].strip()}")
-
-    def _kill(self) -> None:
-        for process in self._processes:
-            process.kill()
-
-    def _end(self) -> None:
-        for process in self._processes:
-            process.communicate()  # closes its stdin, at which it ends
-
 
 @dataclass(slots=True)
 class Company:
     """Programs that are running."""
 
-    programs: dict[tuple[str, Division], Program] = field(default_factory=dict)
+    programs: dict[tuple[str, Division], Children] = field(default_factory=dict)
     needed: frozenset[str] = frozenset()
-    """Names of those without which there is nothing to compare."""
     broken: dict[str, str] = field(default_factory=dict)
     """Name → why it had to leave: a peer that breaks down shall not cost the others their figures."""
 
     def lose(self, name: str, error: Failed) -> None:
-        """Go on without a program in all its divisions; raise the error where it is needed."""
+        """Go on without a program in all its divisions; raise Failed where it is needed."""
         if name in self.needed:
-            raise error
+            raise Failed(f"{name}: {error}") from error
         self.broken[name] = str(error)
         for key in [key for key in self.programs if key[0] == name]:
             del self.programs[key]
 
 
+@dataclass(slots=True)
+class Times:
+    """Of all programs on one clip: program → division → an entry for each round."""
+
+    seconds: dict[str, dict[Division, list[float]]] = field(default_factory=dict)
+    """Of one clip; several processes share them: two that take 0.1 s each make 0.05."""
+    outside: dict[str, float] = field(default_factory=dict)
+    """Share spent outside ONNX Runtime, where the program knows it."""
+
+    def alone(self, name: str) -> list[float]:
+        """One client: one process with all threads."""
+        found = self.seconds[name]
+        return found[min(found, key=lambda division: division.processes)]
+
+    def full(self, name: str) -> list[float]:
+        """Full load: the division that suits the program best."""
+        return min(self.seconds[name].values(), key=median)
+
+    def gain(self, ours: str, theirs: str) -> Spread:
+        """How many times faster ours is than theirs at full load, round by round."""
+        return ratios(self.full(theirs), self.full(ours))
+
+
 @contextmanager
-def company(entrants: Sequence[Entrant], divisions: Sequence[Division], clock: str, scratch: Path) -> Iterator[Company]:
+def company(entrants: Sequence[Entrant], divisions: Sequence[Division], scratch: Path) -> Iterator[Company]:
     """Start each in every division of the processors."""
     found = Company(needed=frozenset(entrant.name for entrant in entrants if entrant.needed))
     with ExitStack() as stack:
@@ -152,8 +93,31 @@ def company(entrants: Sequence[Entrant], divisions: Sequence[Division], clock: s
             try:
                 for division in divisions:
                     log = Path(tempfile.mkstemp(prefix="program-", suffix=".log", dir=scratch)[1])
-                    program = stack.enter_context(Program(entrant, division, clock, log))
-                    found.programs[entrant.name, division] = program
+                    given = {**entrant.given, "threads": division.threads}
+                    children = Children(entrant.function, given, log, division.processes, **entrant.how)
+                    found.programs[entrant.name, division] = stack.enter_context(children)
             except Failed as error:
                 found.lose(entrant.name, error)
         yield found
+
+
+def take_turns(cast: Company, clip: Path, rounds: int, seconds: float) -> Times:
+    """Let each program hear the clip for so long in every round; each round begins with another program."""
+    times = Times()
+    keys = list(cast.programs)
+    plan = [keys[(index + number) % len(keys)] for number in range(rounds) for index in range(len(keys))]
+    for name, division in tqdm(plan, desc="programs", unit="turn", disable=None):
+        if (name, division) not in cast.programs:
+            continue
+        time.sleep(_PAUSE)
+        try:
+            heard = cast.programs[name, division].hear([clip], seconds, warm_up=_WARM_UP)
+        except Failed as error:
+            cast.lose(name, error)
+            times.seconds.pop(name, None)
+            continue
+        found = times.seconds.setdefault(name, {}).setdefault(division, [])
+        found.append(1 / sum(child.rate for child in heard))
+        if heard[0].outside is not None:
+            times.outside[name] = heard[0].outside
+    return times

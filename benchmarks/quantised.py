@@ -15,10 +15,10 @@ from typing import Any
 
 import yaml
 
-from benchmarks.machine import has_int8_products
+from inference.machine import int8_weight_bits
 from inference.package import MANIFEST, Package, load_package
 
-AS_SCRIPTED, PRODUCTS = "as its scripts make it", "matrix products alone"
+AS_SCRIPTED, PRODUCTS = "as its scripts make it", "in matrix products"
 GRAPH = "model.int8.onnx"  # what onnx-asr looks for
 
 _PLAN = "int8"  # its key in the manifest
@@ -65,7 +65,7 @@ def _quantised(package: Package, way: str, directory: Path) -> Path:
             "weight_type": QuantType.QInt8,
             "op_types_to_quantize": ["MatMul"],
             "per_channel": True,
-            "reduce_range": not has_int8_products(),
+            "reduce_range": int8_weight_bits() != 8,
         },
     }
     directory.mkdir(parents=True)

@@ -37,7 +37,7 @@ class Kind:
 
     weight_bits: WeightBits
     once: int
-    """Time of a multiply-add in eight bits, in units of its own (docs/benchmarks.md, "Where the time goes")."""
+    """Time of a multiply-add in eight bits, in units of its own (docs/notes/2026-11-28-benchmarks.md)."""
     twice: int
     fp32: int
 

@@ -61,7 +61,7 @@ def _session_options(options: SessionOptions) -> ort.SessionOptions:
     # Clips come in every length. ONNX Runtime's arena keeps the largest set of buffers that it ever needed, and a
     # memory pattern is one more plan for each length: a lane grew by 20 MiB in a round of lengths that it had seen
     # before, and held 400 MiB. With malloc alone it holds half, does not grow, and is as fast
-    # (docs/load.md, `python -m tools.memory`).
+    # (docs/notes/2026-11-28-load.md).
     session_options.enable_cpu_mem_arena = False
     session_options.enable_mem_pattern = False
     session_options.add_session_config_entry("session.intra_op.allow_spinning", str(int(options.spinning)))

@@ -28,15 +28,13 @@ def main(options: argparse.Namespace) -> int:
     """Measure what was asked for, print it, and write it where it belongs."""
     subject = chosen_subject(options)
     clips = subject.clips([CLIP_SECONDS] * 8)
-    cells: dict[str, str] = {}
     for name in options.figures or _FIGURES:
         with ExitStack() as stack:
             found = _FIGURES[name](Bench(options, subject, clips, stack))
         for row, cell in found.items():
             print(f"{row}: {cell}")
-        cells |= found
-    if options.page:
-        write_column(options.page, "server", cells, f"{subject.model.name}, {describe()}")
+        if options.page:
+            write_column(options.page, "server", found, f"{subject.model.name}, {describe()}")
     return 0
 
 
@@ -59,7 +57,7 @@ def recovery(bench: Bench) -> Cells:
 def two_workers(bench: Bench) -> Cells:
     """Two workers with a lane each ÷ one with two."""
     found = workers.compare(bench.subject, bench.options.rounds, bench.options.seconds)
-    return {f"2 workers × 1 lane ÷ 1 × 2, {way}: throughput, p95": cell for way, cell in found.items()}
+    return {"2 workers × 1 lane ÷ 1 × 2: throughput, p95": "; ".join(f"{way} {cell}" for way, cell in found.items())}
 
 
 _FIGURES: dict[str, Callable[[Bench], Cells]] = {

@@ -9,10 +9,18 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from itertools import count
+from typing import Protocol
 
 from loadtest.harness.client import Client
 from loadtest.harness.clips import Clip
 from loadtest.harness.outcomes import Outcome, summarise
+
+
+class Sender(Protocol):
+    """A client of whatever protocol."""
+
+    async def transcribe(self, clip: Clip) -> Outcome:
+        """Send one clip."""
 
 
 def poisson_arrivals(rate: float, seconds: float, seed: int) -> list[float]:
@@ -42,7 +50,7 @@ async def open_loop(
     return list(await asyncio.gather(*running))
 
 
-async def closed_loop(client: Client, clips: Sequence[Clip], clients: int, seconds: float) -> list[Outcome]:
+async def closed_loop(client: Sender, clips: Sequence[Clip], clients: int, seconds: float) -> list[Outcome]:
     """Let so many clients ask for `seconds`, each for its next clip when it has the answer to the last.
 
     Returns all outcomes, in the order of the answers; the last ones come after the time.
@@ -59,13 +67,15 @@ async def closed_loop(client: Client, clips: Sequence[Clip], clients: int, secon
     return outcomes
 
 
-async def saturated_rate(client: Client, clips: Sequence[Clip], clients: int, seconds: float) -> float:
-    """Good answers a second of a server that never waits for work; raise WrongText for a wrong one.
-
-    Between the first and the last answer while all clients were asking: no ramp, no tail.
-    """
+async def saturated_rate(client: Sender, clips: Sequence[Clip], clients: int, seconds: float) -> float:
+    """Good answers a second of a server that never waits for work; raise WrongText for a wrong one."""
     end = time.perf_counter() + seconds
     outcomes = await closed_loop(client, clips, clients, seconds)
     summarise(outcomes, seconds).check()
-    times = [outcome.done for outcome in outcomes if outcome.kind == "good" and outcome.done <= end]
+    return completed_rate(outcomes, end)
+
+
+def completed_rate(outcomes: Sequence[Outcome], end: float) -> float:
+    """Good answers a second between the first of them and the last before `end`: no ramp, no tail."""
+    times = sorted(outcome.done for outcome in outcomes if outcome.kind == "good" and outcome.done <= end)
     return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0

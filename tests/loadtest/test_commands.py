@@ -1,8 +1,12 @@
 """Real load on a real server for a few seconds: texts are right, nothing is lost, and the reports are there."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from loadtest.__main__ import main
+from loadtest.harness import REPOSITORY
 from loadtest.harness.server import ServerFailed
 from loadtest.harness.subject import Subject
 
@@ -58,11 +62,14 @@ def test_workers(run):
     assert said.count("2 workers × 1 lane ÷ 1 × 2") == 2
 
 
-def test_figures(run):
-    status, said = run("figures", "--rounds", 1, "--seconds", 1, "--pairs", 2)
+def test_figures_fill_their_column_of_the_page(run, tmp_path):
+    page = Path(shutil.copy(REPOSITORY / "docs" / "performance.md", tmp_path))
+    status, said = run("figures", "--rounds", 1, "--seconds", 1, "--pairs", 2, "--page", page)
     assert status == 0
-    for row in ("server ÷ of the library", "to one clip", "p95 ≤ 2 s", "5 × capacity", "flood", "two lanes", "SIGKILL"):
-        assert row in said
+    table = page.read_text(encoding="utf-8").partition("<!-- server: begin -->")[2].partition("<!-- server: end -->")[0]
+    rows = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("|")][2:]
+    assert len(rows) == 10
+    assert [row for row in rows if f"{row}: " not in said] == []
 
 
 def test_a_server_that_does_not_start_says_why(tmp_path):
