@@ -94,7 +94,7 @@ class Clips:
             self._texts[first] = self._hear(self.cut(first))
         if found["text"] == self._texts[first]:
             return ""
-        # Samples on the verge of another letter: only these very bytes can tell.
+        # Samples on the verge of another letter: only these very bytes can say.
         expected = self._hear(self.cut(number))
         return "" if found["text"] == expected else f"clip {number}, {expected!r}, got {found['text']!r}"
 

@@ -28,7 +28,7 @@ _OVERLOAD = 5.0
 _FILLING_SECONDS = 10.0 / (_OVERLOAD - 1) + 1
 """Until a queue of ASR_MAX_QUEUE_SECONDS (10, by default) is full: before that all are admitted."""
 _FLOOD, _QUIET = "127.0.0.1", "127.0.0.2"
-"""Addresses: clients are told apart by them."""
+"""Addresses: clients are distinguished by them."""
 _SETTLING_SECONDS = 0.25
 """At the beginning of a turn, not measured: what came before is still being dealt with."""
 

@@ -38,7 +38,7 @@ class AsrWorker(UvicornWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         """Run the worker's whole life.
 
-        A worker that cannot load the application tells Gunicorn to end the server. That is right at its start, where
+        A worker that cannot load the application makes Gunicorn end the server. That is right at its start, where
         no other worker serves; later, with a package damaged on the disk, say, others do and this one is tried again.
         """
         die_with(self.ppid)  # Uvicorn's workers do not look whether they still have a master

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,14 @@ NAMELESS = {"client-closed-request", "inference-failed"}  # never sent
 LINK = re.compile(r"\]\(([^)]*)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 SETTING = re.compile(r"\bASR_[A-Z_]*[A-Z]\b")
+
+
+def tracked(*patterns):
+    """Files of the repository, without those that nobody maintains."""
+    listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("no git here")
+    return [ROOT / name for name in listed.stdout.splitlines() if not name.startswith("docs/notes/")]
 
 
 def anchors(page):
@@ -74,6 +83,18 @@ def test_links_lead_somewhere(document):
         target = document.parent / name if name else document
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+def test_pages_named_in_code_are_there():
+    for file in tracked("*.py", "*.md", "Makefile", ".ci", "requirements"):
+        for page in re.findall(r"\bdocs/[\w/.-]+\.md\b", file.read_text(encoding="utf-8")):
+            assert (ROOT / page).exists(), f"{file}: {page}"
+
+
+def test_performance_is_one_page_of_short_tables():
+    tables = re.findall(r"((?:^\|.*\n)+)", (DOCS / "performance.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(tables) == 3
+    assert all(len(table.splitlines()) <= 2 + 10 for table in tables)
 
 
 @pytest.mark.parametrize("document", KEPT, ids=lambda document: document.name)

@@ -156,7 +156,7 @@ class Client:
 
 
 class _Request:
-    """Bytes to send, whom to tell, and the connection that it went to."""
+    """Bytes to send, who waits for them, and the connection that it went to."""
 
     def __init__(self, head: bytes, body: bytes, done: _Done) -> None:
         self.pieces = (head, body)

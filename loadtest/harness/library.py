@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class BareLibrary:
-    """Processes that hear clips in a loop when told, for the length of a `with` block."""
+    """Processes that hear clips in a loop when asked, for the length of a `with` block."""
 
     def __init__(self, processes: int, given: dict[str, Any]) -> None:
         """`given` are the arguments of `library`. Raises Failed where it does not start."""

@@ -1,4 +1,4 @@
-"""The ruler: turns, the count of multiply-adds, what is told of them."""
+"""The ruler: turns, the count of multiply-adds, what is reported of them."""
 
 import sys
 from pathlib import Path
@@ -86,9 +86,9 @@ def test_each_program_counts_in_the_division_that_suits_it(times):
 def test_what_is_told(times, capsys, tmp_path):
     report = page.Report(5.0, None, "model")
     report.libraries(times, {OURS: "int8"}, {"peer": 20.0})
-    told = capsys.readouterr().out
-    assert "this library: 100 · 100 ms · int8 · 0.80 of the limit · 2.0% outside\n" in told
-    assert "peer: 20 · 250 ms · × 5.00 [4.20, 5.80] · WER 20.0 %\n" in told
+    said = capsys.readouterr().out
+    assert "this library: 100 · 100 ms · int8 · 0.80 of the limit · 2.0% outside\n" in said
+    assert "peer: 20 · 250 ms · × 5.00 [4.20, 5.80] · WER 20.0 %\n" in said
     report.draw(tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 1000
 
