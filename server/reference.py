@@ -12,12 +12,11 @@ from typing import Any
 from config.reference import settings_reference
 from config.settings import Settings
 from server.app import create_app
-from server.http.problems import INVALID, PROBLEMS, UNEXPECTED
+from server.http.problems import INVALID, NEVER_SENT, PROBLEMS, UNEXPECTED
 from server.schemas import Model, TranscriptionReply
 
 _DOCS = Path(__file__).parent.parent / "docs"
 _PART = re.compile(r"(<!-- begin (\w+): make docs -->\n).*?(<!-- end \2 -->)", re.DOTALL)
-_NEVER_SENT = {"client-closed-request", "inference-failed"}  # nobody is there; every cause has a row of its own
 
 
 def main() -> int:
@@ -68,15 +67,12 @@ def _model() -> str:
 
 
 def _problems() -> str:
-    rows = {(problem.status, problem.slug): error.__doc__ or "" for error, problem in PROBLEMS.items()}
+    sent = ((error, row) for error, row in PROBLEMS.items() if error not in NEVER_SENT)
+    rows = {(row.status, row.slug): error.__doc__ or "" for error, row in sent}
     rows.update({(problem.status, problem.slug): f"{problem.title}." for problem in (INVALID, UNEXPECTED)})
     return _table(
         ("status", "`type` ends in", "when"),
-        (
-            (str(status), f"`{slug}`", meaning.splitlines()[0])
-            for (status, slug), meaning in sorted(rows.items())
-            if slug not in _NEVER_SENT
-        ),
+        ((str(status), f"`{slug}`", meaning.splitlines()[0]) for (status, slug), meaning in sorted(rows.items())),
     )
 
 

@@ -58,6 +58,8 @@ PROBLEMS: dict[type[Exception], Problem] = {
 }
 INVALID = Problem(400, "invalid-request", "A parameter of the request is invalid")
 UNEXPECTED = Problem(500, "internal-error", "Something unexpected went wrong")
+NEVER_SENT = (inference_errors.WorkCancelled, inference_errors.InferenceError)
+"""Nobody is there any more to receive the first; every cause of the second has a row of its own."""
 
 
 def problem_of(error: Exception) -> Problem:

@@ -1,5 +1,6 @@
 """`POST /transcribe`."""
 
+from collections import defaultdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -7,33 +8,25 @@ from fastapi import APIRouter, Query, Request
 from inference.types import Decoding, Options
 from server import telemetry
 from server.http.disconnect import unless_disconnected
+from server.http.problems import INVALID, NEVER_SENT, PROBLEMS, UNEXPECTED
 from server.http.upload import REQUEST_BODY, read_audio
 from server.schemas import Problem, TranscriptionReply
 from server.transcription import Transcription
 
 router = APIRouter(tags=["transcription"])
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": meaning,
-        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
-    }
-    for status, meaning in {
-        400: "A malformed form or header",
-        408: "The body did not arrive in time",
-        413: "The body is too large",
-        415: "A codec that is not taken",
-        422: "No audio, or audio that cannot be used",
-        429: "At capacity; see Retry-After",
-        500: "The recogniser failed; the log has the cause",
-        503: "The worker is shutting down",
-        504: "The deadline passed",
-        507: "The body cannot be stored",
-    }.items()
-}
+
+def _responses() -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of failures, by status: all titles of the one table."""
+    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    sent = [row for error, row in PROBLEMS.items() if error not in NEVER_SENT]
+    titles: defaultdict[int, list[str]] = defaultdict(list)
+    for row in (*sent, INVALID, UNEXPECTED):
+        titles[row.status].append(row.title)
+    return {status: {"description": "; ".join(titles[status]), "content": content} for status in sorted(titles)}
 
 
-@router.post("/transcribe", responses=_PROBLEMS, openapi_extra={"requestBody": REQUEST_BODY})
+@router.post("/transcribe", responses=_responses(), openapi_extra={"requestBody": REQUEST_BODY})
 async def transcribe(
     request: Request,
     model: Annotated[str, Query(description="One that `GET /v1/models` lists; `ASR_MODEL` where none is named.")] = "",
