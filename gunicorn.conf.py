@@ -67,7 +67,7 @@ def make_directories(*, keep_files: bool) -> None:
 def on_starting(server: Any) -> None:
     """Check the machine, and say what a user wants to know; end with one clear line where that fails."""
     try:
-        gunicorn_master.check_machine(plan, worker_tmp_dir)
+        gunicorn_master.check_machine(plan, server.cfg)
         make_directories(keep_files=server.master_pid != 0)
     except (gunicorn_master.UnfitMachine, OSError) as error:
         logger.error(str(error))

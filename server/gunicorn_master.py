@@ -4,6 +4,7 @@ import functools
 import json
 import multiprocessing
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -26,19 +27,33 @@ class UnfitMachine(Exception):
     """Something that the server cannot do without cannot be used; the message says what."""
 
 
-def check_machine(plan: Plan, temporary_directory: str | None) -> None:
-    """Make what lanes and Gunicorn will need, and throw it away; raise UnfitMachine."""
+def check_machine(plan: Plan, configuration: Any) -> None:
+    """Make what lanes and Gunicorn with its `configuration` will need, and throw it away; raise UnfitMachine."""
     context = multiprocessing.get_context("spawn")
     try:
         _ = [context.Lock() for _ in range(_SEMAPHORES_OF_A_LANE * plan.workers * plan.lanes)]
     except OSError as error:
         raise UnfitMachine(f"{MEMORY} must exist and be writable, for semaphores: {error.strerror}") from error
+    temporary = configuration.worker_tmp_dir
     try:
-        with tempfile.TemporaryFile(dir=temporary_directory):
+        with tempfile.TemporaryFile(dir=temporary):
             pass
     except OSError as error:
-        where = temporary_directory or "a directory for temporary files (TMPDIR)"
+        where = temporary or "a directory for temporary files (TMPDIR)"
         raise UnfitMachine(f"{where} must be writable, for Gunicorn's worker_tmp_dir: {error.strerror}") from error
+    if unusable := _certificate_failure(configuration):
+        raise UnfitMachine(unusable)
+
+
+def _certificate_failure(configuration: Any) -> str:
+    """Tell why workers could not load the certificate, which they do after they have begun; or nothing."""
+    if not configuration.is_ssl:
+        return ""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(configuration.certfile, configuration.keyfile)
+    except OSError as error:  # SSLError is one
+        return f"the certificate {configuration.certfile} or its key cannot be used: {error}"
+    return ""
 
 
 def announce(settings: Settings, plan: Plan, served: Served) -> None:
@@ -70,7 +85,7 @@ def guard_reload(server: Any, served: Served) -> None:
 def _reload(server: Any, served: Served) -> None:
     configuration = server.app.cfg
     try:
-        reason = _failure(server) or _loss(served)
+        reason = _failure(server) or _certificate_failure(configuration) or _loss(served)
         if not reason:
             Arbiter.handle_hup(server)
             return

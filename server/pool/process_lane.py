@@ -44,11 +44,14 @@ class ProcessLane:
         self.died.set()
 
     async def start(self, model: str) -> Ready:
-        """Spawn a process that loads a model; raise PackageError where that is unusable, or BrokenExecutor."""
+        """Spawn a process that loads a model; raise PackageError where that is unusable, BrokenExecutor, or OSError."""
         self._control = RawValue(Control)
-        self._executor = ProcessPoolExecutor(
-            1, mp_context=_SPAWN, initializer=worker.initialise, initargs=(self._setup, self._control)
-        )
+        try:
+            self._executor = ProcessPoolExecutor(
+                1, mp_context=_SPAWN, initializer=worker.initialise, initargs=(self._setup, self._control)
+            )
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror}, for semaphores in /dev/shm") from error
         before = set(multiprocessing.active_children())
         # From this thread, which lives as long as the worker: the kernel ends a child with the thread that made it.
         loading = self._executor.submit(worker.load_model, model)

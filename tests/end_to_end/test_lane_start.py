@@ -19,6 +19,9 @@ def test_lanes_come_back_when_the_model_does(start, model, library_texts, damage
     graph = model / "model.onnx"
     no_cache = model / "vocab.txt"  # no directory: lanes load the package's own graph
     with start(model=model, ASR_LANES=1, ASR_CACHE=no_cache) as server:
+        with server.client() as client:
+            warnings = client.get("/readyz").json()["warnings"]
+        assert sum(str(no_cache) in warning for warning in warnings) == server.metric("asr_warnings") == 1
         graph.rename(model / "kept")
         if damage == "cut short":
             graph.write_bytes((model / "kept").read_bytes()[:10_000])

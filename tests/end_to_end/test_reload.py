@@ -6,8 +6,9 @@ import signal
 
 import pytest
 
+from loadtest.harness.server import GENEROUS, GunicornServer
 from tests.end_to_end.gunicorn_server import wait_until
-from tests.samples import CLIPS
+from tests.samples import CLIPS, DATA
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste")
 ROOT = CLIPS[0].parents[2]
@@ -91,6 +92,22 @@ def test_a_wrong_configuration_is_not_taken(start, tmp_path, library_texts, wron
         server.process.send_signal(signal.SIGHUP)
         wait_until(lambda: server.logged(REFUSED), "a refusal")
         serves(server, worker, library_texts[NAMASTE])
+
+
+def test_a_lost_certificate_is_not_taken(model_directory, tmp_path, library_texts):
+    certificate = tmp_path / "certificate.pem"
+    shutil.copyfile(DATA / "localhost.pem", certificate)
+    settings = {**GENEROUS, "GUNICORN_CMD_ARGS": f"--certfile {certificate} --keyfile {certificate}"}
+    with GunicornServer(model_directory, tmp_path, settings, "https://localhost:{port}", verify=False) as server:
+        (worker,) = server.workers()
+        certificate.write_text("", encoding="utf-8")
+        server.process.send_signal(signal.SIGHUP)
+        (line,) = wait_until(lambda: server.logged(REFUSED), "a refusal")
+        assert str(certificate) in line["reason"]
+        with server.client() as client:
+            reply = client.post("/transcribe", content=NAMASTE.read_bytes())
+        assert reply.json()["text"] == library_texts[NAMASTE]
+        assert server.workers() == [worker]
 
 
 def failed_starts(server):

@@ -2,7 +2,8 @@
 
 import shutil
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -50,6 +51,26 @@ def test_no_room_for_semaphores(model_directory, tmp_path, script):
         *_, said = server.log_lines()
         assert "/dev/shm must exist and be writable" in said["message"]
         assert not any("Traceback" in str(line) for line in server.log_lines())
+
+
+def test_dev_shm_fills_up_later(model_directory, tmp_path, library_texts):
+    with on_machine("mount -t tmpfs -o size=1m tmpfs /dev/shm", model_directory, tmp_path, ASR_LANES="1") as server:
+        server.wait_ready()
+        full = Path(f"/proc/{server.process.pid}/root/dev/shm/full")
+
+        def starved():
+            with suppress(OSError), full.open("ab", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+            for lane in server.lanes():
+                lane.kill()  # which frees the room that the next one needs, now and then in time
+            errors = [line["error"] for line in server.logged("lane does not start")]
+            return [error for error in errors if "No space left on device, for semaphores in /dev/shm" in error]
+
+        wait_until(starved, "a sentence that names what is full")
+        full.unlink()
+        server.wait_ready()
+        assert server.post(NAMASTE.read_bytes()).json()["text"] == library_texts[NAMASTE]
 
 
 def test_nothing_but_dev_shm_is_writable(model_directory, tmp_path, library_texts):
