@@ -8,7 +8,6 @@ import ssl
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
@@ -64,13 +63,17 @@ def announce(settings: Settings, plan: Plan, served: Served) -> None:
     if note := profile_note(settings):
         logger.info(note)
     package = served.packages[served.default]
-    address = settings.bind.replace("0.0.0.0", "localhost")  # noqa: S104 - for reading, not for binding
+    sample = "-F file=@tests/data/namaste.wav"
+    address = "http://" + settings.bind.replace("0.0.0.0", "localhost")  # noqa: S104 - for reading, not for binding
+    attempt = f"curl {sample} {address}/transcribe"
+    if settings.bind.startswith("unix:"):
+        address = settings.bind
+        attempt = f"curl --unix-socket {address.removeprefix('unix:')} {sample} http://localhost/transcribe"
     logger.info(
         f"{package.name} ({package.language}, {settings.precision}, {package.decoding} decoding) on "
-        f"{plan.workers} workers × {plan.lanes} processes × {plan.threads} threads at http://{address}"
+        f"{plan.workers} workers × {plan.lanes} processes × {plan.threads} threads at {address}"
     )
-    sample = Path("tests/data/namaste.wav")
-    logger.info(f"try: curl -F file=@{sample} {address}/transcribe")
+    logger.info(f"try: {attempt}")
 
 
 def guard_reload(server: Any, served: Served) -> None:

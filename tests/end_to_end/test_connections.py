@@ -254,6 +254,7 @@ def test_a_unix_socket(model_directory, tmp_path, library_texts):
                 reply = client.post("/transcribe", content=AUDIO, headers=headers)
                 assert reply.json()["text"] == library_texts[NAMASTE]
         wait_until(lambda: clients(server) == {"local"}, "the client logged")
+        assert any(f"curl --unix-socket {path} " in line["message"] for line in server.log_lines())
         with socket.socket(socket.AF_UNIX) as connection:  # half-closed
             connection.connect(path)
             connection.sendall(HEAD + with_length(AUDIO))

@@ -97,5 +97,8 @@ def test_a_disk_that_takes_nothing(model_directory, tmp_path):
             assert "No such file or directory" in reply.json()["detail"]
             assert client.post("/transcribe", content=NAMASTE).status_code == 200
         assert server.metric("asr_http_request_seconds_count", route="/transcribe", outcome="refused") == 2
+        (warning,) = [each for each in client.get("/readyz").json()["warnings"] if "cannot be stored" in each]
+        assert str(spool) in warning
         spool.mkdir()
+        assert warning not in client.get("/readyz").json()["warnings"]
         assert client.post("/transcribe", content=sentence_of(60)).status_code == 200
