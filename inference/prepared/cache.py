@@ -42,14 +42,17 @@ def made_once(cache: Path, kind: str, key: str, make: Callable[[Path], None]) ->
 
 @contextmanager
 def reading(entry: Path) -> Iterator[None]:
-    """Remove an entry whose files prove damaged: of a PackageError raised inside becomes DamagedCache.
+    """Remove an entry whose files prove damaged or missing: a PackageError raised inside becomes DamagedCache.
 
-    What another process has made anew meanwhile stays.
+    What another process has made anew meanwhile stays. An entry that another process has removed is damaged too.
     """
-    opened = os.open(entry, os.O_RDONLY)  # as long as it is open, no other directory gets its inode number
+    try:
+        opened = os.open(entry, os.O_RDONLY)  # as long as it is open, no other directory gets its inode number
+    except FileNotFoundError as error:
+        raise DamagedCache(f"{entry} has just been removed") from error
     try:
         yield
-    except PackageError as error:
+    except (PackageError, FileNotFoundError) as error:
         with suppress(OSError), _locked(entry.parent):
             if os.path.samestat(os.fstat(opened), entry.stat()):
                 _remove(entry)

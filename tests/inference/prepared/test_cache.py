@@ -91,6 +91,14 @@ def test_what_another_process_has_made_anew_stays(tmp_path):
     assert (entry / "file").read_text() == "whole"
 
 
+def test_an_entry_that_another_process_has_just_removed(tmp_path):
+    with pytest.raises(DamagedCache), reading(tmp_path / "entry"):
+        pass
+    entry = made_once(tmp_path, "graph", "key", make)
+    with pytest.raises(DamagedCache), reading(entry):
+        (entry / "gone").read_text()
+
+
 def test_a_cache_that_holds_all_is_only_read(package, tmp_path):
     load(package, cache=tmp_path)
     (tmp_path / "lock").unlink()
