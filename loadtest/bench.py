@@ -1,11 +1,9 @@
 """What a figure is measured with: a server and the bare library, of the same package and settings, and clips."""
 
 import argparse
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from statistics import mean
 
 import uvloop
 from tqdm import tqdm
@@ -53,22 +51,3 @@ class Bench:
                 return await saturated_rate(client, self.clips, 2 * lanes, self.options.seconds)
 
         return uvloop.run(work())
-
-
-def groups(server: GunicornServer) -> dict[str, list[int]]:
-    """Process ids by the part that they play while a server is loaded."""
-    return {
-        "lanes": [lane.pid for lane in server.lanes()],
-        "worker": [worker.pid for worker in server.workers()],
-        "client": [os.getpid()],
-    }
-
-
-def means(shares: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Of each group, over several turns."""
-    return {name: mean([each[name] for each in shares]) for name in shares[0]}
-
-
-def in_words(shares: Mapping[str, float]) -> str:
-    """Shares of the processors' time."""
-    return ", ".join(f"{name} {share:.1f} %" for name, share in shares.items())

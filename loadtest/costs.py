@@ -4,41 +4,36 @@ Where a process's memory happens to lie makes it some percent faster or slower f
 round of `throughput` and `latency` has a server and a library of its own.
 """
 
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from statistics import mean, median
 
 import uvloop
 
-from inference.machine import usable_cpus
-from loadtest.bench import Bench, Cells, groups, in_words, means
+from loadtest.bench import Bench, Cells
 from loadtest.harness.client import Client
 from loadtest.harness.library import BareLibrary
 from loadtest.harness.outcomes import Outcome, summarise
 from loadtest.harness.server import GunicornServer
 from loadtest.harness.statistics import ratio_of_sums
-from loadtest.harness.watch import ProcessorTime, mebibytes
+from loadtest.harness.watch import mebibytes
 
 _TURNS = 4  # of server and library in a round
 
 
 def throughput(bench: Bench) -> Cells:
-    """Clips a second: server ÷ library; and who had the processors meanwhile."""
-    served, called, shares = [], [], []
+    """Clips a second: server ÷ library, in turns."""
+    lanes, seconds = bench.options.lanes, bench.options.seconds
+    served, called = [], []
     for _ in bench.rounds():
         with ExitStack() as stack:
-            of_server, of_library, share = _saturated_in_turns(replace(bench, stack=stack))
-        served.append(of_server)
-        called.append(of_library)
-        shares.append(share)
-    taken = means(shares)
-    print(
-        f"server {mean(served):.2f}, library {mean(called):.2f} clips/s; of the processors' time: {in_words(taken)}; "
-        f"lanes ÷ library {taken['lanes'] / taken['library']:.3f}"
-    )
+            fresh = replace(bench, stack=stack)
+            server, library = fresh.server(lanes), fresh.library(lanes)
+            bench.saturate(server, lanes)
+            turns = [(bench.saturate(server, lanes), library.rate(seconds)) for _ in range(_TURNS)]
+        served.append(mean(rate for rate, _ in turns))
+        called.append(mean(rate for _, rate in turns))
+    print(f"server {mean(served):.2f}, library {mean(called):.2f} clips/s")
     return {"throughput of the server ÷ of the library": f"{ratio_of_sums(served, called):.3f}"}
 
 
@@ -83,30 +78,6 @@ def memory(bench: Bench) -> Cells:
             bench.saturate(server, lanes)
             sums.append(sum(mebibytes(lane) for lane in server.lanes()))
     return {"memory of the first lane, of a further one, MiB": f"{sums[0]:.0f}, {(sums[1] - sums[0]) / (most - 1):.0f}"}
-
-
-def _saturated_in_turns(bench: Bench) -> tuple[float, float, dict[str, float]]:
-    """Clips a second of a server and of a library, which take turns, and their shares of the processors' time."""
-    lanes, seconds = bench.options.lanes, bench.options.seconds
-    server, library = bench.server(lanes), bench.library(lanes)
-    bench.saturate(server, lanes)
-    served, called, shares = [], [], []
-    for _ in range(_TURNS):
-        rate, before = _watched(lambda: library.rate(seconds), seconds, {"library": library.pids})
-        called.append(rate)
-        rate, meanwhile = _watched(lambda: bench.saturate(server, lanes), seconds, groups(server))
-        served.append(rate)
-        shares.append(before | meanwhile)
-    return mean(served), mean(called), means(shares)
-
-
-def _watched(work: Callable[[], float], seconds: float, of: dict[str, list[int]]) -> tuple[float, dict[str, float]]:
-    """What `work` returns, and shares of the processors' time in its first `seconds`: without what is left to end."""
-    with ThreadPoolExecutor(1) as thread:
-        running = thread.submit(work)
-        with ProcessorTime(usable_cpus(), of) as processors:
-            time.sleep(seconds)
-        return running.result(), processors.shares
 
 
 async def _clip_by_clip(

@@ -1,7 +1,8 @@
 """No client ever gets another's text: unique clips under deadlines, hang-ups, pipelining, hung and killed processes.
 
-Every request sends a clip of a length that no other has, with an id of its own; duration, text and id of the answer
-must be its own, by what the library says to the same bytes. Ends with 1, and the evidence, where one was not.
+Two workers, which fetch work from each other, get clips of which each has a length and an id of its own: duration, text
+and id of an answer must be those of its own clip, by what the library says to the same bytes. Ends with 1, and the
+evidence, where one was not.
 """
 
 import argparse
@@ -34,7 +35,12 @@ _ALIKE = 20  # neighbours in length are cut from one place: in 0.4 ms more or le
 _UNDER_WAY = 24
 _HANG_SECONDS = 1.0
 _SHOWN = 10
-_SETTINGS: dict[str, Any] = {"ASR_LANES": 2, "ASR_HANG_SECONDS": _HANG_SECONDS, "ASR_REQUEST_TIMEOUT": 20}
+_SETTINGS: dict[str, Any] = {
+    "ASR_WORKERS": 2,
+    "ASR_LANES": 1,
+    "ASR_HANG_SECONDS": _HANG_SECONDS,
+    "ASR_REQUEST_TIMEOUT": 20,
+}
 
 
 @dataclass(slots=True)

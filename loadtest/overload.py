@@ -14,15 +14,14 @@ from statistics import median
 
 import uvloop
 
-from inference.machine import usable_cpus
-from loadtest.bench import Bench, Cells, groups, in_words, means
+from loadtest.bench import Bench, Cells
 from loadtest.harness.client import Client, Connecting
 from loadtest.harness.clips import Clip
 from loadtest.harness.load import closed_loop, open_loop, poisson_arrivals
 from loadtest.harness.outcomes import Outcome, summarise
 from loadtest.harness.server import GunicornServer
 from loadtest.harness.statistics import ratio_of_sums, ratios
-from loadtest.harness.watch import Probe, ProcessorTime
+from loadtest.harness.watch import Probe
 
 _OVERLOAD = 5.0
 _FILLING_SECONDS = 10.0 / (_OVERLOAD - 1) + 1
@@ -31,19 +30,6 @@ _FLOOD, _QUIET = "127.0.0.1", "127.0.0.2"
 """Addresses: clients are distinguished by them."""
 _SETTLING_SECONDS = 0.25
 """At the beginning of a turn, not measured: what came before is still being dealt with."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """A few seconds of one kind of load."""
-
-    flooded: bool
-    """Five times capacity, not once."""
-    start: float
-    """`time.perf_counter()`."""
-    end: float
-    shares: dict[str, float]
-    """Percent of all processors' time meanwhile, by group of processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +69,16 @@ def overload(bench: Bench) -> Cells:
     bench.saturate(server, lanes)
     schedule = Schedule(bench.saturate(server, lanes), bench.options.rounds, bench.options.seconds)
     with Probe(server.port) as probe:
-        outcomes, turns = uvloop.run(_alternate(server, bench.clips, schedule))
-    calm, flooded = ([turn for turn in turns if turn.flooded == kind] for kind in (False, True))
+        began, outcomes = uvloop.run(_send(server, bench.clips, schedule))
+    turns = [
+        (began + start + _SETTLING_SECONDS, began + start + bench.options.seconds) for start in schedule.starts[1:]
+    ]
     at_capacity, at_overload = (
-        [summarise(outcomes, turn.end - turn.start, turn.start).goodput for turn in kind] for kind in (calm, flooded)
+        [summarise(outcomes, end - start, start).goodput for start, end in turns[kind::2]] for kind in (0, 1)
     )
-    asked = [each for each in probe.outcomes if any(turn.start < each.due < turn.end for turn in flooded)]
-    found = summarise([*outcomes, *asked], turns[-1].end - turns[0].start, turns[0].start).check()
-    shares = [in_words(means([turn.shares for turn in kind])) for kind in (flooded, calm)]
-    print(f"{found}\n  of the processors' time: {shares[0]}; at capacity: {shares[1]}")
+    asked = [each for each in probe.outcomes if any(start < each.due < end for start, end in turns[1::2])]
+    found = summarise([*outcomes, *asked], turns[-1][1] - turns[0][0], turns[0][0]).check()
+    print(found)
     return {
         "goodput at 5 × capacity ÷ at capacity": f"{ratio_of_sums(at_overload, at_capacity):.3f}",
         "p99 of a 429, of `/healthz` at 5 × capacity, ms": f"{1000 * found.refused_p99:.0f}, "
@@ -118,23 +105,8 @@ def fairness(bench: Bench) -> Cells:
     return {"p95 of short clips beside a flood: fair ÷ first come, first served": str(ratios(fair, one))}
 
 
-async def _alternate(
-    server: GunicornServer, clips: Sequence[Clip], schedule: Schedule
-) -> tuple[list[Outcome], list[_Turn]]:
-    """Send `clips` by the schedule; return all outcomes, and all turns but the one that fills the queue."""
+async def _send(server: GunicornServer, clips: Sequence[Clip], schedule: Schedule) -> tuple[float, list[Outcome]]:
+    """Send `clips` by the schedule; return when it began, and all outcomes."""
     began = time.perf_counter()
     with Client(server.address) as client:
-        outcomes = asyncio.create_task(open_loop(client, clips, schedule.arrivals()))
-        turns = [
-            await _turn(server, began + start + _SETTLING_SECONDS, began + start + seconds, flooded=times > 1)
-            for (times, seconds), start in zip(schedule.loads[1:], schedule.starts[1:], strict=True)
-        ]
-        return await outcomes, turns
-
-
-async def _turn(server: GunicornServer, start: float, end: float, *, flooded: bool) -> _Turn:
-    await asyncio.sleep(start - time.perf_counter())
-    start = time.perf_counter()
-    with ProcessorTime(usable_cpus(), groups(server)) as processors:
-        await asyncio.sleep(end - start)
-    return _Turn(flooded, start, time.perf_counter(), processors.shares)
+        return began, await open_loop(client, clips, schedule.arrivals())

@@ -1,10 +1,8 @@
-"""Watches a server while it works: whether it lives, and who has the processors."""
+"""Watches a server while it works: whether it lives, and what its processes weigh."""
 
 import http.client
 import multiprocessing
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Self
 
@@ -36,42 +34,6 @@ class Probe:
         self._ours.send("stop")
         self.outcomes = [Outcome(*row) for row in self._ours.recv()]
         self._process.join()
-
-
-class ProcessorTime:
-    """Shares of the time of so many processors that groups of processes took, for the length of a `with` block.
-
-    What a noisy neighbour does to a rate, it does not do to these shares.
-    """
-
-    def __init__(self, processors: int, groups: Mapping[str, Sequence[int]]) -> None:
-        """`groups` are process ids by name."""
-        self._processors = processors
-        self._groups = {name: [psutil.Process(pid) for pid in pids] for name, pids in groups.items()}
-        self.shares: dict[str, float] = {}
-        """Percent of all processors' time, by group."""
-
-    def __enter__(self) -> Self:
-        self._started, self._before = time.perf_counter(), self._seconds()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        offered = (time.perf_counter() - self._started) * self._processors
-        after = self._seconds()
-        self.shares = {name: 100 * (after[name] - before) / offered for name, before in self._before.items()}
-
-    def _seconds(self) -> dict[str, float]:
-        return {name: processor_seconds(group) for name, group in self._groups.items()}
-
-
-def processor_seconds(processes: Sequence[psutil.Process]) -> float:
-    """Processor time that processes have used so far; those that are gone count nothing."""
-    total = 0.0
-    for process in processes:
-        with suppress(psutil.Error):
-            times = process.cpu_times()
-            total += times.user + times.system
-    return total
 
 
 def mebibytes(process: psutil.Process) -> float:

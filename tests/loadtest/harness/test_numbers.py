@@ -2,15 +2,12 @@
 
 import json
 import math
-import os
-import time
 
 import pytest
 
 from loadtest.harness.outcomes import Outcome, WrongText, judge, summarise
 from loadtest.harness.page import processor, write_column
 from loadtest.harness.statistics import percentile, ratio_of_sums, ratios, spread
-from loadtest.harness.watch import ProcessorTime
 
 STAGES = {"queue": 9.0, "decode": 1.0, "features": 1.0, "inference": 2.0, "decoding": 1.0, "total": 14.0}
 
@@ -76,15 +73,6 @@ def test_what_must_not_happen_fails_a_run(kind):
     assert summarise([good], 10.0).passed
     assert not summarise([good, Outcome(0.0, 1.0, kind)], 10.0).passed
     assert not summarise([], 10.0).passed
-
-
-def test_shares_of_the_processors():
-    with ProcessorTime(1, {"this": [os.getpid()], "parent": [os.getppid()]}) as taken:
-        end = time.process_time() + 0.3
-        while time.process_time() < end:
-            pass
-    assert 0 < taken.shares["this"] <= 110
-    assert taken.shares["parent"] < taken.shares["this"]
 
 
 def test_a_column_of_the_page(tmp_path):
