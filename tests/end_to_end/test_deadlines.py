@@ -6,7 +6,7 @@ import socket
 import numpy as np
 import pytest
 
-from tests.end_to_end.gunicorn_server import in_background, paused, wait_until
+from loadtest.harness.processes import in_background, paused, wait_until
 from tests.samples import CLIPS, encode, sentence_of, tone, wav
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste").read_bytes()

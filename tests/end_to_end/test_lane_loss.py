@@ -5,7 +5,7 @@ import signal
 import psutil
 import pytest
 
-from tests.end_to_end.gunicorn_server import in_background, paused, wait_until
+from loadtest.harness.processes import in_background, paused, wait_until
 from tests.samples import CLIPS, sentence_of
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste")

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.end_to_end.gunicorn_server import wait_until
+from loadtest.harness.processes import wait_until
 from tests.samples import CLIPS
 
 

@@ -8,7 +8,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.end_to_end.gunicorn_server import PATIENCE, GunicornServer, in_background, paused, wait_until
+from loadtest.harness.processes import PATIENCE, in_background, paused, wait_until
+from loadtest.harness.server import GENEROUS, GunicornServer
 from tests.samples import CLIPS, sentence_of
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste")
@@ -62,7 +63,7 @@ def test_sigterm_when_idle(start):
 
 
 def test_sigterm_while_lanes_start(model_directory, tmp_path):
-    server = GunicornServer(model_directory, tmp_path, {})
+    server = GunicornServer(model_directory, tmp_path, GENEROUS)
     try:
         wait_until(lambda: server.workers() and server.lanes(), "lanes that start")
         server.stop()

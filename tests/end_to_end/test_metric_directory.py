@@ -7,7 +7,7 @@ import shutil
 import httpx
 import pytest
 
-from tests.end_to_end.gunicorn_server import wait_until
+from loadtest.harness.processes import wait_until
 from tests.samples import CLIPS
 
 NAMASTE = CLIPS[0].read_bytes()

@@ -4,7 +4,7 @@ import pytest
 
 from inference import load
 from inference.package import load_package
-from tests.end_to_end.gunicorn_server import in_background
+from loadtest.harness.processes import in_background
 from tests.packages import random_package
 from tests.samples import DATA, sentence_of
 

@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
+from loadtest.harness.processes import in_background, paused, wait_until
 from server import metrics
-from tests.end_to_end.gunicorn_server import in_background, paused, wait_until
 from tests.samples import CLIPS, DATA, seconds_of, wav
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste").read_bytes()

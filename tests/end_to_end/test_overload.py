@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.end_to_end.gunicorn_server import PATIENCE, in_background, paused, wait_until
+from loadtest.harness.processes import PATIENCE, in_background, paused, wait_until
 from tests.samples import CLIPS, sentence_of
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste").read_bytes()

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import soundfile
 
-from tests.end_to_end.gunicorn_server import wait_until
+from loadtest.harness.processes import wait_until
 from tests.samples import CLIPS
 
 pytestmark = pytest.mark.programs("prometheus")

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
+from loadtest.harness.processes import wait_until
 from loadtest.harness.server import GENEROUS, GunicornServer
-from tests.end_to_end.gunicorn_server import wait_until
 from tests.samples import CLIPS, DATA
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste")

@@ -5,7 +5,8 @@ import shutil
 import pytest
 import yaml
 
-from tests.end_to_end.gunicorn_server import PATIENCE, GunicornServer
+from loadtest.harness.processes import PATIENCE
+from loadtest.harness.server import GENEROUS, GunicornServer
 
 WRONG = {
     "no model": ({"ASR_MODEL": "/nowhere"}, ["/nowhere/model.yaml does not exist", "ASR_MODEL"]),
@@ -18,7 +19,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("settings", "words"), WRONG.values(), ids=WRONG)
 def test_a_start_that_cannot_succeed(model_directory, tmp_path, settings, words):
-    check_that_it_cannot_start(GunicornServer(model_directory, tmp_path, settings), tmp_path, words)
+    check_that_it_cannot_start(GunicornServer(model_directory, tmp_path, GENEROUS | settings), tmp_path, words)
 
 
 def test_int8_without_a_plan_cannot_start(model_directory, tmp_path):
@@ -26,7 +27,7 @@ def test_int8_without_a_plan_cannot_start(model_directory, tmp_path):
     description = yaml.safe_load((plain / "model.yaml").read_text(encoding="utf-8"))
     description.pop("int8", None)
     (plain / "model.yaml").write_text(yaml.safe_dump(description, allow_unicode=True), encoding="utf-8")
-    server = GunicornServer(plain, tmp_path, {"ASR_PRECISION": "int8"})
+    server = GunicornServer(plain, tmp_path, GENEROUS | {"ASR_PRECISION": "int8"})
     check_that_it_cannot_start(server, tmp_path, ["no int8 plan"])
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.end_to_end.gunicorn_server import in_background
+from loadtest.harness.processes import in_background
 from tests.samples import CLIPS, encode, noise, sentence_of, tone
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste")

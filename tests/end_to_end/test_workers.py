@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.end_to_end.gunicorn_server import in_background, paused, wait_until
+from loadtest.harness.processes import in_background, paused, wait_until
 from tests.samples import DATA, sentence_of
 
 NAMASTE = (DATA / "namaste.wav").read_bytes()
