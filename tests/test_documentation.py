@@ -84,6 +84,7 @@ def test_links_lead_somewhere(document):
         assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.programs("git")
 def test_pages_named_in_code_are_there():
     for file in tracked("*.py", "*.md", "Makefile", ".ci", "requirements"):
         for page in re.findall(r"\bdocs/[\w/.-]+\.md\b", file.read_text(encoding="utf-8")):

@@ -20,7 +20,10 @@ def _can_mount():
     return bool(shutil.which("unshare")) and subprocess.run(tried, capture_output=True, check=False).returncode == 0
 
 
-pytestmark = pytest.mark.skipif(not _can_mount(), reason="mounting needs root and util-linux")
+pytestmark = [
+    pytest.mark.programs("unshare", "mount", "findmnt", "mknod", "head", "grep"),
+    pytest.mark.skipif(not _can_mount(), reason="mounting needs root"),
+]
 
 NO_SEMAPHORES = {
     "missing": "mount -t tmpfs tmpfs /dev && mknod -m 666 /dev/null c 1 3 && mknod -m 666 /dev/urandom c 1 9",
