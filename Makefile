@@ -86,10 +86,11 @@ mixup: $(VENV)/dev.stamp  ## REQUESTS=100000: does any client ever get another's
 	$(BIN)/python -m loadtest mixup --requests $(REQUESTS) $(TOOL_OPTIONS)
 
 PAGE = --page docs/performance.md
-figures: $(VENV)/dev.stamp  ## BENCH_MODEL=package: what the server costs, beside the library; writes docs/performance.md
+BENCH_MODEL ?= build/medium
+figures: $(VENV)/dev.stamp  ## BENCH_MODEL=build/medium: what the server costs, beside the library; writes docs/performance.md
 	$(BIN)/python -m loadtest figures --model $(BENCH_MODEL) $(PAGE) $(TOOL_OPTIONS)
 
-bench: $(VENV)/bench.stamp .venv-servers/peers.stamp  ## BENCH_MODEL=package: other programs on the same weights; writes docs/performance.md
+bench: $(VENV)/bench.stamp .venv-servers/peers.stamp  ## BENCH_MODEL=build/medium: other programs on the same weights; writes docs/performance.md
 	$(BIN)/python -m benchmarks --speed $(BENCH_MODEL) $(PAGE) --picture docs/images/performance.png $(TOOL_OPTIONS)
 
 # Each file holds all that its environment has, by version and hash; what stands in requirements/*.in is chosen by hand.

@@ -2,35 +2,20 @@
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from tqdm import tqdm
 
+from benchmarks.subject import Entrant
 from loadtest.harness.children import Children, Failed
 from loadtest.harness.statistics import Spread, ratios
 
 _WARM_UP = 0.2  # seconds, one clip at least: caches are others', and the kernel has to hand out memory again
 _PAUSE = 0.05  # seconds: ONNX Runtime's idle threads spin for about 30 ms, and would do so at the next one's cost
-
-
-@dataclass(frozen=True, slots=True)
-class Entrant:
-    """A program and what to start it with."""
-
-    name: str
-    function: str
-    """`MODULE:FUNCTION` for `loadtest.harness.children`."""
-    given: Mapping[str, Any]
-    """Its arguments, but for `threads`."""
-    how: Mapping[str, Any] = field(default_factory=dict)
-    """An interpreter that has the program, where this one has not."""
-    needed: bool = False
-    """Whether all the others would be measured in vain without it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,32 @@
 """Which programs take part, with which model."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from benchmarks.programs import Entrant
 from benchmarks.quantised import Peers
 from inference.package import Package
 
-LIMIT, OURS, OURS_FP32 = "the limit", "this library", "this library, fp32"
-RUNTIME = "ONNX Runtime alone"
+LIMIT, OURS, RUNTIME = "the limit", "this library", "ONNX Runtime alone"
 
 _LIBRARY = "loadtest.harness.library:library"
 _HERE = "benchmarks.recognisers:"
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A program and what to start it with."""
+
+    name: str
+    function: str
+    """`MODULE:FUNCTION` for `loadtest.harness.children`."""
+    given: Mapping[str, Any]
+    """Its arguments, but for `threads`."""
+    how: Mapping[str, Any] = field(default_factory=dict)
+    """An interpreter that has the program, where this one has not."""
+    needed: bool = False
+    """Whether all the others would be measured in vain without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +49,7 @@ class Subject:
         found = [
             Entrant(LIMIT, f"{_HERE}matrix_products", {}, needed=True),
             Entrant(OURS, _LIBRARY, greedy, needed=True),
-            Entrant(OURS_FP32, _LIBRARY, {**greedy, "precision": "fp32"}, needed=True),
+            Entrant(f"{OURS}, fp32", _LIBRARY, {**greedy, "precision": "fp32"}, needed=True),
             Entrant(RUNTIME, f"{_HERE}onnx_runtime", model),
             Entrant("sherpa-onnx", f"{_HERE}sherpa_onnx", model),
             Entrant("onnx-asr", f"{_HERE}onnx_asr", model),

@@ -16,7 +16,7 @@ from loadtest.harness.clips import Clip
 from loadtest.harness.outcomes import Outcome, summarise
 
 
-class Sender(Protocol):
+class _Sender(Protocol):
     """A client of whatever protocol."""
 
     async def transcribe(self, clip: Clip) -> Outcome:
@@ -50,7 +50,7 @@ async def open_loop(
     return list(await asyncio.gather(*running))
 
 
-async def closed_loop(client: Sender, clips: Sequence[Clip], clients: int, seconds: float) -> list[Outcome]:
+async def closed_loop(client: _Sender, clips: Sequence[Clip], clients: int, seconds: float) -> list[Outcome]:
     """Let so many clients ask for `seconds`, each for its next clip when it has the answer to the last.
 
     Returns all outcomes, in the order of the answers; the last ones come after the time.
@@ -67,7 +67,7 @@ async def closed_loop(client: Sender, clips: Sequence[Clip], clients: int, secon
     return outcomes
 
 
-async def saturated_rate(client: Sender, clips: Sequence[Clip], clients: int, seconds: float) -> float:
+async def saturated_rate(client: _Sender, clips: Sequence[Clip], clients: int, seconds: float) -> float:
     """Good answers a second of a server that never waits for work; raise WrongText for a wrong one."""
     end = time.perf_counter() + seconds
     outcomes = await closed_loop(client, clips, clients, seconds)

@@ -11,10 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 from benchmarks import page, programs
 from benchmarks.__main__ import main
 from benchmarks.limit import UNIT, fastest_product, multiply_adds
-from benchmarks.programs import Company, Division, Entrant, Times, company, take_turns
+from benchmarks.programs import Company, Division, Times, company, take_turns
 from benchmarks.quantised import Peers
 from benchmarks.servers.roster import everybody
-from benchmarks.subject import LIMIT, OURS, RUNTIME, Subject
+from benchmarks.subject import LIMIT, OURS, RUNTIME, Entrant, Subject
 from inference.package import load_package
 from loadtest.harness import REPOSITORY, children
 from loadtest.harness.children import Children, Failed, Heard
