@@ -17,8 +17,7 @@ import mmap
 import os
 import pickle
 import struct
-import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,21 +55,15 @@ class Siblings:
         self._pool = pool
         self._own: _Board | None = None
         self._others: dict[Path, _Board] = {}
-        self._looked = 0.0
         self._fetching = 0
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Put up the board, and listen; where that fails, this worker goes on alone."""
-        try:
-            self._own = _Board(self._directory / f"{os.getpid()}{_BOARD}", create=True)
-            self._server = await asyncio.start_unix_server(self._answer, self._own.socket)
-        except OSError as error:
-            logger.bind(error=str(error)).warning("this worker shares no work with the others")
-            return
+        """Put up the board, and listen."""
+        await self._look()
         self._backlog.on_change = self._changed
-        self._changed()
+        self._begin(self._keep_looking())
 
     async def close(self) -> None:
         """Fetch nothing more, and give nothing more away."""
@@ -83,31 +76,56 @@ class Siblings:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            await self._look()
+            self._changed()
+
+    async def _look(self) -> None:
+        """See which workers have come and gone, and that the own board is still there."""
+        if self._own is None or not self._own.path.exists():
+            await self._open()
+        paths = {path for path in self._directory.glob(f"*{_BOARD}") if path.stem != str(os.getpid())}
+        self._others = {path: board for path, board in self._others.items() if path in paths}
+        for path in paths - self._others.keys():
+            with suppress(OSError, ValueError):  # it is being made, or ends
+                self._others[path] = _Board(path)
+
+    async def _open(self) -> None:
+        """Make the board and the socket; where that fails, this worker goes on alone, and tries again at its next look.
+
+        A tidy-up of temporary files may have taken the directory, and another user may have made it meanwhile.
+        """
+        if self._server is not None:
+            self._server.close()
+        self._own, alone = None, self._own is None and self._server is not None
+        try:
+            with suppress(FileExistsError):
+                self._directory.mkdir(mode=0o700)
+            if self._directory.lstat().st_uid != os.geteuid():
+                raise PermissionError(f"{self._directory} belongs to another user")
+            own = _Board(self._directory / f"{os.getpid()}{_BOARD}", create=True)
+            self._server = await asyncio.start_unix_server(self._answer, own.socket)
+            self._own = own
+        except OSError as error:
+            if not alone:
+                logger.bind(error=str(error)).warning("this worker shares no work with the others")
+
     def _changed(self) -> None:
         """Show the numbers; ring where somebody could help, or help."""
         idle, waiting = self._backlog.idle, self._backlog.waiting
         if self._own is not None:
             self._own.numbers = (idle, waiting)
         if waiting and not idle:
-            helper = next((board for board in self._boards() if board.numbers[0]), None)
+            helper = next((board for board in self._others.values() if board.numbers[0]), None)
             if helper is not None:
                 self._begin(_ring(helper))
         elif idle > self._fetching and not waiting:
-            busy = next((board for board in self._boards() if board.numbers[1]), None)
+            busy = next((board for board in self._others.values() if board.numbers[1]), None)
             if busy is not None:
                 self._fetching += 1
                 self._begin(self._fetch(busy))
-
-    def _boards(self) -> Iterator["_Board"]:
-        """The boards of the others."""
-        if time.monotonic() - self._looked > _LOOK_SECONDS:
-            self._looked = time.monotonic()
-            paths = {path for path in self._directory.glob(f"*{_BOARD}") if path.stem != str(os.getpid())}
-            self._others = {path: board for path, board in self._others.items() if path in paths}
-            for path in paths - self._others.keys():
-                with suppress(OSError, ValueError):  # it is being made, or ends
-                    self._others[path] = _Board(path)
-        yield from self._others.values()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
