@@ -19,9 +19,9 @@ class BodyBounds:
     size: int
     """Bytes."""
     grace: float
-    """Seconds that any body may take."""
+    """Seconds of waiting that any body may take, and the longest that one may pause."""
     speed: float
-    """Bytes that a longer one has to bring in each second beyond those."""
+    """Bytes a second that one has to bring which takes longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +92,14 @@ class _Body:
 
     def __init__(self, scope: Scope, bounds: BodyBounds, in_flight: BytesInFlight, receive: Receive) -> None:
         announced = Headers(scope=scope).get("content-length", "")
-        self._announced = int(announced) if announced.isdigit() else 0
+        self._announced = int(announced) if announced.isdecimal() else 0
         self._bounds = bounds
         self._in_flight = in_flight
         self._principal = scope["state"]["principal"].id
         self._receive = receive
         self._received = self._counted = 0
-        self._waited = 0.0
+        self._grace = bounds.grace
+        """Seconds that may still be waited for more."""
         self._complete = False
 
     def announce(self) -> None:
@@ -123,17 +124,20 @@ class _Body:
             self._in_flight.give_back(self._principal, self._counted)
 
     async def _receive_in_time(self) -> Message:
-        """Only the waiting counts: a slow disk here is no fault of the client's."""
-        allowed = self._bounds.grace + self._received / self._bounds.speed
+        """Only the waiting counts: a slow disk here is no fault of the client's.
+
+        What comes earns time, but never more than there was at first: a fast beginning allows no long silence.
+        """
         began = time.monotonic()
         try:
-            async with asyncio.timeout(allowed - self._waited):
-                return await self._receive()
+            async with asyncio.timeout(self._grace):
+                message = await self._receive()
         except TimeoutError:
             metrics.REJECTED.labels("too_slow").inc()
-            raise BodyTooSlow(f"{self._received} bytes came within {allowed:.3g} s") from None
-        finally:
-            self._waited += time.monotonic() - began
+            raise BodyTooSlow(f"{self._received} bytes came, then too little for too long") from None
+        earned = len(message.get("body", b"")) / self._bounds.speed
+        self._grace = min(self._bounds.grace, self._grace - (time.monotonic() - began) + earned)
+        return message
 
     def _check_size(self, size: int) -> None:
         if size > self._bounds.size:

@@ -25,6 +25,7 @@ _TOO_LARGE = f"at most {_HEAD_BYTES} bytes and {_HEADERS} headers are taken"
 _UPGRADE = {b"upgrade", b"http2-settings"}
 _REST_SECONDS = 30.0  # for the rest of a body that has been answered
 _QUIET_SECONDS = 1.0  # for a request that is on its way, and for the client to close too
+_PIPELINED = 32  # requests that wait for the one before, on one connection: each read may bring thousands
 _TURNED_AWAY = 64  # connections that get a reason; those beyond are cut
 
 
@@ -87,6 +88,8 @@ class HttpProtocol(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > _HEAD_BYTES or len(self.headers) > _HEADERS:
             raise HeadTooLarge(_TOO_LARGE)
+        if len(self.pipeline) >= _PIPELINED:
+            raise BadRequest("too many requests before the first is answered")
         if not self._has_other_upgrade():
             super().on_headers_complete()
             self.in_body = True
@@ -189,8 +192,10 @@ class _ClosesOurSideFirst:
         """Send the end, drop what still comes."""
         if not self.is_closing():
             self._closing = True
+            seconds = _REST_SECONDS if self._protocol.in_body else _QUIET_SECONDS
             if self._transport.can_write_eof():
                 self._transport.write_eof()
+            elif not self._protocol.in_body:
+                seconds = 0.0  # TLS can end both sides only, and its client may wait for the end
             self._protocol.flow.resume_reading()
-            seconds = _REST_SECONDS if self._protocol.in_body else _QUIET_SECONDS
             self._protocol.loop.call_later(seconds, self._transport.close)

@@ -183,6 +183,12 @@ def test_a_body_that_drips(impatient):
         assert received.startswith(b"HTTP/1.1 408 ")
 
 
+def test_a_fast_beginning_earns_no_long_silence(impatient):
+    with connected(impatient) as connection:
+        connection.sendall(HEAD + b"Content-Length: 2000000\r\n\r\n" + bytes(1_900_000))
+        assert read_answer(connection)[0] == 408
+
+
 def test_a_quiet_connection_is_closed_by_the_setting(impatient):
     with connected(impatient) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
@@ -202,6 +208,18 @@ def test_more_connections_than_are_taken(impatient):
     while (status := impatient.post(AUDIO).status_code) == 503:
         assert time.monotonic() < give_up
     assert status == 200
+
+
+def test_thousands_of_requests_at_once(server):
+    """Those before the limit are answered, in order; then the connection ends."""
+    with connected(server) as connection:
+        requests = [b"GET /healthz HTTP/1.1\r\nX-Request-ID: %d\r\n\r\n" % number for number in range(5000)]
+        connection.sendall(b"".join(requests))
+        received = read_to_the_end(connection)
+    ids = [int(line.split()[1]) for line in received.splitlines() if line.startswith(b"x-request-id:")]
+    assert ids == list(range(len(ids)))
+    assert 30 <= len(ids) < 100
+    assert received.count(b"connection: close") == 1
 
 
 def test_a_slash_too_many_is_no_redirect(server):
