@@ -114,12 +114,11 @@ class Client:
             opening.add_done_callback(self._opening.discard)
 
     def freed(self, connection: "_Connection") -> None:
-        """A connection can take a request more."""
-        while self._waiting:
+        """A connection can take a request more, or several."""
+        while self._waiting and len(connection.under_way) < self._how.depth:
             request = self._waiting.popleft()
             if not request.given_up:
                 connection.send(request)
-                return
         self._offer(connection)
 
     def gone(self, connection: "_Connection") -> None:

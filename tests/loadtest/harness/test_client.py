@@ -48,6 +48,12 @@ async def _echo(reader, writer):
     writer.close()
 
 
+async def _answer_pairs(reader, writer):
+    """Answers when two requests are there."""
+    while two := [await reader.readuntil(b"body") for _ in range(2)]:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" * len(two))
+
+
 async def _hang_up(reader, writer):
     await reader.readuntil(b"RIFF")
     writer.close()
@@ -99,6 +105,15 @@ def test_connections_are_no_more_than_wanted_and_answers_find_their_questions(ho
     bodies, replies, connections = asyncio.run(ask())
     assert [reply.body for reply in replies] == bodies
     assert len(connections) == expected
+
+
+@pytest.mark.parametrize(("depth", "patience", "status"), [(2, 60.0, 200), (1, 0.3, LOST)])
+def test_requests_follow_each_other_before_there_are_answers(depth, patience, status):
+    async def ask():
+        async with clients(_answer_pairs, patience, most=1, depth=depth) as (client, _):
+            return await asyncio.gather(*(client.ask("POST", "/", b"body") for _ in range(4)))
+
+    assert {reply.status for reply in asyncio.run(ask())} == {status}
 
 
 def test_who_is_cancelled_hangs_up_and_others_are_answered():
