@@ -51,6 +51,10 @@ test-pythons: $(VENV)/dev.stamp  ## the quick tests on each of PYTHONS="3.11 3.1
 	    else missing="$$missing $$version"; fi; \
 	done; echo "tested with Python:$$ran; not on this machine:$${missing:- none}"
 
+INPUTS ?= 20000
+fuzz: $(VENV)/dev.stamp  ## INPUTS=20000 mutated files of every kind through all decoders
+	$(BIN)/python -m tests.inference.audio.fuzz --inputs $(INPUTS)
+
 parity: .venv-export/training.stamp  ## compare with the real NeMo, and run the recipe in small, in an environment of its own
 	.venv-export/bin/python -m pytest tests/parity tests/training -m "parity or training"
 
@@ -104,4 +108,4 @@ requirements: $(VENV)/dev.stamp  ## compile requirements/*.in; UPGRADE="--upgrad
 	$(COMPILE) $(UPGRADE) --python-platform linux requirements/export.in -o requirements/export.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux -c requirements/export.txt requirements/training.in -o requirements/training.txt
 
-.PHONY: help run test test-measuring test-quick test-pythons requirements parity lint docs tune capacity loadtest chaos soak mixup figures bench
+.PHONY: help fuzz run test test-measuring test-quick test-pythons requirements parity lint docs tune capacity loadtest chaos soak mixup figures bench

@@ -63,13 +63,14 @@ def _row(transcript: Transcript) -> dict[str, Any]:
         "model": transcript.model,
         "duration": transcript.duration,
         "clipped": transcript.clipped,
+        "warnings": list(transcript.warnings),
         "timings": {each.stage: each.seconds for each in transcript.stages},
     }
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m inference", description="Transcribe audio files.")
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="WAV, FLAC or OGG")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="audio of any usual kind")
     parser.add_argument("--model", type=Path, default=_EMBEDDED_MODEL, help="model package (default: the embedded one)")
     parser.add_argument("--precision", choices=("auto", "fp32", "int8"), default="auto", help="(default: auto)")
     parser.add_argument("--decoding", choices=("auto", "greedy", "beam"), default="auto", help="(default: auto)")

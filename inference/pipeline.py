@@ -73,7 +73,9 @@ class Pipeline:
         with clock("decode"):
             decoded = decode(source, limits or AudioLimits(), self.package.features.sample_rate, checkpoint)
         transcript = self._recognise(decoded.waveform, options or Options(), clock)
-        return dataclasses.replace(transcript, duration=decoded.duration, clipped=decoded.clipped)
+        return dataclasses.replace(
+            transcript, duration=decoded.duration, clipped=decoded.clipped, warnings=decoded.warnings
+        )
 
     def recognise(
         self, waveform: Waveform, options: Options | None = None, checkpoint: Checkpoint = lambda: None

@@ -108,6 +108,8 @@ class DecodedAudio:
     """Seconds of audio in the container: counted, or as its header says where only the beginning was decoded."""
     clipped: bool
     """Whether there is more than `waveform`."""
+    warnings: tuple[str, ...] = ()
+    """What a user should know about the file, as sentences."""
 
 
 STAGES: Mapping[str, str] = {

@@ -11,6 +11,7 @@ from typing import Any
 
 from config.reference import settings_reference
 from config.settings import Settings
+from inference.audio.containers import CONTAINERS
 from server.app import create_app
 from server.http.problems import INVALID, NEVER_SENT, PROBLEMS, UNEXPECTED
 from server.schemas import Model, TranscriptionReply
@@ -76,8 +77,16 @@ def _problems() -> str:
     )
 
 
+def _containers() -> str:
+    return _table(
+        ("container", "codecs", "known by", "read by"),
+        ((each.name, each.codecs, each.known_by, each.decoder) for each in CONTAINERS),
+    )
+
+
 _PARTS: Mapping[str, Callable[[], str]] = {
     "routes": _routes,
+    "containers": _containers,
     "parameters": _parameters,
     "reply": _reply,
     "model": _model,

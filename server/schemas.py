@@ -24,6 +24,7 @@ class TranscriptionReply(BaseModel):
     model: str = Field(description="Name of the package that heard it.")
     duration: float = Field(description="Seconds of audio received.")
     clipped: bool = Field(description="Whether only the beginning was transcribed.")
+    warnings: list[str] = Field(description="What to know about the audio, as sentences; mostly none.")
     processing: Processing
     request_id: str = Field(description="Of this request, as in the header `X-Request-ID`.")
 
@@ -38,6 +39,7 @@ class TranscriptionReply(BaseModel):
             model=transcript.model,
             duration=transcript.duration,
             clipped=transcript.clipped,
+            warnings=list(transcript.warnings),
             processing=Processing(**seconds, total=total),
             request_id=request_id,
         )
@@ -54,11 +56,21 @@ class Model(BaseModel):
     default: bool = Field(description="Whether it is used where a request names none.")
 
 
+class AudioContainer(BaseModel):
+    """A kind of file that is taken."""
+
+    name: str
+    codecs: str = Field(description="Those inside it that are taken.")
+    known_by: str = Field(description="What stands in its first bytes.")
+    decoder: str = Field(description="The library that reads it.")
+
+
 class Models(BaseModel):
-    """All packages that are served."""
+    """All packages that are served, and the files that they are given."""
 
     object: Literal["list"] = "list"
     data: list[Model]
+    containers: list[AudioContainer] = Field(description="Kinds of files that are taken, whatever the model.")
 
 
 class Problem(BaseModel):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from inference.audio.containers import estimate_seconds
+from inference.audio.pieces import estimate_seconds
 from inference.errors import UnavailableOption
 from inference.package import Package
 from inference.task import Task

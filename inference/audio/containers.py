@@ -1,40 +1,109 @@
-"""What the bytes are, and how long they say they last: read off the beginning and the end, without decoding."""
+"""What the bytes are: every container that is taken, how it is known, who decodes it. One table, also for the docs."""
 
 import mmap
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, NoReturn, TypeAlias
 
-from inference.audio.riff import read_wav_header
+from inference.audio.mpeg import find_frames
+from inference.audio.tags import without_tags
 from inference.errors import UndecodableAudio, UnsupportedCodec
 
 Encoded: TypeAlias = bytes | mmap.mmap
 """A file of audio, in memory or mapped."""
 
-CONTAINERS_TAKEN = "WAV (PCM or float), FLAC, OGG (Vorbis or Opus)"
-_TAKEN = {b"RIFF": "WAV", b"fLaC": "FLAC", b"OggS": "OGG"}
-_KNOWN_BUT_NOT_TAKEN = {
-    b"ID3": "MP3",
-    b"\xff\xfb": "MP3",
-    b"\xff\xf3": "MP3",
-    b"\xff\xf2": "MP3",
-    b"\xff\xf1": "AAC",
-    b"\xff\xf9": "AAC",
-    b"\x1aE\xdf\xa3": "WebM or Matroska",
-    b"#!AMR": "AMR",
-    b"FORM": "AIFF",
-    b".snd": "AU",
-    b"caff": "CAF",
-    b"RF64": "RF64",
-    b"wvpk": "WavPack",
-    b"0&\xb2u": "WMA",
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A kind of file."""
+
+    name: str
+    codecs: str
+    """Those inside it that are taken, for users."""
+    known_by: str
+    """What stands in its first bytes, for users."""
+    demuxer: str
+    """FFmpeg's name of it; the only demuxer that such a file reaches."""
+    decoder: Literal["soundfile", "PyAV"] = "PyAV"
+    """soundfile where that reads it, PyAV for what it does not."""
+
+
+_WAV = Container(
+    "WAV",
+    "PCM, float, A-law, µ-law; ADPCM, GSM, G.722, G.726, MP3 by PyAV",
+    "RIFF, RF64 or BW64, and WAVE",
+    "wav",
+    "soundfile",
+)
+_FLAC = Container("FLAC", "FLAC", "fLaC", "flac", "soundfile")
+_OGG = Container("OGG", "Vorbis, Opus; FLAC, Speex by PyAV", "OggS", "ogg", "soundfile")
+_W64 = Container("W64", "PCM, float, A-law, µ-law, ADPCM", "riff and its GUID", "w64")
+_AIFF = Container("AIFF", "PCM, float, A-law, µ-law (AIFF and AIFC)", "FORM and AIFF or AIFC", "aiff")
+_AU = Container("AU", "PCM, float, A-law, µ-law", ".snd", "au")
+_CAF = Container("CAF", "PCM, ALAC, AAC, Opus, IMA ADPCM", "caff", "caf")
+_MP3 = Container("MP3", "MP3, MP2, MP1", "two frames by their sync bits", "mp3")
+_AAC = Container("AAC", "AAC (ADTS)", "two frames by their sync bits", "aac")
+_AC3 = Container("AC3", "AC-3", "two frames by their sync bits", "ac3")
+_MP4 = Container("MP4", "AAC, ALAC, AMR, Opus, MP3, FLAC, PCM (MP4, M4A, MOV, 3GP)", "ftyp, moov or mdat", "mov")
+_MATROSKA = Container("WebM or Matroska", "Opus, Vorbis, AAC, MP3, FLAC, PCM", "the EBML head", "matroska")
+_AMR = Container("AMR", "AMR-NB, AMR-WB", "#!AMR", "amr")
+_ASF = Container("WMA", "WMA 1 and 2, Pro, Voice, Lossless", "ASF's GUID", "asf")
+_WAVPACK = Container("WavPack", "WavPack", "wvpk", "wv")
+_TTA = Container("TTA", "True Audio", "TTA1", "tta")
+_TS = Container("MPEG-TS", "AAC, MP3, MP2, AC-3", "a sync byte every 188 bytes", "mpegts")
+_FLV = Container("FLV", "AAC, MP3, Speex, Nellymoser, ADPCM", "FLV", "flv")
+
+CONTAINERS = (_WAV, _FLAC, _OGG, _MP3, _AAC, _MP4, _MATROSKA, _AMR, _AIFF, _AU, _CAF, _W64, _ASF, _WAVPACK, _TTA, _AC3,
+              _TS, _FLV)  # fmt: skip
+"""All that are taken."""
+CONTAINERS_TAKEN = ", ".join(container.name for container in CONTAINERS)
+
+_MAGIC = {
+    b"fLaC": _FLAC,
+    b"OggS": _OGG,
+    b".snd": _AU,
+    b"caff": _CAF,
+    b"\x1aE\xdf\xa3": _MATROSKA,
+    b"#!AMR\n": _AMR,
+    b"#!AMR-WB\n": _AMR,
+    b"0&\xb2u\x8e\x66\xcf\x11": _ASF,
+    b"wvpk": _WAVPACK,
+    b"TTA1": _TTA,
+    b"FLV\x01": _FLV,
+    b"riff\x2e\x91\xcf\x11": _W64,
 }
-_LONGEST_MAGIC = 12
-_OPUS_RATE = 48_000  # RFC 7845: granule positions count so many samples a second, whatever the original had
-_LARGEST_PAGE = 65_307  # bytes, RFC 3533
-_UNKNOWN_BYTES_PER_SECOND = 2_000  # 16 kbit/s, about the least at which speech is sent
+# Four bytes, four of a size, four of a kind.
+_FORMS = {
+    (b"RIFF", b"WAVE"): _WAV,
+    (b"RF64", b"WAVE"): _WAV,
+    (b"BW64", b"WAVE"): _WAV,
+    (b"FORM", b"AIFF"): _AIFF,
+    (b"FORM", b"AIFC"): _AIFF,
+}
+_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"moof")
+_FRAMES = {"mpeg": _MP3, "adts": _AAC, "ac3": _AC3}
+_NOT_TAKEN = {
+    b"MThd": "MIDI",
+    b"MAC ": "Monkey's Audio",
+    b"MPCK": "Musepack",
+    b"MP+": "Musepack",
+    b"#!SILK": "SILK",
+    b"\x02#!SILK": "SILK",
+    b"DSD ": "DSD",
+    b".RMF": "RealMedia",
+}
+_NO_SOUND = {
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"\x89PNG": "a PNG picture",
+    b"GIF8": "a GIF picture",
+    b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a ZIP archive",
+    b"ffconcat": "a list of files",
+    b"#EXTM3U": "a playlist",
+    b"\x1f\x43\xb6\x75": "a later piece of a WebM recording, without the head that its first piece has",
+}
 
 
 @contextmanager
@@ -51,60 +120,45 @@ def opened(audio: bytes | Path) -> Iterator[Encoded]:
             yield mapped
 
 
-def identify(data: Encoded) -> str:
-    """Name the container by its first bytes; raise UnsupportedCodec or UndecodableAudio for any not taken."""
-    head = data[:_LONGEST_MAGIC]
-    for magic, name in _TAKEN.items():
-        if head.startswith(magic) and (magic != b"RIFF" or head[8:12] == b"WAVE"):
-            return name
-    for magic, name in _KNOWN_BUT_NOT_TAKEN.items():
+def identify(data: Encoded) -> tuple[Container, int, int]:
+    """Name the container, and say where it begins and ends between its tags.
+
+    Raises UnsupportedCodec for sound that is not taken, UndecodableAudio for anything else.
+    """
+    start, end = without_tags(data)
+    head = data[start : min(start + 16, end)]
+    container = _by_magic(head)
+    if container is None and _is_transport_stream(data, start, end):
+        container = _TS
+    if container is None and not any(head.startswith(magic) for magic in _NO_SOUND):
+        kind, offset = find_frames(data, start, end)
+        if kind:
+            return _FRAMES[kind], offset, end
+    if container is None:
+        _refuse(head)
+    return container, start, end
+
+
+def _by_magic(head: bytes) -> Container | None:
+    for magic, container in _MAGIC.items():
+        if head.startswith(magic):
+            return container
+    form = _FORMS.get((head[:4], head[8:12]))
+    return _MP4 if form is None and head[4:8] in _BOXES else form
+
+
+def _is_transport_stream(data: Encoded, start: int, end: int) -> bool:
+    return end - start > 2 * 188 and all(data[start + place] == 0x47 for place in (0, 188, 376))
+
+
+def _refuse(head: bytes) -> NoReturn:
+    for magic, name in _NOT_TAKEN.items():
         if head.startswith(magic):
             raise UnsupportedCodec(f"{name} is not taken; {CONTAINERS_TAKEN} are")
-    if head[4:8] == b"ftyp":
-        raise UnsupportedCodec(f"MP4 or M4A is not taken; {CONTAINERS_TAKEN} are")
-    raise UndecodableAudio(f"not audio: the first bytes are of no known container; {CONTAINERS_TAKEN} are taken")
-
-
-def estimate_seconds(audio: bytes | Path) -> float:
-    """Say how long the audio claims to last, in under a millisecond; for admission and nothing else.
-
-    WAV is counted; FLAC and OGG are asked for their samples; what does not say is taken to come at 16 kbit/s, so that
-    the guess errs towards too long. What cannot be read or decoded costs nothing.
-    """
-    try:
-        with opened(audio) as data:
-            match identify(data):
-                case "WAV":
-                    return read_wav_header(data).seconds
-                case "FLAC":
-                    announced = _flac_seconds(data)
-                case _:
-                    announced = _ogg_seconds(data)
-            return announced or len(data) / _UNKNOWN_BYTES_PER_SECOND
-    except (OSError, UndecodableAudio, UnsupportedCodec):
-        return 0.0
-
-
-def _flac_seconds(data: Encoded) -> float:
-    """Samples by sample rate of the STREAMINFO block (RFC 9639, 8.2); 0 where it does not say."""
-    if len(data) < 26:
-        return 0.0
-    (packed,) = struct.unpack_from(">Q", data, 18)
-    rate, samples = packed >> 44, packed & (1 << 36) - 1
-    return samples / rate if rate else 0.0
-
-
-def _ogg_seconds(data: Encoded) -> float:
-    """Granule position of the last page by the first stream's rate (RFC 3533, RFC 7845, Vorbis I); 0 where unclear."""
-    last = data.rfind(b"OggS", max(0, len(data) - _LARGEST_PAGE))
-    if last < 0 or len(data) < last + 14 or len(data) < 44:
-        return 0.0
-    (granule,) = struct.unpack_from("<q", data, last + 6)
-    packet = data[28:44]
-    if packet.startswith(b"OpusHead"):
-        rate = _OPUS_RATE
-    elif packet.startswith(b"\x01vorbis"):
-        (rate,) = struct.unpack_from("<I", packet, 12)
-    else:
-        return 0.0
-    return max(0.0, granule / rate) if rate else 0.0
+    for magic, name in _NO_SOUND.items():
+        if head.startswith(magic):
+            raise UndecodableAudio(f"no audio stream: this is {name}")
+    first = head[:8].hex(" ") or "none"
+    raise UndecodableAudio(
+        f"not audio: the first bytes ({first}) are of no known container; {CONTAINERS_TAKEN} are taken"
+    )

@@ -2,33 +2,22 @@
 
 import importlib
 import importlib.util
-import io
 import time
 from collections.abc import Callable
+from mmap import mmap
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-import soundfile
 import soxr
 
-from inference.audio.containers import identify, opened
-from inference.audio.ogg import check_ogg_pages
-from inference.audio.riff import read_wav_header
-from inference.errors import (
-    AudioOutOfLimits,
-    AudioTooCostly,
-    AudioTooLong,
-    AudioTooShort,
-    InvalidSamples,
-    MissingDependency,
-    UndecodableAudio,
-)
+from inference.audio.blocks import Blocks
+from inference.audio.containers import opened
+from inference.audio.mono import Mono, Run
+from inference.audio.pieces import Piece, pieces_of
+from inference.errors import AudioTooCostly, AudioTooLong, AudioTooShort, MissingDependency, UndecodableAudio
 from inference.types import AudioLimits, DecodedAudio, Float32Array, Resampler, Waveform
 
 _SHORTEST_SECONDS = 0.1
-_LARGEST_SAMPLE = 2.0**24  # beyond the range of any integer format, and safely below float32's when squared
-_BLOCK_SECONDS = 1.0  # between two looks whether to go on
 
 
 def decode(
@@ -41,30 +30,26 @@ def decode(
     """
     go_on = _within(limits.decode_seconds, checkpoint)
     with opened(audio) as data:
-        container = identify(data)
-        if container == "WAV":
-            read_wav_header(data)
-        elif container == "OGG":
-            check_ogg_pages(data, go_on)
-        try:
-            with _stream(audio) as stream, soundfile.SoundFile(stream) as sound:
-                samples, duration = _read(sound, container, limits, go_on)
-                original_rate = sound.samplerate
-        except soundfile.LibsndfileError as error:
-            raise UndecodableAudio(f"{container}: {error.error_string}") from error
-    clipped = round(duration * original_rate) > samples.size
-    resampled = _resample(samples, original_rate, sample_rate, limits.resampler)
-    return DecodedAudio(Waveform(resampled, sample_rate), duration, clipped)
+        pieces = pieces_of(data, go_on)
+        mono = Mono(limits)
+        duration, warnings = _read(data, pieces, mono, limits, go_on)
+        channel = mono.louder_channel()
+        if channel is not None:
+            mono = Mono(limits, channel)
+            duration, warnings = _read(data, pieces, mono, limits, go_on)
+            warnings += (f"The channels cancel each other out; channel {channel + 1} alone was heard.",)
+    if mono.seconds < _SHORTEST_SECONDS:
+        raise AudioTooShort(f"{mono.seconds:.3f} s of audio; {_SHORTEST_SECONDS} s is the least")
+    go_on()
+    samples = [_resample(run, sample_rate, limits.resampler) for run in mono.runs if run.kept]
+    waveform = Waveform(samples[0] if len(samples) == 1 else np.concatenate(samples), sample_rate)
+    return DecodedAudio(waveform, duration, mono.full, warnings)
 
 
 def require_resampler(resampler: Resampler) -> None:
     """Raise MissingDependency where the library chosen is not installed."""
     if importlib.util.find_spec(resampler) is None:
         raise MissingDependency(f"the resampler '{resampler}' is not installed: pip install resampy, or choose soxr")
-
-
-def _stream(audio: bytes | Path) -> BinaryIO:
-    return io.BytesIO(audio) if isinstance(audio, bytes) else audio.open("rb")
 
 
 def _within(seconds: float, checkpoint: Callable[[], None]) -> Callable[[], None]:
@@ -80,57 +65,46 @@ def _within(seconds: float, checkpoint: Callable[[], None]) -> Callable[[], None
 
 
 def _read(
-    sound: soundfile.SoundFile, container: str, limits: AudioLimits, go_on: Callable[[], None]
-) -> tuple[Float32Array, float]:
-    """Mono samples up to the limit, and the duration of the whole in seconds."""
-    _check_format(sound, limits)
-    rate = sound.samplerate
-    wanted = round(limits.limit_seconds * rate)
-    kept: list[Float32Array] = []
-    counted = 0
-    while counted <= wanted:
+    data: bytes | mmap, pieces: list[Piece], mono: Mono, limits: AudioLimits, go_on: Callable[[], None]
+) -> tuple[float, tuple[str, ...]]:
+    """Fill `mono`; give the duration of the whole in seconds, and the warnings."""
+    warnings: tuple[str, ...] = ()
+    for place, piece in enumerate(pieces):
+        before = mono.seconds
+        with piece.blocks(data, go_on) as blocks:
+            _fill(mono, blocks, go_on)
+            counted = mono.seconds - before
+            warnings += piece.warnings
+            if mono.full:
+                if limits.overlength == "reject":
+                    raise AudioTooLong(f"longer than {limits.limit_seconds:g} s, the most that is taken at once")
+                stated = piece.stated or blocks.announced
+                return before + max(counted, stated) + sum(each.stated for each in pieces[place + 1 :]), warnings
+            if counted < blocks.shortest:
+                raise UndecodableAudio(
+                    f"{piece.container.name}: {blocks.announced:.3f} s are announced, {counted:.3f} could be decoded"
+                )
+            warnings += tuple(blocks.warnings) + piece.check_end(data, counted)
+    return mono.seconds, warnings
+
+
+def _fill(mono: Mono, blocks: Blocks, go_on: Callable[[], None]) -> None:
+    go_on()
+    for block in blocks:
+        mono.take(block)
+        if mono.full:
+            return
         go_on()
-        block = sound.read(round(_BLOCK_SECONDS * rate), dtype="float32", always_2d=True)
-        if not len(block):
-            break
-        if counted < wanted:
-            kept.append(_mix_down(block[: wanted - counted]))
-        counted += len(block)
-    announced = sound.frames if 0 < sound.frames < np.iinfo(np.int64).max else 0
-    if counted > wanted:
-        if limits.overlength == "reject":
-            raise AudioTooLong(f"longer than {limits.limit_seconds:g} s, the most that is taken at once")
-        return np.concatenate(kept), max(announced, counted) / rate
-    if counted < announced:
-        raise UndecodableAudio(f"{container}: the header announces {announced} frames, {counted} could be decoded")
-    if counted < _SHORTEST_SECONDS * rate:
-        raise AudioTooShort(f"{counted / rate:.3f} s of audio; {_SHORTEST_SECONDS} s is the least")
-    return np.concatenate(kept), counted / rate
 
 
-def _check_format(sound: soundfile.SoundFile, limits: AudioLimits) -> None:
-    lowest, highest = limits.sample_rates
-    if not lowest <= sound.samplerate <= highest:
-        raise AudioOutOfLimits(f"sample rate {sound.samplerate} Hz; {lowest} to {highest} Hz are taken")
-    if sound.channels > limits.channels:
-        raise AudioOutOfLimits(f"{sound.channels} channels; up to {limits.channels} are taken")
-
-
-def _mix_down(block: Float32Array) -> Float32Array:
-    # A NaN compares false with everything, so this one test finds it too.
-    if not np.abs(block).max() <= _LARGEST_SAMPLE:
-        raise InvalidSamples("the audio holds samples that are NaN, infinite or absurdly large")
-    mono: Float32Array = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
-    return mono
-
-
-def _resample(samples: Float32Array, original_rate: int, sample_rate: int, resampler: Resampler) -> Float32Array:
-    if original_rate == sample_rate:
+def _resample(run: Run, sample_rate: int, resampler: Resampler) -> Float32Array:
+    samples = run.kept[0] if len(run.kept) == 1 else np.concatenate(run.kept)
+    if run.sample_rate == sample_rate:
         return np.ascontiguousarray(samples)
     if resampler == "resampy":
         # By name, since it is optional and takes seconds to import.
         resampy = importlib.import_module("resampy")
-        resampled = resampy.resample(samples, original_rate, sample_rate)
+        resampled = resampy.resample(samples, run.sample_rate, sample_rate)
     else:
-        resampled = soxr.resample(samples, original_rate, sample_rate, quality="HQ")
+        resampled = soxr.resample(samples, run.sample_rate, sample_rate, quality="HQ")
     return np.ascontiguousarray(resampled, dtype=np.float32)

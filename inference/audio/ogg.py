@@ -4,6 +4,7 @@ Decoders pass over damaged and missing pages in silence, and the words in them w
 text. RFC 3533 gives each page a length and a checksum; here both must be right.
 """
 
+import struct
 import zlib
 from collections.abc import Callable
 from mmap import mmap
@@ -12,28 +13,71 @@ from inference.errors import UndecodableAudio
 
 _HEADER_BYTES = 27
 _PAGES_TO_A_CHECKPOINT = 1000
+_MOST_LINKS = 1000
 _CHECKSUM = slice(22, 26)
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_BEGINS_STREAM = 2
+_LARGEST_PAGE = 65_307  # bytes, RFC 3533
+_OPUS_RATE = 48_000  # RFC 7845: granule positions count so many samples a second, whatever the original had
 
 
-def check_ogg_pages(data: bytes | mmap, checkpoint: Callable[[], None] = lambda: None) -> None:
-    """Raise UndecodableAudio where a page is cut off or damaged, or what follows one is no page.
+def check_ogg_pages(
+    data: bytes | mmap, checkpoint: Callable[[], None] = lambda: None, start: int = 0, end: int | None = None
+) -> list[tuple[int, int, tuple[bytes, ...]]]:
+    """Find the links of a chain: where each begins and ends, and the first bytes of its streams.
 
+    Raises UndecodableAudio where a page is cut off or damaged, or what follows one is no page.
     `checkpoint` is called every so many pages: a page may be 27 bytes long, and a file holds a million of those.
     """
-    offset = pages = 0
-    while offset < len(data):
+    end = len(data) if end is None else end
+    begins: list[tuple[int, list[bytes]]] = []
+    offset, pages, heads_before = start, 0, False
+    while offset < end:
         if not pages % _PAGES_TO_A_CHECKPOINT:
             checkpoint()
         pages += 1
-        if data[offset : offset + 4] != b"OggS":
-            raise UndecodableAudio(f"OGG: no page where one must begin, at byte {offset}")
-        end = _end_of_page(data, offset)
-        if end > len(data):
-            raise UndecodableAudio(f"OGG: the last page is cut off, {end - len(data)} bytes or more are missing")
-        if not _checksum_matches(data[offset:end]):
-            raise UndecodableAudio(f"OGG: the page at byte {offset} is damaged")
-        offset = end
+        next_page = _checked_page(data, offset, end)
+        is_head = bool(data[offset + 5] & _BEGINS_STREAM)
+        if not begins or (is_head and not heads_before):
+            begins.append((offset, []))
+        if is_head:
+            content = offset + _HEADER_BYTES + data[offset + 26]
+            begins[-1][1].append(data[content : min(content + 16, next_page)])
+        heads_before = is_head
+        offset = next_page
+    if len(begins) > _MOST_LINKS:
+        raise UndecodableAudio(f"OGG: a chain of {len(begins)} recordings; {_MOST_LINKS} are taken")
+    ends = [begin for begin, _ in begins[1:]] + [end]
+    return [(begin, stop, tuple(heads)) for (begin, heads), stop in zip(begins, ends, strict=True)]
+
+
+def _checked_page(data: bytes | mmap, offset: int, end: int) -> int:
+    """Where the page ends."""
+    if data[offset : offset + 4] != b"OggS":
+        raise UndecodableAudio(f"OGG: no page where one must begin, at byte {offset}")
+    next_page = _end_of_page(data, offset)
+    if next_page > end:
+        raise UndecodableAudio(f"OGG: the last page is cut off, {next_page - end} bytes or more are missing")
+    if not _checksum_matches(data[offset:next_page]):
+        raise UndecodableAudio(f"OGG: the page at byte {offset} is damaged")
+    return next_page
+
+
+def ogg_seconds(data: bytes | mmap, start: int, end: int) -> float:
+    """Granule position of the last page by the first stream's rate (RFC 3533, RFC 7845, Vorbis I); 0 where unclear."""
+    last = data.rfind(b"OggS", max(start, end - _LARGEST_PAGE), end)
+    if last < 0 or end < last + 14 or end < start + 44:
+        return 0.0
+    (granule,) = struct.unpack_from("<q", data, last + 6)
+    packet = data[start + 28 : start + 44]
+    if packet.startswith(b"OpusHead"):
+        rate = _OPUS_RATE
+        granule -= int.from_bytes(packet[10:12], "little")  # samples that a decoder leaves out at the beginning
+    elif packet.startswith(b"\x01vorbis"):
+        (rate,) = struct.unpack_from("<I", packet, 12)
+    else:
+        return 0.0
+    return max(0.0, granule / rate) if rate else 0.0
 
 
 def _end_of_page(data: bytes | mmap, offset: int) -> int:

@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter, Request
 
+from inference.audio.containers import CONTAINERS
 from inference.package import MANIFEST
-from server.schemas import Model, Models
+from server.schemas import AudioContainer, Model, Models
 from server.transcription import Transcription
 
 router = APIRouter(tags=["models"])
@@ -23,5 +24,9 @@ async def models(request: Request) -> Models:
                 default=package.name == transcription.default,
             )
             for package in transcription.packages.values()
-        ]
+        ],
+        containers=[
+            AudioContainer(name=each.name, codecs=each.codecs, known_by=each.known_by, decoder=each.decoder)
+            for each in CONTAINERS
+        ],
     )

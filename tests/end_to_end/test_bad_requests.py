@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.inference.audio.encoders import picture, silent_film
 from tests.samples import CLIPS, encode, noise, tone, wav
 
 FLAC = encode(noise(1), container="FLAC")
@@ -21,9 +22,11 @@ TABLE = {
     "truncated header": (wav()[:30], 422, "undecodable-audio", "header"),
     "truncated data": (wav()[:-500], 422, "undecodable-audio", "announces"),
     "corrupt FLAC": (FLAC[:5000] + bytes(len(FLAC) - 5000), 422, "undecodable-audio", "FLAC"),
-    "MP3": (b"ID3\x04" + bytes(1000), 415, "unsupported-codec", "WAV"),
-    "M4A": (b"\0\0\0\x20ftypM4A " + bytes(1000), 415, "unsupported-codec", "FLAC"),
-    "ADPCM": (encode(tone(), subtype="IMA_ADPCM"), 415, "unsupported-codec", "PCM"),
+    "MIDI": (b"MThd" + bytes(1000), 415, "unsupported-codec", "WAV"),
+    "M4A without sound": (b"\0\0\0\x20ftypM4A " + bytes(1000), 422, "undecodable-audio", "MP4"),
+    "unknown codec": (wav(codec=0x1234), 415, "unsupported-codec", "0x1234"),
+    "a film without sound": (silent_film(), 422, "undecodable-audio", "no audio stream"),
+    "a picture": (picture(), 422, "undecodable-audio", "JPEG"),
     "zero samples": (encode(tone(0)), 422, "audio-too-short", "0.1 s"),
     "50 ms": (encode(tone(0.05)), 422, "audio-too-short", "0.1 s"),
     "NaN": (with_nan(), 422, "invalid-samples", "NaN"),

@@ -122,7 +122,7 @@ def test_every_kind_of_failure_gives_its_permit_back(server):
     failures = {
         wav()[:30]: 422,
         b"nonsense": 422,
-        b"ID3" + bytes(100): 415,
+        b"MThd" + bytes(100): 415,
         encode(tone(0.01)): 422,
         encode(tone(rate=4_000), 4_000): 422,
         with_nan(): 422,

@@ -25,6 +25,13 @@ def listed(server):
         return client.get("/v1/models").json()["data"]
 
 
+def test_kinds_of_files_are_listed(server):
+    with server.client() as client:
+        containers = client.get("/v1/models").json()["containers"]
+    assert {"WAV", "MP3", "WebM or Matroska", "AMR"} <= {each["name"] for each in containers}
+    assert {each["decoder"] for each in containers} == {"soundfile", "PyAV"}
+
+
 def asked_for(server, name):
     with server.client() as client:
         return client.post("/transcribe", params={"model": name}, content=NAMASTE)

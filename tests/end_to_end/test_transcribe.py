@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import soundfile
+import soxr
 
 from loadtest.harness.processes import in_background
+from tests.inference.audio.encoders import ffmpeg
 from tests.samples import CLIPS, encode, noise, sentence_of, tone
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste")
@@ -37,6 +40,7 @@ def test_shape_of_the_reply(send, library_texts, pipeline):
         "model": expected.model,
         "duration": expected.duration,
         "clipped": False,
+        "warnings": [],
         "request_id": reply.headers["x-request-id"],
     }
     assert set(processing) == STAGES
@@ -72,6 +76,23 @@ def test_other_containers(client, pipeline, container, subtype):
     audio = encode(noise(1, 48_000) + tone(1, 48_000), 48_000, container, subtype)
     reply = client.post("/transcribe", content=audio, headers={"Content-Type": "application/octet-stream"})
     assert reply.json()["text"] == pipeline.transcribe(audio).text
+
+
+@pytest.mark.parametrize(("kind", "rate"), [("mp3", 16_000), ("m4a", 16_000), ("webm", 48_000), ("telephone", 8_000)])
+def test_what_browsers_and_telephones_send(client, spoken_texts, kind, rate):
+    codecs = {"mp3": ("mp3", "libmp3lame"), "m4a": ("ipod", "aac"), "webm": ("webm", "libopus")}
+    samples = soxr.resample(soundfile.read(NAMASTE)[0], 16_000, rate)
+    audio = ffmpeg(samples, *codecs[kind], rate) if kind in codecs else encode(samples, rate, subtype="ALAW")
+    reply = client.post("/transcribe", content=audio).json()
+    assert (reply["text"], reply["warnings"]) == (spoken_texts[NAMASTE], [])
+
+
+def test_what_is_wrong_with_a_file_is_said(client):
+    sound = soundfile.read(NAMASTE)[0]
+    inverted = encode(np.stack([sound, -sound], axis=1))
+    assert client.post("/transcribe", content=inverted).json()["warnings"] == [
+        "The channels cancel each other out; channel 1 alone was heard."
+    ]
 
 
 def test_a_content_type_is_not_believed(client, library_texts):

@@ -91,6 +91,7 @@ def test_limits_are_options(run, tmp_path):
     path.write_bytes(encode(tone(3)))
     clipped = json.loads(run("--json", "--limit-seconds", "2", path).stdout)
     assert (clipped["clipped"], clipped["duration"]) == (True, 3.0)
+    assert clipped["warnings"] == []
     refused = run("--limit-seconds", "2", "--overlength", "reject", path)
     assert "longer than 2 s" in refused.stderr
     assert refused.returncode == 1

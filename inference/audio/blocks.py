@@ -1,0 +1,38 @@
+"""The one signature of all decoders: a file in, blocks of samples out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from inference.types import Float32Array
+
+BLOCK_SECONDS = 1.0
+"""About so much is decoded between two looks whether to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Samples in a row; the next block may have another format."""
+
+    samples: Float32Array
+    """`[frames, channels]`, nominally within [-1, 1]."""
+    sample_rate: int
+    """Hz."""
+
+
+class Blocks(Protocol):
+    """A file while it is being decoded; a context, for each decoder opens something.
+
+    Raises UndecodableAudio or UnsupportedCodec on entering and while iterating.
+    """
+
+    announced: float
+    """Seconds that are to come, as the file says; 0 where it does not."""
+    shortest: float
+    """Seconds without which something is missing; 0 where that cannot be told."""
+    warnings: list[str]
+    """What a user should know, once all blocks are read."""
+
+    def __iter__(self) -> Iterator[Block]:
+        """All blocks in their order."""
+        ...

@@ -1,0 +1,182 @@
+"""What a file is made of: one recording, or several behind one another, each with the decoder that reads it."""
+
+import io
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from mmap import mmap
+from pathlib import Path
+
+from inference.audio.blocks import Blocks
+from inference.audio.boxes import (
+    asf_properties,
+    chunks_are_cut,
+    mp4_has_index,
+    mp4_is_cut,
+    mp4_seconds,
+    webm_is_cut,
+    webm_seconds,
+)
+from inference.audio.containers import Container, identify, opened
+from inference.audio.flac import FLAC_BEGINS, counted_samples, flac_samples, with_samples
+from inference.audio.mpeg import guessed_seconds, xing_seconds
+from inference.audio.ogg import check_ogg_pages, ogg_seconds
+from inference.audio.pyav_blocks import pyav_blocks
+from inference.audio.riff import read_wav_header
+from inference.audio.soundfile_blocks import soundfile_blocks
+from inference.audio.source import Part
+from inference.errors import UndecodableAudio, UnsupportedCodec
+
+_MOST_PIECES = 1000
+_SLIP_SECONDS = 0.15  # encoders' delays
+_UNKNOWN_BYTES_PER_SECOND = 2_000  # 16 kbit/s, about the least at which speech is sent
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One recording."""
+
+    container: Container
+    start: int
+    end: int
+    """Where its bytes are in the file."""
+    stated: float
+    """Seconds that it says it lasts; 0 where it does not say."""
+    compressed: bool = False
+    """Whether it takes PyAV where others of its container do not."""
+    prefix: bytes = b""
+    """A header that takes the place of the bytes before `start`."""
+    warnings: tuple[str, ...] = ()
+
+    def blocks(self, data: bytes | mmap, checkpoint: Callable[[], None]) -> AbstractContextManager[Blocks]:
+        """Open its decoder."""
+        if self.compressed or self.container.decoder == "PyAV":
+            return pyav_blocks(Part(data, self.start, self.end, self.prefix, checkpoint), self.container)
+        whole = isinstance(data, bytes) and not self.prefix and self.end - self.start == len(data)
+        return soundfile_blocks(
+            io.BytesIO(data) if whole else Part(data, self.start, self.end, self.prefix), self.container.name
+        )
+
+    def check_end(self, data: bytes | mmap, counted: float) -> tuple[str, ...]:
+        """Once all is decoded that could be: warn where the end is missing; raise UndecodableAudio where much is."""
+        match self.container.demuxer:
+            case "mov":
+                cut = mp4_is_cut(data, self.start, self.end)
+            case "matroska":
+                cut = webm_is_cut(data, self.start, self.end)
+            case "asf":
+                cut = asf_properties(data, self.start, self.end)[1]
+            case "caf" | "w64":
+                cut = chunks_are_cut(data, self.start, self.end, wave64=self.container.demuxer == "w64")
+            case "mp3":
+                cut = self.stated > counted + _SLIP_SECONDS
+            case _:
+                cut = False
+        if not cut:
+            return ()
+        if self.stated > counted + _SLIP_SECONDS:
+            raise UndecodableAudio(f"{self.container.name}: cut off, {counted:.2f} of {self.stated:.2f} s arrived")
+        return ("The recording is cut off at its end; what arrived whole was taken.",)
+
+
+def pieces_of(data: bytes | mmap, checkpoint: Callable[[], None]) -> list[Piece]:
+    """Find out what a file is made of; raise UndecodableAudio or UnsupportedCodec."""
+    container, start, end = identify(data)
+    pieces: Iterator[Piece]
+    match container.demuxer:
+        case "wav":
+            pieces = _waves(data, container, start, end)
+        case "flac":
+            pieces = _flacs(data, container, start, end)
+        case "ogg":
+            pieces = _links(data, container, start, end, checkpoint)
+        case _:
+            if container.demuxer == "mov" and not mp4_has_index(data, start, end):
+                raise UndecodableAudio("MP4: no index (moov) in it: not finished by its recorder, or cut off")
+            pieces = iter([Piece(container, start, end, stated_seconds(container, data, start, end))])
+    return list(itertools.islice(pieces, _MOST_PIECES))
+
+
+def estimate_seconds(audio: bytes | Path) -> float:
+    """Say how long the audio claims to last, in a millisecond or so; for admission and nothing else.
+
+    WAV is counted; others are asked; what does not say is taken to come at 16 kbit/s, so that the guess errs towards
+    too long. What cannot be read or decoded costs nothing.
+    """
+    try:
+        with opened(audio) as data:
+            container, start, end = identify(data)
+            return stated_seconds(container, data, start, end) or _guess(container, data, start, end)
+    except (OSError, UndecodableAudio, UnsupportedCodec):
+        return 0.0
+
+
+def _flac_seconds(data: bytes | mmap, start: int, end: int) -> float:
+    samples, rate = flac_samples(data, start, end)
+    return (samples or counted_samples(data, start, end)) / rate if rate else 0.0
+
+
+_STATED: dict[str, Callable[[bytes | mmap, int, int], float]] = {
+    "wav": lambda data, start, end: read_wav_header(data, start, end).seconds,
+    "flac": _flac_seconds,
+    "ogg": ogg_seconds,
+    "mp3": xing_seconds,
+    "mov": mp4_seconds,
+    "matroska": webm_seconds,
+    "asf": lambda data, start, end: asf_properties(data, start, end)[0],
+}
+
+
+def stated_seconds(container: Container, data: bytes | mmap, start: int, end: int) -> float:
+    """Duration by the file's own words, 0 where it has none; raise UndecodableAudio where they make no sense."""
+    stated = _STATED.get(container.demuxer)
+    return stated(data, start, end) if stated else 0.0
+
+
+def _guess(container: Container, data: bytes | mmap, start: int, end: int) -> float:
+    if container.demuxer in ("mp3", "aac", "ac3"):
+        return guessed_seconds(data, start, end)
+    return (end - start) / _UNKNOWN_BYTES_PER_SECOND
+
+
+def _waves(data: bytes | mmap, container: Container, start: int, end: int) -> Iterator[Piece]:
+    """WAV files that somebody joined as they were."""
+    while True:
+        header = read_wav_header(data, start, end)
+        behind = header.data_offset + header.data_bytes
+        if header.prefix:
+            yield Piece(
+                container, header.data_offset, behind, header.seconds, header.compressed, header.prefix, header.warnings
+            )
+        following = next((at for at in (behind, behind + 1) if _is_wave(data, at)), end)
+        if not header.prefix:
+            yield Piece(container, start, following, header.seconds, header.compressed, b"", header.warnings)
+        if following >= end:
+            return
+        start = following
+
+
+def _is_wave(data: bytes | mmap, offset: int) -> bool:
+    return data[offset : offset + 4] in (b"RIFF", b"RF64", b"BW64") and data[offset + 8 : offset + 12] == b"WAVE"
+
+
+def _flacs(data: bytes | mmap, container: Container, start: int, end: int) -> Iterator[Piece]:
+    while start < end:
+        following = data.find(FLAC_BEGINS, start + 4, end)
+        stop = end if following < 0 else following
+        samples, rate = flac_samples(data, start, stop)
+        if samples or not rate or not (samples := counted_samples(data, start, stop)):
+            yield Piece(container, start, stop, samples / rate if rate else 0.0)
+        else:
+            prefix = with_samples(data, start, samples)
+            yield Piece(container, start + len(prefix), stop, samples / rate, prefix=prefix)
+        start = stop
+
+
+def _links(
+    data: bytes | mmap, container: Container, start: int, end: int, checkpoint: Callable[[], None]
+) -> Iterator[Piece]:
+    for begin, stop, heads in check_ogg_pages(data, checkpoint, start, end):
+        plain = len(heads) == 1 and heads[0].startswith((b"OpusHead", b"\x01vorbis"))
+        yield Piece(container, begin, stop, ogg_seconds(data, begin, stop), compressed=not plain)

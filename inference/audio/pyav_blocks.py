@@ -1,0 +1,153 @@
+"""Blocks of samples by FFmpeg's libraries (PyAV), for what libsndfile does not read.
+
+FFmpeg can open local files, sockets and whole playlists at the word of the bytes that it is given. Here it has one
+demuxer, that of the container found, decoders of sound alone, no protocol, and a stream without a name.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from inference.audio.blocks import BLOCK_SECONDS, Block
+from inference.audio.containers import Container
+from inference.errors import UndecodableAudio, UnsupportedCodec
+from inference.types import Float32Array
+
+_DECODERS = frozenset(
+    """
+    aac aac_latm ac3 adpcm_ima_amv adpcm_ima_apm adpcm_ima_qt adpcm_ima_wav adpcm_ms adpcm_swf adpcm_yamaha alac amrnb
+    amrwb flac g722 g726 g726le gsm gsm_ms mp1 mp1float mp2 mp2float mp3 mp3float nellymoser opus pcm_alaw pcm_bluray
+    pcm_dvd pcm_f32be pcm_f32le pcm_f64be pcm_f64le pcm_mulaw pcm_s16be pcm_s16le pcm_s24be pcm_s24le pcm_s32be
+    pcm_s32le pcm_s8 pcm_u8 pcm_u16be pcm_u16le speex libspeex tta vorbis wavpack wmalossless wmapro wmav1 wmav2
+    wmavoice
+    """.split()  # noqa: SIM905 (a list of them would be 50 lines)
+)
+_BETTER = {"amrnb": "libopencore_amrnb", "amrwb": "libopencore_amrwb"}  # which know frames of silence (DTX)
+_WITH_CHECKSUMS = ("flac", "tta", "wavpack")
+_SAYS_ITS_LENGTH = ("aiff", "au", "caf", "w64", "wv", "tta")
+_MOST_SAMPLES = 1 << 18  # of a frame
+_DELAY_SECONDS = 0.15  # encoders' delays: a file may be so much shorter than it says
+_DAMAGE_SECONDS = 0.25  # what may be missing of a recording
+_FULL_SCALE = {"u1": 2.0**7, "i2": 2.0**15, "i4": 2.0**31, "i8": 2.0**63}
+
+
+class PyavBlocks:
+    """An open container and its first stream of sound."""
+
+    def __init__(self, container: Any, stream: Any, kind: Container) -> None:
+        """`container` and `stream` are PyAV's."""
+        import av  # late: 22 MiB, which a process that never meets such a file need not pay
+
+        self._av = av
+        self._container = container
+        self._stream = stream
+        self._kind = kind
+        self._codec = _codec_context(av, stream, kind)
+        self.announced = float((stream.duration or 0) * (stream.time_base or 0))
+        self.shortest = self.announced - _DELAY_SECONDS if kind.demuxer in _SAYS_ITS_LENGTH else 0.0
+        self.warnings: list[str] = []
+
+    def __iter__(self) -> Iterator[Block]:
+        """All blocks, each of a second or shorter where the format changes."""
+        gathered: list[Float32Array] = []
+        frames = rate = 0
+        for samples, its_rate in self._frames():
+            if gathered and (its_rate != rate or samples.shape[1] != gathered[0].shape[1]):
+                yield Block(np.concatenate(gathered), rate)
+                gathered, frames = [], 0
+            rate = its_rate
+            gathered.append(samples)
+            frames += len(samples)
+            if frames >= BLOCK_SECONDS * rate:
+                yield Block(np.concatenate(gathered), rate)
+                gathered, frames = [], 0
+        if gathered:
+            yield Block(np.concatenate(gathered), rate)
+
+    def _frames(self) -> Iterator[tuple[Float32Array, int]]:
+        damaged, lost, decoded = 0, 0.0, False
+        for packet in self._packets():
+            try:
+                frames = self._codec.decode(packet)
+            except EOFError:
+                break
+            except self._av.error.FFmpegError:
+                if decoded:  # before the first one there may be halves of frames, as in any piece of a stream
+                    damaged += 1
+                    lost += float((packet.duration or 0) * (packet.time_base or 0))
+                continue
+            for frame in frames:
+                decoded = True
+                yield _samples(frame), frame.sample_rate
+        if lost > _DAMAGE_SECONDS:
+            raise UndecodableAudio(f"{self._kind.name}: damaged, {lost:.2f} s of sound are lost")
+        if damaged:
+            self.warnings.append(f"Damaged frames were left out: {1000 * lost:.0f} ms.")
+
+    def _packets(self) -> Iterator[Any]:
+        """Packets of the stream, as far as the container can be read, and the one that ends it."""
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size:
+                    yield packet
+        except self._av.error.FFmpegError as error:
+            self.warnings.append(f"The {self._kind.name} container could not be read to its end ({error.strerror}).")
+        yield None
+
+
+@contextmanager
+def pyav_blocks(stream: Any, kind: Container) -> Iterator[PyavBlocks]:
+    """Open a container; raise UndecodableAudio or UnsupportedCodec here and while it is read."""
+    import av  # late, as above
+
+    safe = {
+        "protocol_whitelist": "none",
+        "format_whitelist": kind.demuxer,
+        "codec_whitelist": ",".join(sorted(_DECODERS)),
+        "max_streams": "100",
+    }
+    try:
+        with av.open(
+            stream, "r", format=kind.demuxer, options=safe, metadata_errors="ignore", io_open=_refuse
+        ) as container:
+            if not container.streams.audio:
+                raise UndecodableAudio(f"{kind.name}: no audio stream in it")
+            yield PyavBlocks(container, container.streams.audio[0], kind)
+    except av.error.FFmpegError as error:
+        raise UndecodableAudio(f"{kind.name}: {error.strerror or error}") from error
+    except (ValueError, OverflowError, MemoryError) as error:  # of PyAV, for values that no file should have
+        raise UndecodableAudio(f"{kind.name}: {error}") from error
+
+
+def _refuse(*_: object) -> None:
+    raise UndecodableAudio("the file refers to another, and nothing but itself is read")
+
+
+def _codec_context(av: Any, stream: Any, kind: Container) -> Any:
+    context = stream.codec_context
+    name = context.codec.name if context is not None else "an unknown codec"
+    if name not in _DECODERS:
+        raise UnsupportedCodec(f"{kind.name} with {name} is not taken")
+    if name in _BETTER:
+        better = av.CodecContext.create(_BETTER[name], "r")
+        better.sample_rate, better.layout = context.sample_rate or 8_000, "mono"
+        context = better
+    context.thread_count = 1
+    context.options = {"max_samples": str(_MOST_SAMPLES)}
+    if name in _WITH_CHECKSUMS:
+        context.options = {**context.options, "err_detect": "crccheck+explode"}
+    return context
+
+
+def _samples(frame: Any) -> Float32Array:
+    """`[frames, channels]` float32 of any sample format."""
+    array = frame.to_ndarray()
+    channels = frame.layout.nb_channels
+    array = array.reshape(-1, channels) if frame.format.is_packed else array.T
+    scale = _FULL_SCALE.get(array.dtype.str[1:])
+    samples: Float32Array = array.astype(np.float32)
+    if array.dtype.kind == "u":
+        samples -= 128.0
+    return samples / np.float32(scale) if scale else samples

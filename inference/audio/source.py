@@ -1,0 +1,55 @@
+"""Bytes for a decoder to read: a file, or a part of one as if it were the whole."""
+
+import io
+from collections.abc import Callable
+from mmap import mmap
+
+
+class Part:
+    """A part of a file, behind a header of ours; what decoders need of a binary stream, and no name."""
+
+    def __init__(
+        self,
+        data: bytes | mmap,
+        start: int,
+        end: int,
+        prefix: bytes = b"",
+        checkpoint: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`checkpoint` is called at every read, and may raise to stop."""
+        self._data = data
+        self._start = start
+        self._prefix = prefix
+        self._size = len(prefix) + end - start
+        self._place = 0
+        self._checkpoint = checkpoint
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes, and none at the end."""
+        self._checkpoint()
+        place = self._place
+        stop = self._size if size < 0 else min(self._size, place + size)
+        if place >= stop:
+            return b""
+        self._place = stop
+        ours = len(self._prefix)
+        behind = self._data[self._start + max(place, ours) - ours : self._start + max(stop, ours) - ours]
+        return self._prefix[place:stop] + behind if place < ours else behind
+
+    def readinto(self, buffer: bytearray) -> int:
+        """Fill the buffer as far as there are bytes, and say how far."""
+        read = self.read(len(buffer))
+        buffer[: len(read)] = read
+        return len(read)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place, which may be behind the end; raise OSError for one before the beginning."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise OSError("before the beginning")
+        self._place = base + offset
+        return self._place
+
+    def tell(self) -> int:
+        """The place of the next byte."""
+        return self._place

@@ -1,0 +1,112 @@
+"""Files of every kind, made on the spot by FFmpeg's encoders (PyAV) and by libsndfile."""
+
+import io
+import struct
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from tests.samples import encode
+
+
+def ffmpeg(samples, container, codec, rate=16_000, *, options=None, bit_rate=None, video=False, streamed=False):
+    """A file in memory of mono `[frames]` or `[frames, channels]` samples, at the encoder's own rate."""
+    buffer = io.BytesIO()
+    if streamed:  # as into a pipe: nothing can be filled in later
+        buffer.seekable = lambda: False
+    name = Path(tempfile.mkdtemp(), "moved") if "faststart" in str(options) else None  # read again by its name
+    samples = np.atleast_2d(np.asarray(samples, np.float32).T)
+    layout = "mono" if len(samples) == 1 else "stereo"
+    with av.open(str(name) if name else buffer, "w", format=container, options=options or {}) as output:
+        picture = _picture(output) if video else None
+        stream = output.add_stream(codec, rate=rate, layout=layout, options={"strict": "experimental"})
+        if bit_rate:
+            stream.bit_rate = bit_rate
+        if picture:
+            for packet in picture:
+                output.mux(packet)
+        for frame in _frames(samples, rate, layout, stream.codec_context):
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return name.read_bytes() if name else buffer.getvalue()
+
+
+def silent_film(container="mp4", codec="mpeg4"):
+    """A video without sound."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as output:
+        for packet in _picture(output, codec, frames=10):
+            output.mux(packet)
+    return buffer.getvalue()
+
+
+def film_with_attachments(name):
+    """Matroska with a font and a cover picture beside the sound, two seconds."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="matroska") as output:
+        output.add_attachment(name, "application/x-truetype-font", b"\0\1\0\0" + bytes(1000))
+        output.add_attachment("cover.jpg", "image/jpeg", picture())
+        stream = output.add_stream("aac", rate=16_000, layout="mono")
+        samples = np.zeros((1, 32_000), np.float32)
+        for frame in _frames(samples, 16_000, "mono", stream.codec_context):
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def picture(codec="mjpeg"):
+    """A JPEG."""
+    context = av.CodecContext.create(codec, "w")
+    context.width = context.height = 64
+    context.pix_fmt, context.time_base = "yuvj420p", Fraction(1, 25)
+    frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24").reformat(format="yuvj420p")
+    frame.pts = 0
+    return b"".join(bytes(packet) for packet in [*context.encode(frame), *context.encode(None)])
+
+
+def amr_wide(frames=50):
+    """AMR-WB has no encoder here: frames of silence descriptors and of nothing, which every decoder must know."""
+    return b"#!AMR-WB\n" + (bytes([9 << 3 | 4]) + bytes(5) + bytes([15 << 3 | 4]) * 7) * (frames // 8)
+
+
+def id3(size=1000):
+    """An ID3v2 tag of nothing."""
+    return b"ID3\x04\0\0" + bytes([size >> 21 & 127, size >> 14 & 127, size >> 7 & 127, size & 127]) + bytes(size)
+
+
+def rf64(samples, rate=16_000):
+    """RF64 as EBU Tech 3306 has it."""
+    plain = encode(samples, rate)
+    sizes = struct.pack("<QQQI", len(plain) + 28, len(plain) - 44, len(plain) // 2, 0)
+    return b"RF64\xff\xff\xff\xffWAVEds64" + struct.pack("<I", 28) + sizes + plain[12:40] + b"\xff" * 4 + plain[44:]
+
+
+def _frames(samples, rate, layout, context):
+    whole = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
+    whole.sample_rate = rate
+    resampler = av.AudioResampler(format=context.format.name, layout=context.layout.name, rate=rate)
+    fifo = av.AudioFifo()
+    for frame in [*resampler.resample(whole), *resampler.resample(None)]:
+        frame.pts = None
+        fifo.write(frame)
+    context.open(strict=False)
+    place, size = 0, context.frame_size or 1024
+    while frame := fifo.read(size) or fifo.read(size, partial=True):
+        frame.pts, frame.time_base = place, Fraction(1, rate)
+        place += frame.samples
+        yield frame
+
+
+def _picture(output, codec="mpeg4", frames=1):
+    stream = output.add_stream(codec, rate=25)
+    stream.width = stream.height = 64
+    stream.pix_fmt = "yuv420p"
+    packets = []
+    for place in range(frames):
+        frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+        frame.pts = place
+        packets += stream.encode(frame)
+    return [*packets, *stream.encode(None)]

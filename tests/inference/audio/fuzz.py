@@ -1,0 +1,130 @@
+"""Valid files of every kind, mutated; decoded in child processes, of which none may die, hang, grow or be surprised.
+
+`python -m tests.inference.audio.fuzz --inputs 20000 --seed 1`: the same numbers are the same inputs.
+"""
+
+import argparse
+import json
+import multiprocessing
+import random
+import resource
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+
+from inference.audio.decode import decode
+from inference.audio.pieces import estimate_seconds
+from inference.errors import InputError
+from inference.types import AudioLimits
+from tests.inference.audio.kinds import files_of_every_kind
+
+_BATCH = 100
+_LONGEST_SECONDS = 6.0  # of a processor; decoding may take 4, and looks between two blocks whether it did
+_MOST_GROWTH = 400  # MiB of a process above what it takes for valid files
+
+
+def mutated(data, dice):  # noqa: C901
+    """Bits flipped, bytes set, pieces cut, doubled, moved or made random; most of it near the head."""
+    data = bytearray(data)
+    for _ in range(dice.randint(1, 4)):
+        if len(data) < 2:
+            break
+        place = int(dice.random() ** dice.choice((1, 2, 4)) * len(data))
+        stretch = dice.choice((1, 2, 4, 8, 64, 1000))
+        match dice.randrange(8):
+            case 0:
+                data[place] ^= 1 << dice.randrange(8)
+            case 1:
+                data[place : place + stretch] = dice.randbytes(stretch)
+            case 2:
+                data[place : place + stretch] = dice.choice((b"\xff", b"\0", b"\x7f", b"\x80")) * stretch
+            case 3:
+                del data[place:]
+            case 4:
+                del data[place : place + stretch]
+            case 5:
+                data[place:place] = data[place : place + stretch]
+            case 6:
+                other = dice.randrange(len(data))
+                data[place : place + stretch] = data[other : other + stretch]
+            case 7:
+                data[place:] = dice.randbytes(len(data) - place)
+    return bytes(data)
+
+
+def outcome(data):
+    """The class of what came of it; any exception that is no InputError passes."""
+    estimate_seconds(data)
+    try:
+        decoded = decode(data, AudioLimits(), 16_000)
+    except InputError as error:
+        return type(error).__name__
+    return "decoded, with a warning" if decoded.warnings else "decoded"
+
+
+def batch(seed, first, inputs):
+    """Outcomes of some inputs by their kind; faults with the number of the input that brings each back."""
+    files = files_of_every_kind()
+    names = sorted(files)
+    outcomes, faults, slowest = Counter(), [], 0.0
+    before = _peak()
+    for number in range(first, first + inputs):
+        dice = random.Random(f"{seed}/{number}")
+        name = names[number % len(names)]
+        began = time.process_time()
+        try:
+            outcomes[f"{name}: {outcome(mutated(files[name], dice))}"] += 1
+        except Exception as error:  # noqa: BLE001
+            faults.append(f"{number} ({name}): {type(error).__name__}: {error}")
+        seconds = time.process_time() - began
+        slowest = max(slowest, seconds)
+        if seconds > _LONGEST_SECONDS:
+            faults.append(f"{number} ({name}): {seconds:.1f} s of a processor")
+    if _peak() - before > _MOST_GROWTH:
+        faults.append(f"{first} to {first + inputs}: {_peak() - before} MiB more")
+    return outcomes, faults, slowest, _peak()
+
+
+def run(inputs, seed, processes):
+    """Outcomes, faults, the slowest in seconds of a processor, the largest process in MiB."""
+    outcomes, faults, slowest, largest = Counter(), [], 0.0, 0
+    context = multiprocessing.get_context("spawn")
+    for first in range(0, inputs, 50 * _BATCH):
+        with ProcessPoolExecutor(processes, context, max_tasks_per_child=10) as pool:
+            starts = range(first, min(first + 50 * _BATCH, inputs), _BATCH)
+            batches = {pool.submit(batch, seed, start, min(_BATCH, inputs - start)): start for start in starts}
+            for done in as_completed(batches):
+                try:
+                    counted, found, seconds, peak = done.result()
+                except BrokenProcessPool:
+                    faults.append(f"a process died; one of {batches[done]} to {batches[done] + _BATCH}")
+                    continue
+                outcomes += counted
+                faults += found
+                slowest, largest = max(slowest, seconds), max(largest, peak)
+    return outcomes, faults, slowest, largest
+
+
+def _peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def _main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--inputs", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    outcomes, faults, slowest, largest = run(options.inputs, options.seed, options.processes)
+    total = Counter()
+    for key, count in sorted(outcomes.items()):
+        total[key.partition(": ")[2]] += count
+    print(json.dumps({"inputs": outcomes.total(), "seed": options.seed, "outcomes": total, "slowest_seconds":
+                      round(slowest, 2), "largest_process_mib": largest, "faults": faults}, indent=2))  # fmt: skip
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
