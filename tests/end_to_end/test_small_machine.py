@@ -95,7 +95,7 @@ def test_a_full_disk_for_metrics(model_directory, tmp_path, library_texts):
         server.wait_ready()
         workers = server.workers()
         assert server.post(NAMASTE.read_bytes()).json()["text"] == library_texts[NAMASTE]
-        assert server.metric("asr_lanes", state="ready") == 1  # of the worker that was asked
+        server.wait_metric(1, "asr_lanes", state="ready")  # of the worker that is asked
         (warning,) = httpx.get(f"{server.url}/readyz").json()["warnings"]
         assert warning == f"/metrics shows one worker alone, since {full} cannot be used: No space left on device"
         assert server.workers() == workers
