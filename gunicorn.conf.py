@@ -89,7 +89,8 @@ def on_reload(server: Any) -> None:
 
 def child_exit(_server: Any, worker: Any) -> None:
     """Keep the counts of a worker that has gone, and whether it ever served."""
-    worker.exited()
+    if isinstance(worker, AsrWorker):  # unless the command line names another class
+        worker.exited()
     metric_files.worker_exited(worker.pid, recycling=recycling)
 
 

@@ -28,7 +28,8 @@ class UnfitMachine(Exception):
 
 def check_machine(plan: Plan, configuration: Any) -> None:
     """Make what lanes and Gunicorn with its `configuration` will need, and throw it away; raise UnfitMachine."""
-    context = multiprocessing.get_context("spawn")
+    # Those of lanes keep their names, and a process of the master that would tidy up after all of them: these do not.
+    context = multiprocessing.get_context("fork")
     try:
         _ = [context.Lock() for _ in range(_SEMAPHORES_OF_A_LANE * plan.workers * plan.lanes)]
     except OSError as error:
@@ -49,7 +50,8 @@ def _certificate_failure(configuration: Any) -> str:
     if not configuration.is_ssl:
         return ""
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(configuration.certfile, configuration.keyfile)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(configuration.certfile, configuration.keyfile, password="")  # so that nobody is asked
     except OSError as error:  # SSLError is one
         return f"the certificate {configuration.certfile} or its key cannot be used: {error}"
     return ""

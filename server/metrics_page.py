@@ -62,8 +62,8 @@ def restore() -> None:
     logger.warning(f"{directory} has lost files; they are made again")
     for link in Path(f"/proc/{os.getpid()}/fd").glob("*"):
         target = link.readlink() if link.is_symlink() else Path()
-        name = target.name.removesuffix(" (deleted)")
-        if name in missing and target.name != name:
+        name = target.name.removesuffix(" (deleted)")  # which Linux adds
+        if name in missing:
             missing[name].parent.mkdir(parents=True, exist_ok=True)
             missing[name].unlink(missing_ok=True)
             missing[name].symlink_to(link)

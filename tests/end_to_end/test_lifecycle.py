@@ -120,6 +120,8 @@ def test_sigkill_of_a_worker(start, library_texts):
         worker.kill()
         wait_until(lambda: not any(_alive(lane) for lane in lanes), "its lanes gone", 30)
         wait_until(lambda: server.workers() not in ([], [worker]), "a new worker")
+        # No tracker of resources is the master's: what a killed worker leaves in /dev/shm, its own one tidies up.
+        assert server.master.children() == server.workers()
         server.wait_ready()
         assert server.post(NAMASTE.read_bytes()).json()["text"] == library_texts[NAMASTE]
 
