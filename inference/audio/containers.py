@@ -15,6 +15,10 @@ Encoded: TypeAlias = bytes | mmap.mmap
 """A file of audio, in memory or mapped."""
 
 
+Decoder: TypeAlias = Literal["soundfile", "PyAV"]
+"""A library that reads files."""
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """A kind of file."""
@@ -26,7 +30,7 @@ class Container:
     """What stands in its first bytes, for users."""
     demuxer: str
     """FFmpeg's name of it; the only demuxer that such a file reaches."""
-    decoder: Literal["soundfile", "PyAV"] = "PyAV"
+    decoder: Decoder = "PyAV"
     """soundfile where that reads it, PyAV for what it does not."""
 
 

@@ -18,11 +18,12 @@ from inference.audio.boxes import (
     webm_is_cut,
     webm_seconds,
 )
-from inference.audio.containers import Container, identify, opened
+from inference.audio.containers import Container, Decoder, identify, opened
 from inference.audio.flac import FLAC_BEGINS, counted_samples, flac_samples, with_samples
 from inference.audio.mpeg import guessed_seconds, xing_seconds
 from inference.audio.ogg import check_ogg_pages, ogg_seconds
 from inference.audio.pyav_blocks import pyav_blocks
+from inference.audio.raw import is_wrapped, wrapped_seconds
 from inference.audio.riff import read_wav_header
 from inference.audio.soundfile_blocks import soundfile_blocks
 from inference.audio.source import Part
@@ -43,15 +44,15 @@ class Piece:
     """Where its bytes are in the file."""
     stated: float
     """Seconds that it says it lasts; 0 where it does not say."""
-    compressed: bool = False
-    """Whether it takes PyAV where others of its container do not."""
+    decoder: Decoder
+    """Who reads it; for what is inside, not always its container's."""
     prefix: bytes = b""
     """A header that takes the place of the bytes before `start`."""
     warnings: tuple[str, ...] = ()
 
     def blocks(self, data: bytes | mmap, checkpoint: Callable[[], None]) -> AbstractContextManager[Blocks]:
         """Open its decoder."""
-        if self.compressed or self.container.decoder == "PyAV":
+        if self.decoder == "PyAV":
             return pyav_blocks(Part(data, self.start, self.end, self.prefix, checkpoint), self.container)
         whole = isinstance(data, bytes) and not self.prefix and self.end - self.start == len(data)
         return soundfile_blocks(
@@ -91,10 +92,12 @@ def pieces_of(data: bytes | mmap, checkpoint: Callable[[], None]) -> list[Piece]
             pieces = _flacs(data, container, start, end)
         case "ogg":
             pieces = _links(data, container, start, end, checkpoint)
+        case "au" if is_wrapped(data, start, end):
+            pieces = iter([Piece(container, start, end, wrapped_seconds(data, start, end), "soundfile")])
         case _:
             if container.demuxer == "mov" and not mp4_has_index(data, start, end):
                 raise UndecodableAudio("MP4: no index (moov) in it: not finished by its recorder, or cut off")
-            pieces = iter([Piece(container, start, end, stated_seconds(container, data, start, end))])
+            pieces = iter([Piece(container, start, end, stated_seconds(container, data, start, end), "PyAV")])
     return list(itertools.islice(pieces, _MOST_PIECES))
 
 
@@ -121,6 +124,7 @@ _STATED: dict[str, Callable[[bytes | mmap, int, int], float]] = {
     "wav": lambda data, start, end: read_wav_header(data, start, end).seconds,
     "flac": _flac_seconds,
     "ogg": ogg_seconds,
+    "au": wrapped_seconds,
     "mp3": xing_seconds,
     "mov": mp4_seconds,
     "matroska": webm_seconds,
@@ -145,13 +149,12 @@ def _waves(data: bytes | mmap, container: Container, start: int, end: int) -> It
     while True:
         header = read_wav_header(data, start, end)
         behind = header.data_offset + header.data_bytes
+        decoder: Decoder = "PyAV" if header.compressed else "soundfile"
         if header.prefix:
-            yield Piece(
-                container, header.data_offset, behind, header.seconds, header.compressed, header.prefix, header.warnings
-            )
+            yield Piece(container, header.data_offset, behind, header.seconds, decoder, header.prefix, header.warnings)
         following = next((at for at in (behind, behind + 1) if _is_wave(data, at)), end)
         if not header.prefix:
-            yield Piece(container, start, following, header.seconds, header.compressed, b"", header.warnings)
+            yield Piece(container, start, following, header.seconds, decoder, b"", header.warnings)
         if following >= end:
             return
         start = following
@@ -167,10 +170,10 @@ def _flacs(data: bytes | mmap, container: Container, start: int, end: int) -> It
         stop = end if following < 0 else following
         samples, rate = flac_samples(data, start, stop)
         if samples or not rate or not (samples := counted_samples(data, start, stop)):
-            yield Piece(container, start, stop, samples / rate if rate else 0.0)
+            yield Piece(container, start, stop, samples / rate if rate else 0.0, "soundfile")
         else:
             prefix = with_samples(data, start, samples)
-            yield Piece(container, start + len(prefix), stop, samples / rate, prefix=prefix)
+            yield Piece(container, start + len(prefix), stop, samples / rate, "soundfile", prefix)
         start = stop
 
 
@@ -179,4 +182,4 @@ def _links(
 ) -> Iterator[Piece]:
     for begin, stop, heads in check_ogg_pages(data, checkpoint, start, end):
         plain = len(heads) == 1 and heads[0].startswith((b"OpusHead", b"\x01vorbis"))
-        yield Piece(container, begin, stop, ogg_seconds(data, begin, stop), compressed=not plain)
+        yield Piece(container, begin, stop, ogg_seconds(data, begin, stop), "soundfile" if plain else "PyAV")

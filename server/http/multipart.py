@@ -20,15 +20,25 @@ class FormField:
     With or without a file name, and however that is written: a part is what its name says.
     """
 
-    def __init__(self, content_type: str, name: str, append: Callable[[bytes], None]) -> None:
-        """Raise BadRequest where the media type has no usable boundary."""
+    def __init__(
+        self,
+        content_type: str,
+        name: str,
+        append: Callable[[bytes], None],
+        describe: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Raise BadRequest where the media type has no usable boundary.
+
+        `describe` is called with the content type of the field, where it has one.
+        """
         boundary = parse_options_header(content_type)[1].get(b"boundary")
         if not boundary:
             raise BadRequest("the Content-Type of the form has no boundary")
         self._name = name.encode()
         self._append = append
+        self._describe = describe
         self._header_name = self._header_value = b""
-        self._disposition = b""
+        self._disposition = self._content_type = b""
         self._parts = 0
         self._wanted = self._found = self._ended = False
         callbacks: MultipartCallbacks = {
@@ -64,7 +74,7 @@ class FormField:
         self._parts += 1
         if self._parts > _MOST_PARTS:
             raise BadRequest(f"the form has more than {_MOST_PARTS} parts")
-        self._disposition = b""
+        self._disposition = self._content_type = b""
 
     def _read_header_name(self, data: bytes, start: int, end: int) -> None:
         self._header_name += data[start:end]
@@ -75,6 +85,8 @@ class FormField:
     def _end_header(self) -> None:
         if self._header_name.lower() == b"content-disposition":
             self._disposition = self._header_value
+        elif self._header_name.lower() == b"content-type":
+            self._content_type = self._header_value
         self._header_name = self._header_value = b""
 
     def _begin_content(self) -> None:
@@ -85,6 +97,8 @@ class FormField:
         if self._wanted and self._found:
             raise BadRequest(f"the form has more than one field '{self._name.decode()}'")
         self._found = self._found or self._wanted
+        if self._wanted:
+            self._describe(self._content_type.decode("latin-1"))
 
     def _read_content(self, data: bytes, start: int, end: int) -> None:
         if self._wanted:

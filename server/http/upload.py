@@ -9,6 +9,7 @@ from fastapi import Request
 
 from server.errors import MissingAudio
 from server.http.multipart import FormField
+from server.http.raw_audio import RawAudio
 from server.http.spool import Spool, SpoolDirectory
 
 _FIELD = "file"
@@ -33,20 +34,24 @@ REQUEST_BODY: dict[str, Any] = {
 async def read_audio(request: Request, directory: SpoolDirectory) -> AsyncIterator[bytes | Path]:
     """Give the bytes of the audio, or a file that is there as long as the context lasts.
 
-    The content type only distinguishes the two forms; what the bytes are is found out from the bytes.
-    Raises MissingAudio where there are none, BadRequest where the form is malformed, StorageFailed.
+    The content type distinguishes the two forms, and tells the format of sound without a header; what other bytes are
+    is found out from the bytes. Raises MissingAudio where there are none, BadRequest where a form or a content type is
+    malformed, UnsupportedCodec, StorageFailed.
     """
     spool = Spool(directory)
+    sound = RawAudio(spool.append)
     try:
         content_type = request.headers.get("content-type", "")
         if content_type.partition(";")[0].strip().lower() == "multipart/form-data":
-            form = FormField(content_type, _FIELD, spool.append)
+            form = FormField(content_type, _FIELD, sound.append, sound.describe)
             await _read(request, form.feed, spool)
             form.finish()
             nothing = f"the file in the field '{_FIELD}' is empty"
         else:
-            await _read(request, spool.append, spool)
+            sound.describe(content_type)
+            await _read(request, sound.append, spool)
             nothing = f"the body is empty: send the audio itself, or multipart/form-data with '{_FIELD}'"
+        sound.finish()
         if not spool.size:
             raise MissingAudio(nothing)
         yield await spool.finish()

@@ -87,6 +87,28 @@ def test_what_browsers_and_telephones_send(client, spoken_texts, kind, rate):
     assert (reply["text"], reply["warnings"]) == (spoken_texts[NAMASTE], [])
 
 
+@pytest.mark.parametrize("content_type", ["audio/L16;rate=8000;channels=1", "audio/PCMA", "audio/basic"])
+@pytest.mark.parametrize("form", [False, True])
+def test_telephone_sound_without_a_header(client, spoken_texts, content_type, form):
+    samples = soxr.resample(soundfile.read(NAMASTE)[0], 16_000, 8_000)
+    if "L16" in content_type:
+        audio = (samples * 32767).astype(">i2").tobytes()
+    else:
+        file = encode(samples, 8_000, subtype="ALAW" if "PCMA" in content_type else "ULAW")
+        audio = file[file.index(b"data") + 8 :]
+    if form:
+        reply = client.post("/transcribe", files={"file": ("call.raw", audio, content_type)})
+    else:
+        reply = client.post("/transcribe", content=audio, headers={"Content-Type": content_type})
+    assert reply.json()["text"] == spoken_texts[NAMASTE]
+
+
+def test_telephone_sound_of_unknown_rate(client):
+    reply = client.post("/transcribe", content=bytes(8_000), headers={"Content-Type": "audio/L16"})
+    assert (reply.status_code, reply.json()["type"]) == (400, "/problems/bad-request")
+    assert "rate" in reply.json()["detail"]
+
+
 def test_what_is_wrong_with_a_file_is_said(client):
     sound = soundfile.read(NAMASTE)[0]
     inverted = encode(np.stack([sound, -sound], axis=1))
