@@ -82,6 +82,8 @@ def _value(value: object) -> str:
 
 def _escape(text: str) -> str:
     """Write unsafe characters as JSON does, which leaves JSON valid."""
+    if text.isprintable():  # as nearly all of them are; quicker by far
+        return text
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

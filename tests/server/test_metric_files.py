@@ -148,7 +148,7 @@ def test_nothing_raises_into_the_master(directory):
 def test_space_for_all_collectors_is_taken_beforehand(directory):
     pid = work(directory)
     kinds = {path.name.removesuffix(f"_{pid}.db"): path.stat().st_size for path in directory.glob("*.db")}
-    assert kinds == dict.fromkeys(("counter", "histogram", "gauge_livesum", "gauge_livemax"), 256 * 1024)
+    assert kinds == dict.fromkeys(("counter", "histogram", "gauge_livesum", "gauge_livemax"), 512 * 1024)
 
 
 def test_a_directory_is_made_where_it_is_needed(tmp_path, monkeypatch):
