@@ -15,13 +15,14 @@ from inference.machine import usable_cpus
 from loadtest import costs, overload, workers
 from loadtest.bench import Bench, Cells
 from loadtest.capacity import find
-from loadtest.chaos import Killer, seconds_until_back
+from loadtest.chaos import seconds_until_back
 from loadtest.harness import CLIP_SECONDS
 from loadtest.harness.page import describe, write_column
+from loadtest.harness.processes import wait_until
+from loadtest.harness.server import GunicornServer
 from loadtest.harness.subject import at_least, chosen_subject
 
 _P95 = 2.0  # seconds
-_KILL_SECONDS = 3.0  # between kills: a lane is back by then
 
 
 def main(options: argparse.Namespace) -> int:
@@ -48,10 +49,16 @@ def capacity(bench: Bench) -> Cells:
 def recovery(bench: Bench) -> Cells:
     """Seconds from the SIGKILL of a lane until it is back: a process spawned, its model loaded, its first answer."""
     server = bench.server(bench.options.lanes)
-    with Killer(server, _KILL_SECONDS) as killer:
-        time.sleep(_KILL_SECONDS * (bench.options.rounds + 0.5))
-    back = seconds_until_back(killer.kills, server.logged("lane ready"))
+    back = [_seconds_without_a_lane(server) for _ in bench.rounds()]
     return {"lane back after SIGKILL, s": f"{median(back):.2f} (at most {max(back):.2f} of {len(back)})"}
+
+
+def _seconds_without_a_lane(server: GunicornServer) -> float:
+    ready = len(server.logged("lane ready"))
+    killed = time.time()
+    server.lanes()[0].kill()
+    wait_until(lambda: len(server.logged("lane ready")) > ready, "the lane is back")
+    return seconds_until_back([killed], server.logged("lane ready")[ready:])[0]
 
 
 def two_workers(bench: Bench) -> Cells:
