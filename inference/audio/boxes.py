@@ -12,6 +12,8 @@ _FEW_BOXES = 1000  # where the event loop waits
 _FIRST_BYTES = 1 << 16  # where a WebM or WMA file says how long it is
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _SEGMENT, _INFO, _TIMESTAMP_SCALE, _DURATION, _CLUSTER = 0x18538067, 0x1549A966, 0x2AD7B1, 0x4489, 0x1F43B675
+_MP4_NESTED = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf")
+_MP4_COUNTS = {b"stsz": 8, b"stz2": 8, b"trun": 4}  # where the number of samples stands
 _UNKNOWN, _CUT = -1, -2
 
 
@@ -37,6 +39,19 @@ def mp4_is_cut(data: bytes | mmap, start: int, end: int) -> bool:
 def mp4_has_index(data: bytes | mmap, start: int, end: int) -> bool:
     """Whether the box is there without which nobody can tell what the bytes of sound mean."""
     return any(name == b"moov" for name, _, _ in _boxes(data, start, end, _MOST_BOXES))
+
+
+def mp4_counts_fit(data: bytes | mmap, start: int, end: int) -> bool:
+    """Whether no table claims more samples than the file has bytes: FFmpeg makes room for all that are claimed."""
+    places, claimed = [(start, end)], 0
+    for begin, stop in places:
+        for name, content, after in _boxes(data, begin, min(stop, end), _MOST_BOXES):
+            if name in _MP4_NESTED:
+                places.append((content, after))
+            elif (at := _MP4_COUNTS.get(name)) is not None and content + at + 4 <= end:
+                count = int.from_bytes(data[content + at : content + at + 4], "big")
+                claimed += count if name == b"trun" else count // 8  # QuickTime counts samples of sound there
+    return claimed <= end - start
 
 
 def webm_seconds(data: bytes | mmap, start: int, end: int) -> float:

@@ -12,6 +12,7 @@ from inference.audio.blocks import Blocks
 from inference.audio.boxes import (
     asf_properties,
     chunks_are_cut,
+    mp4_counts_fit,
     mp4_has_index,
     mp4_is_cut,
     mp4_seconds,
@@ -97,6 +98,8 @@ def pieces_of(data: bytes | mmap, checkpoint: Callable[[], None]) -> list[Piece]
         case _:
             if container.demuxer == "mov" and not mp4_has_index(data, start, end):
                 raise UndecodableAudio("MP4: no index (moov) in it: not finished by its recorder, or cut off")
+            if container.demuxer == "mov" and not mp4_counts_fit(data, start, end):
+                raise UndecodableAudio("MP4: its index claims more samples than the file has bytes")
             pieces = iter([Piece(container, start, end, stated_seconds(container, data, start, end), "PyAV")])
     return list(itertools.islice(pieces, _MOST_PIECES))
 

@@ -21,6 +21,7 @@ from inference.types import AudioLimits
 from tests.inference.audio.kinds import files_of_every_kind
 
 _BATCH = 100
+_BATCHES = 20  # by the same processes
 _LONGEST_SECONDS = 6.0  # of a processor; decoding may take 4, and looks between two blocks whether it did
 _MOST_GROWTH = 400  # MiB of a process above what it takes for valid files
 
@@ -91,9 +92,9 @@ def run(inputs, seed, processes):
     """Outcomes, faults, the slowest in seconds of a processor, the largest process in MiB."""
     outcomes, faults, slowest, largest = Counter(), [], 0.0, 0
     context = multiprocessing.get_context("spawn")
-    for first in range(0, inputs, 50 * _BATCH):
-        with ProcessPoolExecutor(processes, context, max_tasks_per_child=10) as pool:
-            starts = range(first, min(first + 50 * _BATCH, inputs), _BATCH)
+    for first in range(0, inputs, _BATCHES * _BATCH):
+        with ProcessPoolExecutor(processes, context) as pool:
+            starts = range(first, min(first + _BATCHES * _BATCH, inputs), _BATCH)
             batches = {pool.submit(batch, seed, start, min(_BATCH, inputs - start)): start for start in starts}
             for done in as_completed(batches):
                 try:

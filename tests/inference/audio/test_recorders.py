@@ -181,6 +181,15 @@ def test_an_mp4_without_its_index():
         heard(data[: data.index(b"moov") - 4])
 
 
+@pytest.mark.parametrize(("name", "box", "place"), [("MP4, fragmented", b"trun", 8), ("M4A, AAC", b"stsz", 12)])
+def test_an_index_that_claims_millions_of_samples(name, box, place):
+    data = bytearray(FILES[name])
+    at = data.index(box) + place
+    data[at : at + 4] = (16 << 20).to_bytes(4, "big")
+    with pytest.raises(UndecodableAudio, match="claims more samples"):
+        heard(bytes(data))
+
+
 def test_nothing_in_an_mp4_is_too_short():
     with pytest.raises(InputError):
         heard(ffmpeg(np.zeros(1), "mp4", "pcm_s16le"))
