@@ -101,7 +101,10 @@ def pieces_of(data: bytes | mmap, checkpoint: Callable[[], None]) -> list[Piece]
             if container.demuxer == "mov" and not mp4_counts_fit(data, start, end):
                 raise UndecodableAudio("MP4: its index claims more samples than the file has bytes")
             pieces = iter([Piece(container, start, end, stated_seconds(container, data, start, end), "PyAV")])
-    return list(itertools.islice(pieces, _MOST_PIECES))
+    taken = list(itertools.islice(pieces, _MOST_PIECES + 1))
+    if len(taken) > _MOST_PIECES:
+        raise UndecodableAudio(f"{container.name}: more than {_MOST_PIECES} recordings in one file")
+    return taken
 
 
 def estimate_seconds(audio: bytes | Path) -> float:

@@ -1,5 +1,8 @@
 """Every kind of file in the table of what is taken."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -55,6 +58,22 @@ def test_tags_before_and_behind_are_stepped_over(name):
     decoded = decode(tagged, AudioLimits(), 16_000)
     assert decoded.duration == expected.duration
     np.testing.assert_array_equal(decoded.waveform.samples, expected.waveform.samples)
+
+
+def test_ffmpeg_is_loaded_for_what_needs_it_and_no_sooner():
+    program = (
+        "import sys; from inference.audio.decode import decode; from inference.types import AudioLimits\n"
+        "for line in sys.stdin: decode(bytes.fromhex(line), AudioLimits(), 16_000); print('av' in sys.modules)"
+    )
+    names = ("WAV", "WAV, A-law", "FLAC", "OGG, Opus", "RF64", "OGG, chained", "MP3")
+    loaded = subprocess.run(
+        [sys.executable, "-c", program],
+        input="\n".join(FILES[name].hex() for name in names),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert dict(zip(names, loaded, strict=True)) == {name: str(name == "MP3") for name in names}
 
 
 def test_there_is_a_file_for_each_row_of_the_table():

@@ -95,6 +95,11 @@ def test_joined_files_are_heard_whole(name):
     assert heard(FILES[name] + FILES[name]).duration == 4
 
 
+def test_a_thousand_files_in_one_are_refused_rather_than_heard_in_part():
+    with pytest.raises(UndecodableAudio, match="more than 1000 recordings"):
+        heard(wav(tone(0.01).astype("<i2").tobytes()) * 1001)
+
+
 def test_id3_before_flac():
     assert heard(id3(70_000) + FILES["FLAC"]).duration == 2
 
