@@ -4,11 +4,12 @@ MP4 is made of boxes (ISO 14496-12, 4.2), WebM of EBML elements (RFC 8794, RFC 9
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from mmap import mmap
 
 _MOST_BOXES = 2_000_000
 _FEW_BOXES = 1000  # where the event loop waits
+_BOXES_TO_A_CHECKPOINT = 1000  # a box may be eight bytes long, and a file holds millions of those
 _FIRST_BYTES = 1 << 16  # where a WebM or WMA file says how long it is
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _SEGMENT, _INFO, _TIMESTAMP_SCALE, _DURATION, _CLUSTER = 0x18538067, 0x1549A966, 0x2AD7B1, 0x4489, 0x1F43B675
@@ -31,21 +32,21 @@ def mp4_seconds(data: bytes | mmap, start: int, end: int) -> float:
     return 0.0 if unknown or not scale else duration / scale
 
 
-def mp4_is_cut(data: bytes | mmap, start: int, end: int) -> bool:
+def mp4_is_cut(data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]) -> bool:
     """Whether a box of the outermost level reaches beyond the end."""
-    return any(stop > end for _, _, stop in _boxes(data, start, end, _MOST_BOXES))
+    return any(stop > end for _, _, stop in _boxes(data, start, end, _MOST_BOXES, checkpoint))
 
 
-def mp4_has_index(data: bytes | mmap, start: int, end: int) -> bool:
+def mp4_has_index(data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]) -> bool:
     """Whether the box is there without which nobody can tell what the bytes of sound mean."""
-    return any(name == b"moov" for name, _, _ in _boxes(data, start, end, _MOST_BOXES))
+    return any(name == b"moov" for name, _, _ in _boxes(data, start, end, _MOST_BOXES, checkpoint))
 
 
-def mp4_counts_fit(data: bytes | mmap, start: int, end: int) -> bool:
+def mp4_counts_fit(data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]) -> bool:
     """Whether no table claims more samples than the file has bytes: FFmpeg makes room for all that are claimed."""
     places, claimed = [(start, end)], 0
     for begin, stop in places:
-        for name, content, after in _boxes(data, begin, min(stop, end), _MOST_BOXES):
+        for name, content, after in _boxes(data, begin, min(stop, end), _MOST_BOXES, checkpoint):
             if name in _MP4_NESTED:
                 places.append((content, after))
             elif (at := _MP4_COUNTS.get(name)) is not None and content + at + 4 <= end:
@@ -68,10 +69,10 @@ def webm_seconds(data: bytes | mmap, start: int, end: int) -> float:
     return seconds if 0 < seconds < 1e9 else 0.0
 
 
-def webm_is_cut(data: bytes | mmap, start: int, end: int) -> bool:
+def webm_is_cut(data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]) -> bool:
     """Whether an element down to the blocks reaches beyond the end."""
     within = {_SEGMENT, _CLUSTER}
-    return any(stop > end for _, _, stop in _elements(data, start, end, within, _MOST_BOXES))
+    return any(stop > end for _, _, stop in _elements(data, start, end, within, _MOST_BOXES, checkpoint))
 
 
 def asf_properties(data: bytes | mmap, start: int, end: int) -> tuple[float, bool]:
@@ -102,9 +103,13 @@ def chunks_are_cut(data: bytes | mmap, start: int, end: int, *, wave64: bool) ->
     return False
 
 
-def _boxes(data: bytes | mmap, offset: int, end: int, most: int) -> Iterator[tuple[bytes, int, int]]:
+def _boxes(
+    data: bytes | mmap, offset: int, end: int, most: int, checkpoint: Callable[[], None] = lambda: None
+) -> Iterator[tuple[bytes, int, int]]:
     """Name, beginning and end of the content of each."""
-    for _ in range(most):
+    for place in range(most):
+        if not place % _BOXES_TO_A_CHECKPOINT:
+            checkpoint()
         if offset + 8 > end:
             if offset < end:
                 yield b"", end, end + 1
@@ -122,9 +127,18 @@ def _boxes(data: bytes | mmap, offset: int, end: int, most: int) -> Iterator[tup
         offset += size
 
 
-def _elements(data: bytes | mmap, offset: int, end: int, within: set[int], most: int) -> Iterator[tuple[int, int, int]]:
+def _elements(  # noqa: PLR0913, PLR0917 - private to this page
+    data: bytes | mmap,
+    offset: int,
+    end: int,
+    within: set[int],
+    most: int,
+    checkpoint: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[int, int, int]]:
     """Name, beginning and end of the content of each; those of `within` are entered, of unknown size or not."""
-    for _ in range(most):
+    for place in range(most):
+        if not place % _BOXES_TO_A_CHECKPOINT:
+            checkpoint()
         if offset >= end:
             return
         name, begin = _number(data, offset, end, marked=True)

@@ -84,7 +84,7 @@ def _read(
                 raise UndecodableAudio(
                     f"{piece.container.name}: {blocks.announced:.3f} s are announced, {counted:.3f} could be decoded"
                 )
-            warnings += tuple(blocks.warnings) + piece.check_end(data, counted)
+            warnings += tuple(blocks.warnings) + piece.check_end(data, counted, go_on)
     return mono.seconds, warnings
 
 

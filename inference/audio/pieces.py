@@ -60,13 +60,13 @@ class Piece:
             io.BytesIO(data) if whole else Part(data, self.start, self.end, self.prefix), self.container.name
         )
 
-    def check_end(self, data: bytes | mmap, counted: float) -> tuple[str, ...]:
+    def check_end(self, data: bytes | mmap, counted: float, checkpoint: Callable[[], None]) -> tuple[str, ...]:
         """Once all is decoded that could be: warn where the end is missing; raise UndecodableAudio where much is."""
         match self.container.demuxer:
             case "mov":
-                cut = mp4_is_cut(data, self.start, self.end)
+                cut = mp4_is_cut(data, self.start, self.end, checkpoint)
             case "matroska":
-                cut = webm_is_cut(data, self.start, self.end)
+                cut = webm_is_cut(data, self.start, self.end, checkpoint)
             case "asf":
                 cut = asf_properties(data, self.start, self.end)[1]
             case "caf" | "w64":
@@ -96,9 +96,9 @@ def pieces_of(data: bytes | mmap, checkpoint: Callable[[], None]) -> list[Piece]
         case "au" if is_wrapped(data, start, end):
             pieces = iter([Piece(container, start, end, wrapped_seconds(data, start, end), "soundfile")])
         case _:
-            if container.demuxer == "mov" and not mp4_has_index(data, start, end):
+            if container.demuxer == "mov" and not mp4_has_index(data, start, end, checkpoint):
                 raise UndecodableAudio("MP4: no index (moov) in it: not finished by its recorder, or cut off")
-            if container.demuxer == "mov" and not mp4_counts_fit(data, start, end):
+            if container.demuxer == "mov" and not mp4_counts_fit(data, start, end, checkpoint):
                 raise UndecodableAudio("MP4: its index claims more samples than the file has bytes")
             pieces = iter([Piece(container, start, end, stated_seconds(container, data, start, end), "PyAV")])
     taken = list(itertools.islice(pieces, _MOST_PIECES + 1))

@@ -1,11 +1,13 @@
 """Audio over the limit: clipped with its full duration given, or refused."""
 
+import struct
+
 import numpy as np
 import pytest
 import soundfile
 
 from inference.audio.decode import decode
-from inference.errors import AudioTooCostly, AudioTooLong, WorkCancelled
+from inference.errors import AudioTooCostly, AudioTooLong, UndecodableAudio, WorkCancelled
 from inference.types import AudioLimits
 from tests.samples import encode, noise, tone
 
@@ -88,3 +90,24 @@ def test_decoding_stops_between_two_blocks_where_nobody_waits():
 
     with pytest.raises(WorkCancelled):
         decode(encode(noise(10)), AudioLimits(), 16_000, checkpoint)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        struct.pack(">I4s", 8, b"ftyp") + struct.pack(">I4s", 8, b"free") * 500_000,
+        bytes.fromhex("1a45dfa38018538067") + b"\x01" + b"\xff" * 7 + b"\xec\x80" * 500_000,
+    ],
+    ids=["mp4", "webm"],
+)
+def test_a_walk_over_a_million_boxes_can_be_stopped(data):
+    calls = []
+
+    def checkpoint():
+        calls.append(None)
+        if len(calls) > 20:
+            raise WorkCancelled("gone")
+
+    with pytest.raises((WorkCancelled, UndecodableAudio)):
+        decode(data, AudioLimits(), 16_000, checkpoint)
+    assert len(calls) > 20
