@@ -206,8 +206,10 @@ class Driver:
     async def _record(self, entry: Entry, cause: str | None) -> None:
         """Draw the consequences for the input of how its lane fared."""
         if cause in {"hung", "died"}:
-            self._try_again(entry)
-            await self._quarantine.record_kill(entry.task)
+            try:
+                await self._quarantine.record_kill(entry.task)  # before the client hears of it, and sends it again
+            finally:
+                self._try_again(entry)
         elif cause is None:
             await self._quarantine.record_success(entry.task)
 
