@@ -1,7 +1,6 @@
 """A lane gets its next clip before it is done with the one at hand; driven here with a real process."""
 
 import asyncio
-import itertools
 import os
 import signal
 import time
@@ -70,17 +69,20 @@ def put(backlog, count):
 
 def test_the_next_clip_is_in_the_lane_before_the_one_at_work_is_done(setup):
     async def scene():
-        async with one_lane(setup) as (_, backlog):
-            entries = put(backlog, 8)
-            handed_early = 0
-            for here, following in itertools.pairwise(entries):
-                await until(lambda here=here, following=following: here.outcome.done() or backlog.in_lane(following))
-                handed_early += not here.outcome.done()
+        async with one_lane(setup) as (driver, backlog):
+            os.kill(driver._lane.pid, signal.SIGSTOP)
+            entries = [entry(cost=1.0) for _ in range(3)]
+            for each in entries:
+                backlog.put(each)
+            await until(lambda: backlog.in_lane(entries[1]))
+            early = [each.outcome.done() for each in entries], backlog.in_lane(entries[2])
+            os.kill(driver._lane.pid, signal.SIGCONT)
             await asyncio.gather(*(each.outcome for each in entries))
-            return handed_early, backlog.wait_of_all()
+            return early, backlog.wait_of_all()
 
-    handed_early, left = asyncio.run(scene())
-    assert handed_early > 0
+    (done, third_in_lane), left = asyncio.run(scene())
+    assert not any(done)
+    assert not third_in_lane
     assert left == 0
 
 
