@@ -31,8 +31,9 @@ run: $(VENV)/run.stamp  ## install what is needed and start the server
 	$(BIN)/python -m gunicorn server.asgi:app
 
 # Of these tests none needs a program that Python's packages do not bring; those that do say so and are skipped.
+TESTS_AT_ONCE ?= auto
 test: $(VENV)/dev.stamp  ## install what tests need and run them
-	$(BIN)/python -m pytest -m "not (parity or training or measuring)"
+	$(BIN)/python -m pytest -m "not (parity or training or measuring)" -n $(TESTS_AT_ONCE) --dist loadfile
 
 test-measuring: $(VENV)/dev.stamp  ## those of measuring code, which start servers, and those that need system programs
 	$(BIN)/python -m pytest -m "(measuring or programs) and not training"
@@ -75,7 +76,8 @@ capacity: $(VENV)/dev.stamp  ## how many 5-second clips a second are served with
 
 SCENARIO ?= steady
 SECONDS ?= 60
-loadtest: $(VENV)/dev.stamp  ## SCENARIO=steady|burst|overload|slow-clients|mixed-lengths|chaos SECONDS=60
+loadTESTS_AT_ONCE ?= auto
+test: $(VENV)/dev.stamp  ## SCENARIO=steady|burst|overload|slow-clients|mixed-lengths|chaos SECONDS=60
 	$(BIN)/python -m loadtest run $(SCENARIO) --seconds $(SECONDS) $(TOOL_OPTIONS)
 
 chaos: $(VENV)/dev.stamp  ## a lane killed every 2 seconds: is anything lost?

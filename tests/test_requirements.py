@@ -43,5 +43,11 @@ def test_every_package_has_a_hash(name):
 
 
 @pytest.mark.parametrize("path", [*CHOSEN, *COMPILED.values()], ids=lambda path: path.name)
+def test_every_line_is_one_that_pip_reads(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert all(re.match(r"$|#|\s|-[rc] |[A-Za-z0-9_.-]+(\[[a-z,]+\])?(==|\s*[@;]|$)", line) for line in lines)
+
+
+@pytest.mark.parametrize("path", [*CHOSEN, *COMPILED.values()], ids=lambda path: path.name)
 def test_no_index_is_named(path):
     assert not re.search(r"https?://|file:|--(extra-)?index-url|--find-links", path.read_text(encoding="utf-8"))
