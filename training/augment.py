@@ -53,10 +53,10 @@ def add_room(samples: Samples, chance: np.random.Generator) -> Samples:
 
 
 def add_silence(samples: Samples, chance: np.random.Generator) -> Samples:
-    """Up to 0.8 s before and 1.6 s after, not quite silent: people speak later and stop sooner than they record."""
+    """Up to 0.8 s before and 1.6 s after, filled with a little noise: people record longer than they speak."""
     before, after = (int(RATE * chance.uniform(0, most)) for most in (0.8, 1.6))
-    longer = chance.standard_normal(before + len(samples) + after, dtype=np.float32)
-    longer *= float(10 ** (chance.uniform(-90, -50) / 20))
+    longer = coloured_noise(before + len(samples) + after, float(chance.uniform(0, 2)), chance)
+    longer *= float(10 ** (chance.uniform(-90, -35) / 20)) / max(float(longer.std()), 1e-9)
     longer[before : before + len(samples)] += samples
     return longer
 

@@ -6,6 +6,7 @@ process draws clips by their group's weight, augments the waveform, and computes
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -104,6 +105,17 @@ class Draw:
     seed: tuple[int, ...] = (0,)
 
 
+def by_speaker(speakers: list[str]) -> NDArray[np.float64]:
+    """Chance of each clip, given who speaks it: a speaker of n clips is drawn √n times as often as one of a single clip.
+
+    By clips alone, whoever recorded most would be most of what is heard; by speakers alone, one clip of a rare speaker
+    would be heard hundreds of times. Clips without a speaker are equally likely.
+    """
+    counts = Counter(speakers)
+    odds = np.array([counts[speaker] ** -0.5 if speaker else 1.0 for speaker in speakers])
+    return np.asarray(odds / odds.sum())
+
+
 class Stream:
     """Endless augmented batches from arenas, each drawn from in proportion to its weight."""
 
@@ -113,20 +125,24 @@ class Stream:
         total = sum(weight for _, weight in arenas)
         self.weights = np.array([weight / total for _, weight in arenas])
         ids = model.tokenizer.text_to_ids
-        self.tokens = [[np.array(ids(row["text"])) for row in arena.rows] for arena in self.arenas]
+        self.tokens = [[np.array(ids(row["text"]), dtype=np.int64) for row in arena.rows] for arena in self.arenas]
         self.preprocessor, self.draw = model.preprocessor, draw
         self.strength = 1.0
         """Share of the clips that are augmented; training raises it as the model learns."""
         self.eligible = [np.flatnonzero(arena.seconds <= draw.longest) for arena in self.arenas]
         if not all(len(rows) for rows in self.eligible):
             raise RecipeError(f"a manifest has no clip of {draw.longest} s or less")
+        self.chances = [
+            by_speaker([arena.rows[index].get("speaker", "") for index in rows])
+            for arena, rows in zip(self.arenas, self.eligible, strict=True)
+        ]
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches, drawn from the seed."""
         chance = np.random.default_rng(self.draw.seed)
         while True:
             chosen = chance.choice(len(self.arenas), size=_POOL, p=self.weights)
-            drawn = [(int(g), int(chance.choice(self.eligible[g]))) for g in chosen]
+            drawn = [(int(g), int(chance.choice(self.eligible[g], p=self.chances[g]))) for g in chosen]
             drawn.sort(key=lambda item: self.arenas[item[0]].seconds[item[1]])
             batches = self._cut(drawn)
             for index in chance.permutation(len(batches)):

@@ -4,7 +4,8 @@
 
 writes ``train.tsv``, ``natural.tsv`` (its natural sentences alone), ``test.tsv``, ``development.tsv``, and rows of
 words alone: ``development-words.tsv``, and ``words.tsv``, which nobody speaks: the language model learns rare words
-from them. Sentences one already has go in with ``--extra-sentences``. No sentence of the tests, nor of the sample clips
+from them; ``short.tsv``: one to three words, digits in rows, letters and what menus hear. Sentences one already has go
+in with ``--extra-sentences``. No sentence of the tests, nor of the sample clips
 in ``tests/data``, gets into ``train.tsv``, and of natural ones none that shares four words in a row with them.
 """
 
@@ -31,7 +32,7 @@ class Sentence:
 
     name: str
     kind: str
-    """``everyday``, ``story`` (templates), ``words`` (by frequency), ``natural`` (one by one) or what a file brings."""
+    """``everyday``, ``story`` (templates), ``words`` (by frequency), ``short``, ``natural`` or what a file brings."""
     text: str
 
 
@@ -101,6 +102,25 @@ def words(chance: random.Random) -> Iterator[str]:
         yield " ".join(chance.choices(known, odds, k=chance.randint(3, 8)))
 
 
+def short(chance: random.Random) -> Iterator[str]:
+    """What people say to a menu: a command, digits in a row, a number, letters of a name, one to three words alone."""
+    commands, letters = _lines(_DATA / "commands.txt"), _lines(_DATA / "spelling.txt")[0].split()
+    rows = words(chance)
+    while True:
+        kind = chance.random()
+        if kind < 0.1:
+            text = chance.choice(commands)
+        elif kind < 0.3:
+            text = " ".join(spoken_number(chance.randrange(10)) for _ in range(chance.choice((1, 2, 3, 4, 6, 10))))
+        elif kind < 0.45:
+            text = spoken_number(chance.randrange(chance.choice((100, 1_000, 100_000))))
+        elif kind < 0.55:
+            text = " ".join(chance.choices(letters, k=chance.randint(1, 6)))
+        else:
+            text = " ".join(next(rows).split()[: chance.randint(1, 3)])
+        yield normalise(text)
+
+
 def natural(part: str) -> list[str]:
     """Sentences written one by one for one part: `test`, `development` or `training`."""
     return [normalise(line) for line in _lines(_DATA / f"{part}_sentences.txt")]
@@ -153,6 +173,7 @@ def make(count: int, extra: list[Sentence], seed: int, rows_to_read: int) -> dic
     rows = words(random.Random(seed + 1))  # noqa: S311
     sets["development-words"] = _take(rows, "words", 120, seen)
     sets["words"] = _take(rows, "words", rows_to_read, seen)
+    sets["short"] = _take(short(random.Random(seed + 2)), "short", count // 10, seen)  # noqa: S311
     sets["natural"] = natural_to_train()
     sets["train"] = kept + made + sets["natural"]  # last: make takes this file for the end of the step
     return sets

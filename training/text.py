@@ -11,7 +11,10 @@ _NOT_SPOKEN = re.compile(r"[^\u0900-\u0963\u0971-\u097f ]+")
 _JOINERS = re.compile("[\u200c\u200d]")
 _DEVANAGARI = re.compile(r"^[\u0900-\u0963\u0971-\u097f ]+$")
 
-
+_RARE = {
+    "ऎ": "ए", "ऒ": "ओ", "ॆ": "े", "ॊ": "ो", "ळ": "ल", "ऴ": "र", "ऱ": "र", "ऩ": "न", "ङ": "न", "ॲ": "ऍ", "ऌ": "ल", "ॠ": "रि",
+    "ॡ": "ल", "ॢ": "ल", "ॣ": "ल", "ॄ": "ृ", "ॐ": "ओम", "ऽ": "", "ॉ\u0902": "ॉन", "क़": "क", "ख़": "ख", "ग़": "ग", "य़": "य",
+}  # fmt: skip
 _SCALES = ((10_000_000, "करोड़"), (100_000, "लाख"), (1_000, "हज़ार"), (100, "सौ"))
 
 
@@ -24,6 +27,18 @@ def normalise(text: str) -> str:
     text = _JOINERS.sub("", unicodedata.normalize("NFC", text))
     text = _NOT_SPOKEN.sub(" ", text.replace("\u0964", " "))
     return unicodedata.normalize("NFC", " ".join(text.split()))
+
+
+def plain_letters(text: str) -> str:
+    """The nearest of Hindi's everyday letters for those that its texts hardly hold.
+
+    >>> plain_letters("तमिऴ")
+    'तमिर'
+    """
+    text = unicodedata.normalize("NFC", text)
+    for rare, plain in _RARE.items():
+        text = text.replace(unicodedata.normalize("NFC", rare), plain)
+    return " ".join(text.split())
 
 
 def is_trainable(text: str) -> bool:

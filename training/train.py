@@ -121,7 +121,8 @@ class Trainer:
             reduction="none",
             zero_infinity=True,
         )
-        return (loss / token_lengths).mean()
+        # A clip without speech has no tokens: it counts as if it had one every third step.
+        return (loss / torch.where(token_lengths > 0, token_lengths, encoded_lengths / 3)).mean()
 
     def spent(self) -> float:
         """Share of the budget spent, 0 to 1."""
@@ -186,6 +187,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch-seconds", type=float, default=Plan.batch_seconds)
     parser.add_argument("--peak", type=float, default=Plan.peak)
     parser.add_argument("--augmented", type=float, default=Plan.augmented[1], help="most clips to augment, 0 to 1")
+    parser.add_argument("--warmup", type=int, default=Plan.warmup, help="steps (fewer for a short run)")
     parser.add_argument("--width", type=int, default=SHAPE.width)
     parser.add_argument("--layers", type=int, default=SHAPE.layers)
     parser.add_argument("--processes", type=int, default=None, help="default: one for each CPU, or one beside a GPU")
@@ -201,6 +203,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
         steps=options.steps,
         batch_seconds=options.batch_seconds,
         peak=options.peak,
+        warmup=options.warmup,
         augmented=(first, options.augmented, when),
     )
     start = load_start(options.work)
@@ -225,14 +228,17 @@ def main() -> None:
     """Run the step from the command line."""
     options = arguments()
     rows = [row for group in options.train for row in read_manifest(group.manifest)]
-    texts = [row["text"] for row in rows]
+    hindi = [row for row in rows if row["text"] and row.get("language", "hi") == "hi"]
+    if not hindi:
+        raise RecipeError("no clip has a Hindi text: the vocabulary is learnt from those")
+    texts = {row["text"] for row in rows} - {""}
     for path in options.forbid:
-        shared = sorted({row["text"] for row in read_manifest(path)} & set(texts))
+        shared = sorted({row["text"] for row in read_manifest(path)} & texts)
         if shared:
             raise RecipeError(f"{len(shared)} sentences of {path} are in the training text: {shared[0]!r}")
     if options.start:
-        begin_from(options.start, options.work, rows)
-    make_tokenizer(texts, options.work / "tokenizer")
+        begin_from(options.start, options.work, hindi)
+    make_tokenizer([row["text"] for row in hindi], options.work / "tokenizer")
     for group in options.train:
         Arena(group.manifest, options.work / "decoded")
     launch(train, options, options.processes)
