@@ -1,4 +1,4 @@
-"""Indian languages in Hindi's letters: their scripts have one plan, and a letter's place in its Unicode block says which.
+"""Indian languages in Hindi's letters: their scripts have one plan; a letter's place in its block says which it is.
 
 What differs is kept by language: letters that sound otherwise than their like, stops that are voiced between vowels,
 schwas that are spoken at a word's end. Bengali and Assamese spell too far from their sounds; `by_sound` writes those.
@@ -33,7 +33,7 @@ _TONES = {"घ": "कग", "झ": "चज", "ढ": "टड", "ध": "तद", "�
 
 def can_write(language: str) -> bool:
     """Whether `language` (``ta``, ``pa-IN``) is written by the places of its letters."""
-    return language.split("-")[0] in (*_BLOCKS, *NATIVE)
+    return language.split("-", maxsplit=1)[0] in (*_BLOCKS, *NATIVE)
 
 
 def devanagari(text: str, language: str) -> str:
@@ -42,7 +42,7 @@ def devanagari(text: str, language: str) -> str:
     >>> devanagari("ਪੰਜਾਬ", "pa-IN")
     'पंजाब'
     """
-    language = language.split("-")[0]
+    language = language.split("-", maxsplit=1)[0]
     if language not in NATIVE:
         for old, new in _SPELLING.get(language, ()):
             text = text.replace(old, new)

@@ -63,7 +63,7 @@ def _table() -> dict[str, str]:
 
 def way_of(language: str) -> Way:
     """The language's own way, or that of espeak-ng's voice of its name."""
-    base = language.split("-")[0]
+    base = language.split("-", maxsplit=1)[0]
     return _ways().get(language) or _ways().get(base) or Way(base)
 
 
@@ -73,7 +73,7 @@ def devanagari(text: str, language: str) -> str | None:
     >>> devanagari("ਪੰਜਾਬ", "pa-IN")
     'पंजाब'
     """
-    base = language.split("-")[0]
+    base = language.split("-", maxsplit=1)[0]
     if brahmic.can_write(language):
         return brahmic.devanagari(text, language) or None
     if base in _UNWRITTEN:
@@ -156,7 +156,7 @@ def _as_hindi_has_them(pieces: list[str]) -> list[str]:
     for place, piece in enumerate(pieces):
         following = pieces[place + 1] if place + 1 < len(pieces) else ""
         after_vowel = bool(found) and found[-1] in _MATRAS
-        if after_vowel and found[-1] == _LONG.get(piece, piece) or (after_vowel and found[-1] == piece):
+        if (after_vowel and found[-1] == _LONG.get(piece, piece)) or (after_vowel and found[-1] == piece):
             found[-1] = _LONG.get(piece, piece)
         elif piece == "य" and after_vowel and following and following not in _MATRAS:
             found.append("इ")

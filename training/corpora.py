@@ -82,13 +82,12 @@ def common_voice(corpus: Corpus) -> Iterator[Recording]:
     for row in _table(found):
         if row["client_id"] not in apart:
             path = corpus.place / "clips" / row["path"]
-            yield Recording(
-                path, row["sentence"], row.get("locale") or corpus.language, row["client_id"][:16], "CC0-1.0"
-            )
+            language = row.get("locale") or corpus.language
+            yield Recording(path, row["sentence"], language, row["client_id"][:16], "CC0-1.0")
 
 
 def openslr(corpus: Corpus) -> Iterator[Recording]:
-    """Google's folders: ``line_index.tsv`` (id, text) or ``utt_spk_text.tsv`` (id, speaker, text), audio anywhere below."""
+    """Google's folders: ``line_index.tsv`` (id, text) or ``utt_spk_text.tsv`` (id, speaker, text), audio below."""
     indices = sorted([*corpus.place.rglob("line_index.tsv"), *corpus.place.rglob("utt_spk_text.tsv")])
     if not indices:
         raise RecipeError(f"{corpus.place} holds neither line_index.tsv nor utt_spk_text.tsv: is it an OpenSLR folder?")

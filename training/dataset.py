@@ -106,7 +106,7 @@ class Draw:
 
 
 def by_speaker(speakers: list[str]) -> NDArray[np.float64]:
-    """Chance of each clip, given who speaks it: a speaker of n clips is drawn √n times as often as one of a single clip.
+    """Chance of each clip, given who speaks it: a speaker of n clips is drawn √n times as often as one of one.
 
     By clips alone, whoever recorded most would be most of what is heard; by speakers alone, one clip of a rare speaker
     would be heard hundreds of times. Clips without a speaker are equally likely.

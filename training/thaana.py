@@ -38,7 +38,7 @@ def _word(word: str) -> list[str]:
             continue
         elif following == _SILENT and letter in _DOUBLING:
             after = word[place + 2 : place + 3]
-            sounds.append(_CONSONANTS[after] if after in _CONSONANTS else "h" if letter == "ށ" else "-")
+            sounds.append(_CONSONANTS.get(after, "h" if letter == "ށ" else "-"))
         elif following == _SILENT and letter == "ތ":
             sounds += ["i", "t̪"]
         else:

@@ -174,27 +174,8 @@ def birds(count: int, chance: Chance) -> Samples:
     return _strewn(count, calls, places)
 
 
-KINDS: dict[str, Callable[[int, Chance], Samples]] = {
-    made.__name__: made
-    for made in (
-        silence,
-        noise,
-        wind,
-        hum,
-        tone,
-        beeps,
-        ringing,
-        keys,
-        chord,
-        music,
-        clicks,
-        rain,
-        applause,
-        breath,
-        engine,
-        birds,
-    )  # fmt: skip
-}
+_MAKERS = (silence, noise, wind, hum, tone, beeps, ringing, keys, chord, music, clicks, rain, applause, breath, engine)
+KINDS: dict[str, Callable[[int, Chance], Samples]] = {made.__name__: made for made in (*_MAKERS, birds)}
 TEST_KINDS = ("engine", "birds", "applause")
 """In no training clip."""
 
