@@ -27,7 +27,7 @@ _SPELLING: dict[str, tuple[tuple[str, str], ...]] = {
 """Changes within the language's own script, first to last."""
 
 _VOICED = dict(zip("कटतप", "गडदब", strict=True))
-_TONES = {"घ": "कग", "झ": "चज", "ढ": "टड", "ध": "तद", "भ": "पब"}
+_TONES = {"घ": ("क", "ग"), "झ": ("च", "ज"), "ढ": ("ट", "ड"), "ध": ("त", "द"), "भ": ("प", "ब")}
 """Punjabi's breathy stops: how they sound at a word's start, and elsewhere."""
 
 

@@ -25,12 +25,12 @@ Chance = np.random.Generator
 _PEAK = 0.95
 
 
-def _time(count: int) -> NDArray[np.float32]:
-    return np.arange(count, dtype=np.float32) / SAMPLE_RATE
+def _time(count: int) -> Samples:
+    return np.asarray(np.arange(count) / SAMPLE_RATE, dtype=np.float32)
 
 
 def _tone(count: int, hertz: float) -> Samples:
-    return np.sin(2 * np.pi * hertz * _time(count)).astype(np.float32)
+    return np.asarray(np.sin(2 * np.pi * hertz * _time(count)), dtype=np.float32)
 
 
 def _strewn(count: int, sounds: list[Samples], places: NDArray[np.int64]) -> Samples:
@@ -43,7 +43,7 @@ def _strewn(count: int, sounds: list[Samples], places: NDArray[np.int64]) -> Sam
 
 
 def _decaying(sound: Samples, seconds: float) -> Samples:
-    return (sound * np.exp(-_time(len(sound)) / seconds)).astype(np.float32)
+    return np.asarray(sound * np.exp(-_time(len(sound)) / seconds), dtype=np.float32)
 
 
 def silence(count: int, _chance: Chance) -> Samples:
@@ -152,7 +152,7 @@ def breath(count: int, chance: Chance) -> Samples:
     """In and out at a microphone, without a voice."""
     shape = np.maximum(0, np.sin(2 * np.pi * _time(count) / float(chance.uniform(1, 4)))) ** 2
     low = float(chance.uniform(200, 900))
-    return (band_limit(coloured_noise(count, 0.5, chance), low, low * 5) * shape).astype(np.float32)
+    return np.asarray(band_limit(coloured_noise(count, 0.5, chance), low, low * 5) * shape, dtype=np.float32)
 
 
 def engine(count: int, chance: Chance) -> Samples:
@@ -168,7 +168,8 @@ def birds(count: int, chance: Chance) -> Samples:
     calls = []
     for _ in range(6):
         length = int(SAMPLE_RATE * chance.uniform(0.05, 0.25))
-        glide = np.linspace(*chance.uniform(1500, 6000, 2), length)
+        first, last = chance.uniform(1500, 6000, 2)
+        glide = np.linspace(float(first), float(last), length)
         calls.append((np.sin(2 * np.pi * np.cumsum(glide) / SAMPLE_RATE) * np.hanning(length)).astype(np.float32))
     places = np.sort(chance.integers(0, count, max(1, int(count / SAMPLE_RATE * chance.uniform(1, 6)))))
     return _strewn(count, calls, places)
