@@ -31,6 +31,7 @@ class Chances:
     noise: float = 0.5
     babble: float = 0.1
     codec: float = 0.08
+    clipping: float = 0.08
 
 
 def change_speed(samples: Samples, factor: float) -> Samples:
@@ -108,6 +109,13 @@ def codec(samples: Samples, chance: np.random.Generator) -> Samples:
     return np.asarray(soxr.resample(narrow, RATE // 2, RATE), dtype=np.float32)
 
 
+def clip_off(samples: Samples, chance: np.random.Generator) -> Samples:
+    """A microphone too near: up to 12 dB more than it can take, cut off."""
+    peak = max(float(np.abs(samples).max()), 1e-5)
+    most = peak * float(10 ** (-chance.uniform(0, 12) / 20))
+    return np.asarray(np.clip(samples, -most, most), dtype=np.float32)
+
+
 def coloured_noise(length: int, exponent: float, chance: np.random.Generator) -> Samples:
     """Noise whose power falls as 1/f^exponent: 0 white, 1 pink, 2 brown."""
     size = fft.next_fast_len(length, real=True)
@@ -144,6 +152,7 @@ def augment(samples: Samples, other: Samples, chance: np.random.Generator, chanc
         (odds.room, lambda heard: add_room(heard, chance)),
         (odds.noise, lambda heard: add_noise(heard, chance)),
         (odds.babble, lambda heard: add_babble(heard, other, chance)),
+        (odds.clipping, lambda heard: clip_off(heard, chance)),
         (odds.telephone, lambda heard: telephone(heard, chance)),
         (odds.codec, lambda heard: codec(heard, chance)),
     )

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from training.augment import augment
 from training.files import RecipeError, atomic_path, read_manifest, require_space
+from training.warp import warp
 
 _POOL = 320
 """Clips drawn at a time, then sorted by length, so that a batch holds little padding."""
@@ -158,10 +159,11 @@ class Stream:
         return batches
 
     def _collate(self, items: list[tuple[int, int]], chance: np.random.Generator) -> Batch:
-        waves = []
+        waves, changed = [], []
         for position, (group, row) in enumerate(items):
             wave = self.arenas[group][row]
-            if chance.random() < self.strength:
+            changed.append(chance.random() < self.strength)
+            if changed[-1]:
                 neighbour = items[position - 1]
                 wave = augment(wave, self.arenas[neighbour[0]][neighbour[1]], chance)
             waves.append(torch.from_numpy(wave))
@@ -170,9 +172,11 @@ class Stream:
         tokens = [torch.from_numpy(self.tokens[group][row]) for group, row in items]
         with torch.no_grad():
             features, feature_lengths = self.preprocessor(input_signal=audio, length=lengths)
+        kept = [clip[:, :length] for clip, length in zip(features, feature_lengths, strict=True)]
+        kept = [warp(clip, chance) if other else clip for clip, other in zip(kept, changed, strict=True)]
         return Batch(
-            features,
-            feature_lengths,
+            torch.nn.utils.rnn.pad_sequence([clip.T for clip in kept], batch_first=True).transpose(1, 2),
+            torch.tensor([clip.shape[1] for clip in kept]),
             torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True),
             torch.tensor([len(ids) for ids in tokens]),
             float(lengths.sum()) / 16_000,
