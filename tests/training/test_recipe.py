@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import soundfile
+
+from training.files import read_manifest
 
 ROOT = Path(__file__).parent.parent.parent
 MISSING = [name for name in ("torch", "nemo", "wordfreq", "matplotlib", "jiwer") if not importlib.util.find_spec(name)]
@@ -29,6 +32,21 @@ def run(*arguments: object) -> str:
     return done.stdout
 
 
+def common_voice(folder):
+    """Mozilla's folder with a handful of clips, spoken by espeak-ng."""
+    sayings = [("hi", "मेरे पास 25 किताबें हैं।"), ("hi", "नमस्ते दुनिया"), ("hi", "आज मौसम अच्छा है")]
+    sayings += [("mr", "मी शाळेत जातो"), ("de", "Das Wetter ist schön.")]
+    (folder / "cv/clips").mkdir(parents=True)
+    lines = ["client_id\tpath\tsentence\tlocale"]
+    for number, (language, text) in enumerate(sayings):
+        wave = folder / f"{number}.wav"
+        subprocess.run(["espeak-ng", "-v", language, "-w", wave, text], check=True)
+        soundfile.write(folder / f"cv/clips/{number}.mp3", *soundfile.read(wave))
+        lines.append(f"speaker-{number}\t{number}.mp3\t{text}\t{language}")
+    (folder / "cv/validated.tsv").write_text("\n".join(lines), encoding="utf-8")
+    return folder / "cv"
+
+
 def test_sentences_to_package(tmp_path):
     run("training.sentences", "--out", tmp_path / "sentences", "--count", 120, "--rows", 120)
     run("training.plan", "espeak", tmp_path / "sentences/train.tsv", "--count", 72, "--out", tmp_path / "plan.tsv")
@@ -36,7 +54,13 @@ def test_sentences_to_package(tmp_path):
     manifest = tmp_path / "clips/manifest.jsonl"
     assert len(manifest.read_text(encoding="utf-8").splitlines()) == 72
 
+    run("training.corpora", "--corpus", f"common-voice:{common_voice(tmp_path)}", "--out", tmp_path / "people")
+    run("training.wordless", "--count", 13, "--out", tmp_path / "wordless")
+    people = read_manifest(tmp_path / "people/manifest.jsonl")
+    assert [row["language"] for row in people] == ["hi", "hi", "hi", "mr", "de"]
+
     train = ["training.train", "--work", tmp_path / "run", "--train", manifest, "--width", 32, "--layers", 1]
+    train += ["--train", tmp_path / "people/manifest.jsonl", "--train", tmp_path / "wordless/manifest.jsonl=3"]
     train += ["--batch-seconds", 12, "--valid", manifest]
     run(*train, "--steps", 4)
     assert "steps=4" in run(*train, "--steps", 6), "a second call goes on where the first one stopped"
