@@ -130,17 +130,21 @@ READERS: dict[str, Callable[[Corpus], Iterator[Recording]]] = {
 }
 
 
-def _unpacked(recording: Recording, folder: Path) -> Recording:
-    """The recording, its clip taken out of the tar beside it where it does not lie open."""
-    if recording.path.exists():
-        return recording
+def _unpacked(recordings: list[Recording], folder: Path) -> list[Recording]:
+    """The recordings, those that do not lie open taken out of the tars beside them, each tar once."""
     place = folder / "unpacked"
-    path = place / recording.path.name
-    tar = recording.path.with_name(f"{recording.path.stem.rpartition('_')[0]}.tar")
-    if not path.exists() and tar.exists():
-        with tarfile.open(tar) as packed:
-            packed.extractall(place, filter="data")
-    return replace(recording, path=path)
+    closed = [recording.path for recording in recordings if not recording.path.exists()]
+    missing = [path for path in closed if not (place / path.name).exists()]
+    for tar in sorted({path.with_name(f"{path.stem.rpartition('_')[0]}.tar") for path in missing}):
+        if tar.exists():
+            require_space(folder)
+            with tarfile.open(tar) as packed:
+                packed.extractall(place, filter="data")
+    elsewhere = set(closed)
+    return [
+        replace(recording, path=place / recording.path.name) if recording.path in elsewhere else recording
+        for recording in recordings
+    ]
 
 
 def _row(task: tuple[Recording, Path]) -> dict[str, Any] | str:
@@ -185,9 +189,9 @@ def _at_16_khz(path: Path, info: Any, folder: Path) -> Path:
 def gather(corpora: list[Corpus], folder: Path, without: list[str], jobs: int) -> Path:
     """Write ``FOLDER/manifest.jsonl`` of all corpora, without clips whose licence holds one of the words `without`."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = [_unpacked(recording, folder) for corpus in corpora for recording in READERS[corpus.kind](corpus)]
+    found = [recording for corpus in corpora for recording in READERS[corpus.kind](corpus)]
     kept = [recording for recording in found if not any(word in recording.licence for word in without)]
-    rows = spread(_row, [(recording, folder) for recording in kept], jobs, folder.name)
+    rows = spread(_row, [(recording, folder) for recording in _unpacked(kept, folder)], jobs, folder.name)
     usable = [row for row in rows if isinstance(row, dict)]
     if not usable:
         raise RecipeError(f"{folder}: no clip of these corpora can be used")
