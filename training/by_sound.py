@@ -93,9 +93,8 @@ def _espeak(text: str, way: Way) -> list[list[str]]:
     done = subprocess.run(command, capture_output=True, check=False, text=True)  # noqa: S603 - text after "--"
     if done.returncode:
         raise RecipeError(f"espeak-ng has no voice {way.voice!r}: {done.stderr.strip()}")
-    if "(" in done.stdout:  # it changed to another language in the middle
-        done.stdout = re.sub(r"\([\w-]+\)", "", done.stdout)
-    return [word.split("_") for word in done.stdout.split()]
+    said = re.sub(r"\([\w-]+\)", "", done.stdout)  # names of languages, where it changed to another
+    return [word.split("_") for word in said.split()]
 
 
 def _letters(sound: str, way: Way) -> tuple[str, bool]:
@@ -104,16 +103,17 @@ def _letters(sound: str, way: Way) -> tuple[str, bool]:
     nasal = "\u0303" in sound
     sound = sound.replace("\u0303", "")
     sound = dict(way.sounds).get(sound, sound)
-    table, written, place = _table(), "", 0
+    table, written, last, place = _table(), "", "", 0
     while place < len(sound):
         for size in range(min(4, len(sound) - place), 0, -1):
             piece = sound[place : place + size]
             if piece in table:
-                written, place = written + table[piece], place + size
+                last, place = table[piece], place + size
+                written += last
                 break
         else:
-            if sound[place] == "ː" and written and written[-1] not in _MATRAS:
-                written += written[-1]  # a long consonant is written twice
+            if sound[place] == "ː" and last not in _MATRAS:
+                written += last  # a long consonant is written twice
             place += 1
     return written, nasal
 

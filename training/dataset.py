@@ -164,8 +164,9 @@ class Stream:
             wave = self.arenas[group][row]
             changed.append(chance.random() < self.strength)
             if changed[-1]:
-                neighbour = items[position - 1]
-                wave = augment(wave, self.arenas[neighbour[0]][neighbour[1]], chance)
+                # No one talks behind a clip without speech, whose text says that no one does.
+                other, place = items[position - 1] if len(self.tokens[group][row]) else (group, row)
+                wave = augment(wave, self.arenas[other][place], chance)
             waves.append(torch.from_numpy(wave))
         lengths = torch.tensor([len(wave) for wave in waves])
         audio = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)
@@ -173,7 +174,7 @@ class Stream:
         with torch.no_grad():
             features, feature_lengths = self.preprocessor(input_signal=audio, length=lengths)
         kept = [clip[:, :length] for clip, length in zip(features, feature_lengths, strict=True)]
-        kept = [warp(clip, chance) if other else clip for clip, other in zip(kept, changed, strict=True)]
+        kept = [warp(clip, chance) if odd else clip for clip, odd in zip(kept, changed, strict=True)]
         return Batch(
             torch.nn.utils.rnn.pad_sequence([clip.T for clip in kept], batch_first=True).transpose(1, 2),
             torch.tensor([clip.shape[1] for clip in kept]),

@@ -1,0 +1,70 @@
+"""Clips without speech in a batch."""
+
+import importlib.util
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+
+from training.sentences import natural
+
+pytestmark = [
+    pytest.mark.training,
+    pytest.mark.skipif(not importlib.util.find_spec("nemo"), reason="needs NeMo: training/requirements.txt"),
+    pytest.mark.filterwarnings("default"),  # NeMo's imports warn
+]
+
+
+@pytest.fixture(scope="module")
+def trainer(tmp_path_factory):
+    import torch
+
+    from training.model import SHAPE, build, make_tokenizer
+    from training.team import Team
+    from training.train import Plan, Trainer
+
+    torch.manual_seed(1)
+    folder = tmp_path_factory.mktemp("run")
+    model = build(replace(SHAPE, width=32, layers=1), make_tokenizer(natural("test"), folder / "tokenizer"))
+    return Trainer(model, Plan(warmup=1, short_first=(0.0, 3.0)), folder, Team(0, 1))
+
+
+def stream(trainer, folder, texts):
+    """Endless batches of noise, one clip for each text, none changed."""
+    from training.dataset import Arena, Draw, Stream
+
+    chance = np.random.default_rng(1)
+    rows = []
+    for number, text in enumerate(texts):
+        soundfile.write(folder / f"{number}.wav", 0.1 * chance.standard_normal(24_000), 16_000)
+        rows.append(json.dumps({"audio_filepath": f"{number}.wav", "duration": 1.5, "text": text}) + "\n")
+    (folder / "manifest.jsonl").write_text("".join(rows), encoding="utf-8")
+    batches = Stream([(Arena(folder / "manifest.jsonl", folder / "decoded"), 1.0)], trainer.model, Draw(12.0))
+    batches.strength = 0.0
+    return iter(batches)
+
+
+def test_empty_texts_alone_teach_silence(trainer, tmp_path):
+    batches = stream(trainer, tmp_path, [""])
+    batch = next(batches)
+    assert batch.tokens.shape[1] == 0
+    assert batch.tokens.dtype == batch.token_lengths.dtype
+    losses = [trainer.step(next(batches)) for _ in range(12)]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_an_empty_text_beside_others_weighs_about_as_much_as_they_do(trainer, tmp_path):
+    import torch
+
+    batches = stream(trainer, tmp_path, ["", "नमस्ते दुनिया"])
+    batch = next(batches)
+    while not 0 < int((batch.token_lengths == 0).sum()) < len(batch.token_lengths):
+        batch = next(batches)
+    loss = trainer.loss(batch)
+    assert 0 < float(loss) < 60
+    loss.backward()
+    gradients = [parameter.grad for parameter in trainer.model.parameters() if parameter.grad is not None]
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
