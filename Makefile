@@ -76,8 +76,7 @@ capacity: $(VENV)/dev.stamp  ## how many 5-second clips a second are served with
 
 SCENARIO ?= steady
 SECONDS ?= 60
-loadTESTS_AT_ONCE ?= auto
-test: $(VENV)/dev.stamp  ## SCENARIO=steady|burst|overload|slow-clients|mixed-lengths|chaos SECONDS=60
+loadtest: $(VENV)/dev.stamp  ## SCENARIO=steady|burst|overload|slow-clients|mixed-lengths|chaos SECONDS=60
 	$(BIN)/python -m loadtest run $(SCENARIO) --seconds $(SECONDS) $(TOOL_OPTIONS)
 
 chaos: $(VENV)/dev.stamp  ## a lane killed every 2 seconds: is anything lost?
