@@ -108,3 +108,9 @@ def test_metrics_named_are_metrics():
     for document in KEPT:
         for name in re.findall(r"\basr_[a-z_]+", document.read_text(encoding="utf-8")):
             assert re.sub(r"_(total|bucket|sum|count)$", "", name) in listed, f"{document}: {name}"
+
+
+def test_no_chore_of_the_makefile_is_defined_again():
+    chores = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(chores) == sorted(set(chores))
+    assert {"run", "test", "loadtest"} <= set(chores)
