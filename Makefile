@@ -39,7 +39,7 @@ test-measuring: $(VENV)/dev.stamp  ## those of measuring code, which start serve
 	$(BIN)/python -m pytest -m "(measuring or programs) and not training"
 
 test-quick: $(VENV)/dev.stamp  ## those that start no Gunicorn
-	$(BIN)/python -m pytest -q -m "not (end_to_end or parity or training or measuring)"
+	$(BIN)/python -m pytest -q -m "not (end_to_end or parity or training or measuring)" -n $(TESTS_AT_ONCE) --dist loadfile
 
 PYTHONS ?= 3.11 3.12 3.13
 # What pyenv has is not on the PATH; its stand-ins there fail.
