@@ -105,11 +105,11 @@ def load_model(model: str) -> Ready:
     """
     setup, pipelines = _Process.setup, _Process.pipelines
     package = setup.packages[model]
-    pipelines.pop(model, None)
+    pipeline = load(package, setup.session_options, setup.precision, setup.cache)
+    # Only now, since one that cannot be loaded must cost the others nothing.
     while len(pipelines) >= setup.models_loaded:
         pipelines.popitem(last=False)
         give_memory_back()
-    pipeline = load(package, setup.session_options, setup.precision, setup.cache)
     # By the default limits: one below the canary's length is the requests' affair.
     stages = pipeline.transcribe(canary(package.features.sample_rate)).stages
     pipelines[model] = pipeline

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from inference import worker
-from inference.errors import AudioTooLong, DeadlineExceeded, UnavailableOption, WorkCancelled
+from inference.errors import AudioTooLong, DeadlineExceeded, PackageError, UnavailableOption, WorkCancelled
 from inference.loading import load
 from inference.package import load_package
 from inference.pipeline import Pipeline
@@ -195,3 +195,12 @@ def test_the_model_used_longest_ago_makes_room(process, monkeypatch):
     worker.load_model("two")
     worker.run(1, replace(task(), model="one"))
     assert worker.load_model("three").loaded == ("one", "three")
+
+
+def test_a_model_that_cannot_be_loaded_costs_the_others_nothing(process, monkeypatch, tmp_path):
+    good = process.setup.packages[NAME]
+    packages = {NAME: good, "broken": replace(good, directory=tmp_path / "nothing")}
+    monkeypatch.setattr(process, "setup", replace(process.setup, packages=packages))
+    with pytest.raises(PackageError):
+        worker.load_model("broken")
+    assert worker.run(1, task()).text
