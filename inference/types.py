@@ -41,6 +41,8 @@ class Options:
     """Name of a package; empty for the default one."""
     decoding: Decoding = "auto"
     """`auto` takes the language model where the package has one."""
+    words: bool = False
+    """Whether it is wanted when each word was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,25 @@ class StageTime:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """A word and when it was said."""
+
+    text: str
+    start: float
+    """Seconds from the beginning of the audio."""
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of the audio in which somebody speaks."""
+
+    start: float
+    """Seconds from the beginning of the audio."""
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of speech."""
 
@@ -141,6 +162,10 @@ class Segment:
     start: float
     """Seconds from the beginning of the audio."""
     end: float
+    words: tuple[Word, ...] = ()
+    """Those of `text`, where they were wished for (`Options.words`)."""
+    channel: int | None = None
+    """Of which channel, counted from 0, where they were transcribed apart."""
 
 
 @dataclass(frozen=True, slots=True)
