@@ -1,21 +1,20 @@
 """What Uvicorn's HTTP/1.1 connections lack.
 
 Heads are bounded in bytes, headers and seconds, connections in number. An upgrade that is not taken is ignored (RFC
-9110, 7.8). A client that has closed its own side only is answered. We close our side first, so that no reset overtakes
-the answer to a client that still sends (RFC 9112, 9.6). A worker that shuts down answers whoever is about to ask.
+9110, 7.8). A worker that shuts down answers whoever is about to ask. How a connection ends stands in `closing.py`.
 """
 
 import asyncio
-import select
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import httptools
 from loguru import logger
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from server import metrics
 from server.errors import BadRequest, HeadTooLarge, HeadTooSlow, ServerError, TooManyConnections
+from server.http.closing import QUIET_SECONDS, REST_SECONDS, ClosesOurSideFirst, answer_half_closed
 from server.http.context import new_request_id
 from server.http.limits import ConnectionLimits
 from server.http.problems import problem_response
@@ -23,8 +22,6 @@ from server.http.problems import problem_response
 _HEAD_BYTES, _HEADERS = 32_768, 100
 _TOO_LARGE = f"at most {_HEAD_BYTES} bytes and {_HEADERS} headers are taken"
 _UPGRADE = {b"upgrade", b"http2-settings"}
-_REST_SECONDS = 30.0  # for the rest of a body that has been answered
-_QUIET_SECONDS = 1.0  # for a request that is on its way, and for the client to close too
 _PIPELINED = 32  # requests that wait for the one before, on one connection: each read may bring thousands
 _TURNED_AWAY = 64  # connections that get a reason; those beyond are cut
 
@@ -39,7 +36,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request, or turn the client away."""
         self._limits: ConnectionLimits = self.app_state.get("connection_limits") or ConnectionLimits()
-        super().connection_made(cast("asyncio.Transport", _ClosesOurSideFirst(transport, self)))
+        super().connection_made(cast("asyncio.Transport", ClosesOurSideFirst(transport, self)))
         self._allow(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         excess = len(self.connections) - self._limits.connections
         if excess > _TURNED_AWAY:
@@ -70,10 +67,7 @@ class HttpProtocol(HttpToolsProtocol):
         cycle = self.cycle
         stays = cycle is not None and not (cycle.response_complete or cycle.more_body) and self.scheme == "http"
         if stays:
-            cycle.keep_alive = False
-            if cycle.scope["http_version"] == "1.1" and not self.pipeline and not cycle.response_started:
-                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # which any client passes over: a probe
-            self._watch(cycle, 0.005)
+            answer_half_closed(self.transport, cycle, first=not self.pipeline)
         return stays
 
     def on_message_begin(self) -> None:
@@ -112,13 +106,13 @@ class HttpProtocol(HttpToolsProtocol):
         """Go on with the next request; the rest of this one's body, if any, has to come soon."""
         super().on_response_complete()
         if self.in_body and self.cycle.response_complete and not self.transport.is_closing():
-            self._allow(_REST_SECONDS, self.transport.abort)
+            self._allow(REST_SECONDS, self.transport.abort)
 
     def shutdown(self) -> None:
         """Close after the request that runs, or, where none does, after a moment for one to arrive."""
         self._draining = True
         idle = self.cycle is None or self.cycle.response_complete
-        self.loop.call_later(_QUIET_SECONDS if idle else 0, super().shutdown)
+        self.loop.call_later(QUIET_SECONDS if idle else 0, super().shutdown)
 
     def _allow(self, seconds: float, then: Callable[[], None]) -> None:
         self._unset_keepalive_if_required()
@@ -160,42 +154,3 @@ class HttpProtocol(HttpToolsProtocol):
         lines = (b"%b: %b\r\n" % header for header in headers)
         self.transport.write(b"".join((STATUS_LINE[response.status_code], *lines, b"\r\n", response.body)))
         self.transport.close()
-
-    def _watch(self, cycle: RequestResponseCycle, pause: float) -> None:
-        """Wait for the reset by which one that has gone, and not only half-closed, answers to the probe."""
-        if cycle.response_started or self.transport.is_closing():
-            return
-        poll = select.poll()
-        poll.register(self.transport.get_extra_info("socket").fileno(), 0)
-        if poll.poll(0):
-            self.transport.abort()
-        else:
-            self.loop.call_later(pause, self._watch, cycle, min(2 * pause, _QUIET_SECONDS))
-
-
-class _ClosesOurSideFirst:
-    """A transport that closes when the client has closed too, or has had time to see the end."""
-
-    def __init__(self, transport: asyncio.Transport, protocol: HttpProtocol) -> None:
-        self._transport = transport
-        self._protocol = protocol
-        self._closing = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def is_closing(self) -> bool:
-        """Whether it takes nothing more to write."""
-        return self._closing or self._transport.is_closing()
-
-    def close(self) -> None:
-        """Send the end, drop what still comes."""
-        if not self.is_closing():
-            self._closing = True
-            seconds = _REST_SECONDS if self._protocol.in_body else _QUIET_SECONDS
-            if self._transport.can_write_eof():
-                self._transport.write_eof()
-            elif not self._protocol.in_body:
-                seconds = 0.0  # TLS can end both sides only, and its client may wait for the end
-            self._protocol.flow.resume_reading()
-            self._protocol.loop.call_later(seconds, self._transport.close)

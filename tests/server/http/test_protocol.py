@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from server.http import protocol
+from server.http import closing, protocol
 from tests.server.live_app import LIMIT, serving
 
 LARGE = bytes(20_000_000)  # more than sockets keep
@@ -124,7 +124,8 @@ def test_a_client_that_asks_first(connection, path, asked_to_go_on):
 @pytest.mark.parametrize("framing", [b"Content-Length: 1000000", b"Transfer-Encoding: chunked"])
 @pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"])
 def test_a_client_that_drips_is_not_borne_for_ever(connection, monkeypatch, framing, more, unread_head):
-    monkeypatch.setattr(protocol, "_REST_SECONDS", 0.5)
+    for module in (protocol, closing):
+        monkeypatch.setattr(module, "REST_SECONDS", 0.5)
     connection.sendall(unread_head + more + framing + b"\r\n\r\n")
     answers(connection, 1)
     end = time.monotonic() + 60

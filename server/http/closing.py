@@ -1,0 +1,78 @@
+"""How a connection ends: a client that has closed its own side only is answered, and we close our side first.
+
+Closing both at once would send a reset to a client that still sends, which may overtake its answer (RFC 9112, 9.6).
+"""
+
+import asyncio
+import select
+from typing import Any, Protocol
+
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+REST_SECONDS = 30.0
+"""For the rest of a body that has been answered."""
+QUIET_SECONDS = 1.0
+"""For a request that is on its way, and for the client to close too."""
+_FIRST_LOOK = 0.005
+
+
+class Connection(Protocol):
+    """What a transport has to know of its connection."""
+
+    in_body: bool
+    """Whether a client is in the middle of a body."""
+    flow: FlowControl
+    loop: asyncio.AbstractEventLoop
+
+
+class ClosesOurSideFirst:
+    """A transport that closes when the client has closed too, or has had time to see the end."""
+
+    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
+        self._transport = transport
+        self._connection = connection
+        self._closing = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Whether it takes nothing more to write."""
+        return self._closing or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Send the end, drop what still comes."""
+        if not self.is_closing():
+            self._closing = True
+            seconds = REST_SECONDS if self._connection.in_body else QUIET_SECONDS
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+            elif not self._connection.in_body:
+                seconds = 0.0  # TLS can end both sides only, and its client may wait for the end
+            self._connection.flow.resume_reading()
+            self._connection.loop.call_later(seconds, self._transport.close)
+
+
+def answer_half_closed(transport: asyncio.Transport, cycle: RequestResponseCycle, *, first: bool) -> None:
+    """Let the request of a client be the last that has closed its side; abort where it has closed both.
+
+    One that has gone answers with a reset to whatever it is sent. `first` where nothing is before this request's
+    answer: then an interim response is sent, which any client passes over.
+    """
+    cycle.keep_alive = False
+    if cycle.scope["http_version"] == "1.1" and first and not cycle.response_started:
+        transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    _watch(transport, cycle, _FIRST_LOOK)
+
+
+def _watch(transport: asyncio.Transport, cycle: RequestResponseCycle, pause: float) -> None:
+    """Wait for the reset."""
+    if cycle.response_started or transport.is_closing():
+        return
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), 0)
+    if poll.poll(0):
+        transport.abort()
+    else:
+        asyncio.get_running_loop().call_later(pause, _watch, transport, cycle, min(2 * pause, QUIET_SECONDS))
