@@ -54,7 +54,7 @@ class DevelopmentSet:
         """Decode and featurise every clip; raise InputError where one is at fault."""
         self._clips = clips
         self._decode = Decoders(package).text
-        featurizer, options = Featurizer(package.features), AudioLimits(limit_seconds=package.longest_seconds)
+        featurizer, options = Featurizer(package.features), AudioLimits("clip", limit_seconds=package.longest_seconds)
         self.features: list[Float32Array] = []
         for clip in tqdm(clips, desc="features", unit="clip", disable=None):
             decoded = audio.decode(clip.audio.read_bytes(), options, package.features.sample_rate)

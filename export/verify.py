@@ -92,7 +92,7 @@ def compare(reference: NemoReference, stages: PackageStages, waveform: Waveform)
 
 def read(clip: Path, package: Package) -> Waveform:
     """Decode a clip, up to the longest that the package's graph takes."""
-    options = AudioLimits(limit_seconds=package.longest_seconds)
+    options = AudioLimits("clip", limit_seconds=package.longest_seconds)
     return audio.decode(clip.read_bytes(), options, package.features.sample_rate).waveform
 
 

@@ -6,10 +6,11 @@ InferenceError
 │   ├── UnsupportedCodec       audio, but in a container or codec that is not taken
 │   ├── AudioOutOfLimits       sample rate or channel count outside the limits
 │   ├── AudioTooShort          under 0.1 s
-│   ├── AudioTooLong           over the limit while the over-length policy is "reject"
+│   ├── AudioTooLong           over the limit of a recording, or of a clip that is to be rejected
 │   ├── AudioTooCostly         decoding it takes more processor time than is allowed
 │   ├── InvalidSamples         NaN, infinite or absurdly large samples
 │   └── UnavailableOption      a wish that the model cannot fulfil
+├── LongerThanWindow           too much for one task: to be heard in windows
 ├── WorkInterrupted            the work was stopped between two stages
 │   ├── DeadlineExceeded
 │   └── WorkCancelled
@@ -51,7 +52,7 @@ class AudioTooShort(InputError):
 
 
 class AudioTooLong(InputError):
-    """Longer than the limit, where such audio is rejected and not clipped."""
+    """Longer than the longest recording, or than the limit where such audio is rejected."""
 
 
 class AudioTooCostly(InputError):
@@ -64,6 +65,10 @@ class UnavailableOption(InputError):
 
 class InvalidSamples(InputError):
     """NaN, infinite or absurdly large samples."""
+
+
+class LongerThanWindow(InferenceError):
+    """More than is heard at once; nobody's fault, and the sign to go the way of a recording."""
 
 
 class WorkInterrupted(InferenceError):

@@ -68,6 +68,16 @@ class Pipeline:
         `checkpoint` is called before every stage and while audio is decoded, and may raise WorkInterrupted.
         Raises InputError where the audio or a wish is at fault, OSError where the file cannot be read.
         """
+        return self.transcribe_clip(audio, limits, options, checkpoint)
+
+    def transcribe_clip(
+        self,
+        audio: bytes | str | Path,
+        limits: AudioLimits | None = None,
+        options: Options | None = None,
+        checkpoint: Checkpoint = lambda: None,
+    ) -> Transcript:
+        """Transcribe as above what is heard at once; raise LongerThanWindow for a recording."""
         clock = _StageClock(checkpoint)
         source = audio if isinstance(audio, bytes) else Path(audio)
         with clock("decode"):

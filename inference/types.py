@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float32Array: TypeAlias = NDArray[np.float32]
-Overlength: TypeAlias = Literal["clip", "reject"]
+Overlength: TypeAlias = Literal["window", "clip", "reject"]
+Channels: TypeAlias = Literal["mix", "separate"] | tuple[int, ...]
+"""All as one, each apart, or those of these numbers apart, counted from 0."""
 Resampler: TypeAlias = Literal["soxr", "resampy"]
 Decoding: TypeAlias = Literal["auto", "greedy", "beam"]
 WeightBits: TypeAlias = Literal[8, 7]
@@ -19,10 +21,10 @@ WeightBits: TypeAlias = Literal[8, 7]
 class AudioLimits:
     """What an operator allows; part of a lane's set-up."""
 
-    overlength: Overlength = "clip"
-    """What happens to audio longer than `limit_seconds`."""
+    overlength: Overlength = "window"
+    """`window`: what is longer than `window_seconds` is heard in windows; `clip`, `reject`: than `limit_seconds`."""
     limit_seconds: float = 10.0
-    """The longest stretch of audio that reaches the model, in seconds."""
+    """Where audio is clipped, or what is the most that is not rejected, in seconds."""
     resampler: Resampler = "soxr"
     """The library that changes the sample rate."""
     sample_rates: tuple[int, int] = (8_000, 96_000)
@@ -30,7 +32,11 @@ class AudioLimits:
     channels: int = 32
     """Most of them."""
     decode_seconds: float = 4.0
-    """Processor time that decoding one piece of audio may take."""
+    """Processor time that decoding one piece of audio may take; a recording takes more as it goes on."""
+    window_seconds: float = 15.0
+    """The longest stretch of a recording that reaches the model at once, in seconds."""
+    longest_seconds: float = 14_400.0
+    """The longest recording, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class Options:
     """`auto` takes the language model where the package has one."""
     words: bool = False
     """Whether it is wanted when each word was said."""
+    channels: Channels = "mix"
+    """Which are heard as one, or each apart with a transcript of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ def load_model(model: str) -> Ready:
 
 
 def run(number: int, task: Task) -> Transcript:
-    """Do a task with a model that is loaded; raise any InputError, or WorkInterrupted between stages.
+    """Do a task with a model that is loaded; raise any InputError, LongerThanWindow, or WorkInterrupted between stages.
 
     `number` counts the tasks of this process up from 1, for the parent to say which nobody waits for any more.
     """
@@ -137,9 +137,14 @@ def run(number: int, task: Task) -> Transcript:
     if isinstance(task.audio, Waveform):
         return pipeline.recognise(task.audio, task.options, checkpoint)
     limits = _Process.setup.limits
-    longest = min(limits.limit_seconds, pipeline.package.longest_seconds)
+    longest = pipeline.package.longest_seconds
+    limits = replace(
+        limits,
+        limit_seconds=min(limits.limit_seconds, longest),
+        window_seconds=min(limits.window_seconds, longest),
+    )
     try:
-        return pipeline.transcribe(task.audio, replace(limits, limit_seconds=longest), task.options, checkpoint)
+        return pipeline.transcribe_clip(task.audio, limits, task.options, checkpoint)
     except FileNotFoundError:
         # A request's spool file lives as long as the request.
         raise WorkCancelled("the recording is gone, and so is whoever sent it") from None

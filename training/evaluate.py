@@ -29,7 +29,7 @@ from training.files import RecipeError, command, read_manifest, write_manifest
 def transcribe(package: Package, rows: list[dict[str, Any]], precision: str, threads: int) -> list[str]:
     """Text of every clip, by the package."""
     pipeline = load(package, SessionOptions(threads=threads), precision)
-    options = AudioLimits(limit_seconds=package.longest_seconds)
+    options = AudioLimits("clip", limit_seconds=package.longest_seconds)
     texts = []
     for row in tqdm(rows, unit="clip", desc=package.name, disable=None):
         try:

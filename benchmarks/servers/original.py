@@ -23,7 +23,7 @@ def application(directory: Path) -> FastAPI:
     package = load_package(directory)
     session = onnxruntime.InferenceSession(package.model_path(), providers=["CPUExecutionProvider"])
     featurizer, vocabulary = Featurizer(package.features), load_vocabulary(package.vocabulary_path())
-    options = AudioLimits(limit_seconds=package.longest_seconds)
+    options = AudioLimits("clip", limit_seconds=package.longest_seconds)
     app = FastAPI()
 
     @app.post("/transcribe")

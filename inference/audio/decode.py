@@ -14,7 +14,14 @@ from inference.audio.blocks import Blocks
 from inference.audio.containers import opened
 from inference.audio.mono import Mono, Run
 from inference.audio.pieces import Piece, pieces_of
-from inference.errors import AudioTooCostly, AudioTooLong, AudioTooShort, MissingDependency, UndecodableAudio
+from inference.errors import (
+    AudioTooCostly,
+    AudioTooLong,
+    AudioTooShort,
+    LongerThanWindow,
+    MissingDependency,
+    UndecodableAudio,
+)
 from inference.types import AudioLimits, DecodedAudio, Float32Array, Resampler, Waveform
 
 _SHORTEST_SECONDS = 0.1
@@ -23,10 +30,11 @@ _SHORTEST_SECONDS = 0.1
 def decode(
     audio: bytes | Path, limits: AudioLimits, sample_rate: int, checkpoint: Callable[[], None] = lambda: None
 ) -> DecodedAudio:
-    """Decode, mix down, cut to `limits.limit_seconds` and resample to `sample_rate` Hz.
+    """Decode, mix down and resample to `sample_rate` Hz; where overlength is "clip", cut to `limits.limit_seconds`.
 
     What lies behind the limit is not decoded. `checkpoint` is called between blocks and may raise to stop.
-    Raises any InputError: what arrives here is what a stranger sent; OSError where a file cannot be read.
+    Raises LongerThanWindow where that is for a recording's way, any InputError: what arrives here is what a stranger
+    sent; OSError where a file cannot be read.
     """
     go_on = _within(limits.decode_seconds, checkpoint)
     with opened(audio) as data:
@@ -76,6 +84,8 @@ def _read(
             counted = mono.seconds - before
             warnings += piece.warnings
             if mono.full:
+                if limits.overlength == "window":
+                    raise LongerThanWindow(f"longer than {limits.window_seconds:g} s, the most that is heard at once")
                 if limits.overlength == "reject":
                     raise AudioTooLong(f"longer than {limits.limit_seconds:g} s, the most that is taken at once")
                 stated = piece.stated or blocks.announced

@@ -37,6 +37,7 @@ class Mono:
     def __init__(self, limits: AudioLimits, channel: int | None = None) -> None:
         """Keep one channel, counted from 0, or the mean of all."""
         self._limits = limits
+        self._most = limits.window_seconds if limits.overlength == "window" else limits.limit_seconds
         self._channel = channel
         self.runs: list[Run] = []
         self.full = False
@@ -56,7 +57,7 @@ class Mono:
         if not self.runs or self.runs[-1].sample_rate != rate:
             self.runs.append(Run(rate, self.seconds))
         run = self.runs[-1]
-        wanted = round((self._limits.limit_seconds - run.began) * rate)
+        wanted = round((self._most - run.began) * rate)
         if run.counted < wanted:
             run.kept.append(self._mix(block.samples[: wanted - run.counted]))
         run.counted += len(block.samples)

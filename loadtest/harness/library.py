@@ -68,7 +68,7 @@ def library(
     from inference.worker import canary
 
     pipeline = load(model, SessionOptions(threads, spinning), precision)
-    limits = AudioLimits(limit_seconds=pipeline.package.longest_seconds)
+    limits = AudioLimits("clip", limit_seconds=pipeline.package.longest_seconds)
     wanted = Options(decoding=cast("Decoding", decoding))
     # What a process heard first shapes its heap, and how fast it is from then on: a lane hears this.
     pipeline.transcribe(canary(pipeline.package.features.sample_rate))

@@ -65,12 +65,12 @@ def test_no_speech_is_no_error_and_no_other_clips_text(pipeline, samples):
 
 @pytest.mark.parametrize("seconds", [0.1, 0.11, 0.2, 0.5, 1.0, 29.9])
 def test_every_length_passes(pipeline, seconds):
-    transcript = pipeline.transcribe(sentence_of(seconds), AudioLimits(limit_seconds=30))
+    transcript = pipeline.transcribe(sentence_of(seconds), AudioLimits("clip", limit_seconds=30))
     assert transcript.duration == pytest.approx(seconds)
 
 
 def test_clip_and_reject(pipeline):
-    assert pipeline.transcribe(sentence_of(3), AudioLimits(limit_seconds=2)).clipped
+    assert pipeline.transcribe(sentence_of(3), AudioLimits("clip", limit_seconds=2)).clipped
     with pytest.raises(AudioTooLong):
         pipeline.transcribe(sentence_of(3), AudioLimits(overlength="reject", limit_seconds=2))
 

@@ -59,7 +59,7 @@ def outcome(data):
     """The class of what came of it; any exception that is no InputError passes."""
     estimate_seconds(data)
     try:
-        decoded = decode(data, AudioLimits(), 16_000)
+        decoded = decode(data, AudioLimits("clip"), 16_000)
     except InputError as error:
         return type(error).__name__
     return "decoded, with a warning" if decoded.warnings else "decoded"

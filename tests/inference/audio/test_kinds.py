@@ -44,7 +44,7 @@ def test_a_file_on_disk_is_decoded_as_its_bytes_are(name, tmp_path):
 
 @pytest.mark.parametrize("name", FILES)
 def test_no_more_is_decoded_than_is_wanted(name):
-    decoded = decode(FILES[name], AudioLimits(limit_seconds=0.5), 16_000)
+    decoded = decode(FILES[name], AudioLimits("clip", limit_seconds=0.5), 16_000)
     assert decoded.clipped
     assert decoded.waveform.samples.size == pytest.approx(8_000, abs=2)
     assert decoded.duration >= 0.5

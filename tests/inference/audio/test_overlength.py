@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from inference.audio.decode import decode
-from inference.errors import AudioTooCostly, AudioTooLong, UndecodableAudio, WorkCancelled
+from inference.errors import AudioTooCostly, AudioTooLong, LongerThanWindow, UndecodableAudio, WorkCancelled
 from inference.types import AudioLimits
 from tests.samples import encode, noise, tone
 
@@ -16,33 +16,40 @@ from tests.samples import encode, noise, tone
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
 def test_clip_keeps_the_beginning(container, subtype, rate):
     samples = np.concatenate([tone(2, rate), noise(1, rate)])
-    decoded = decode(encode(samples, rate, container, subtype), AudioLimits(limit_seconds=2), 16_000)
+    decoded = decode(encode(samples, rate, container, subtype), AudioLimits("clip", limit_seconds=2), 16_000)
     assert decoded.clipped
     assert decoded.duration == pytest.approx(3, abs=1e-3)
     assert decoded.waveform.samples.size == pytest.approx(32_000, abs=2)
 
 
 def test_exactly_the_limit_is_whole():
-    decoded = decode(encode(tone(2)), AudioLimits(limit_seconds=2), 16_000)
+    decoded = decode(encode(tone(2)), AudioLimits("clip", limit_seconds=2), 16_000)
     assert not decoded.clipped
 
 
 def test_one_sample_more_is_clipped():
-    decoded = decode(encode(np.append(tone(2), 0.0)), AudioLimits(limit_seconds=2), 16_000)
+    decoded = decode(encode(np.append(tone(2), 0.0)), AudioLimits("clip", limit_seconds=2), 16_000)
     assert decoded.clipped
     assert decoded.waveform.samples.size == 32_000
 
 
 def test_the_clipped_part_is_the_same_as_a_short_file():
     samples = noise(3)
-    long = decode(encode(samples), AudioLimits(limit_seconds=2), 16_000)
-    short = decode(encode(samples[:32_000]), AudioLimits(limit_seconds=2), 16_000)
+    long = decode(encode(samples), AudioLimits("clip", limit_seconds=2), 16_000)
+    short = decode(encode(samples[:32_000]), AudioLimits("clip", limit_seconds=2), 16_000)
     np.testing.assert_array_equal(long.waveform.samples, short.waveform.samples)
 
 
 def test_reject_states_the_limit():
     with pytest.raises(AudioTooLong, match=r"longer than 2 s"):
         decode(encode(tone(2.1)), AudioLimits(overlength="reject", limit_seconds=2), 16_000)
+
+
+def test_what_is_more_than_a_window_is_a_recording():
+    limits = AudioLimits(window_seconds=2)
+    assert decode(encode(tone(2)), limits, 16_000).duration == 2
+    with pytest.raises(LongerThanWindow, match=r"longer than 2 s"):
+        decode(encode(np.append(tone(2), 0.0)), limits, 16_000)
 
 
 def test_reject_takes_what_fits():
