@@ -15,8 +15,8 @@ _GROUPS: Mapping[str, Sequence[str]] = {
         "body_bytes_per_second",
     ),
     "Models": ("model", "models", "models_loaded", "precision", "decoding", "cache"),
-    "Audio": ("clip_seconds", "overlength", "resampler"),
-    "Bodies": ("max_upload_mb", "max_inflight_mb", "spool"),
+    "Audio": ("overlength", "clip_seconds", "window_seconds", "max_audio_seconds", "resampler"),
+    "Bodies": ("max_upload_mb", "max_inflight_mb", "max_spool_mb", "spool"),
     "Load": ("max_queue_seconds", "request_timeout", "client_weights"),
     "Processes": (
         "workers", "lanes", "threads", "spinning", "profile", "lane_memory_mb", "hang_seconds", "grace_seconds",

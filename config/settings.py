@@ -4,9 +4,9 @@ import difflib
 import os
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, Json, ValidationError
+from pydantic import BeforeValidator, Field, Json, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _PREFIX = "ASR_"
@@ -65,16 +65,32 @@ class Settings(BaseSettings):
         description="Directory for what is prepared for this machine, which all lanes map: graphs and language models.",
     )
 
-    overlength: Literal["clip", "reject"] = Field(
-        "clip", description="Audio over that limit: `clip` it there, or `reject` it."
+    overlength: Literal["window", "clip", "reject"] = Field(
+        "clip",
+        description="Long audio: hear all of it, in windows (`window`), `clip` it at the next setting, or `reject` it.",
     )
-    clip_seconds: float = Field(10.0, ge=0.1, description="Longest stretch of audio that is transcribed, in seconds.")
+    clip_seconds: float = Field(
+        10.0, ge=0.1, description="Seconds at which audio is clipped, or over which it is rejected."
+    )
+    window_seconds: float = Field(
+        15.0,
+        ge=5.0,
+        description="Longest stretch that the model hears at once; longer recordings are cut in the silences.",
+    )
+    max_audio_seconds: float = Field(
+        14_400.0, gt=0, description="Longest recording that is heard in windows; longer ones are refused (422)."
+    )
     resampler: Literal["soxr", "resampy"] = Field(
         "soxr", description="`soxr`, or `resampy`, which must be installed beside."
     )
-    max_upload_mb: float = Field(25.0, gt=0, description="Largest request body, in MiB.")
+    max_upload_mb: float = Field(512.0, gt=0, description="Largest request body, in MiB.")
     max_inflight_mb: float = Field(
-        512.0, gt=0, description="Bodies of all requests together, in MiB; one client alone gets half of it."
+        512.0,
+        gt=0,
+        description="Bodies of all requests together in memory, in MiB; one client alone gets half of it.",
+    )
+    max_spool_mb: float = Field(
+        4096.0, gt=0, description="Bodies of all requests together on the disk, in MiB; one client alone gets half."
     )
     spool: Path | None = Field(
         None,
@@ -103,7 +119,9 @@ class Settings(BaseSettings):
         10.0, gt=0, description="Longest predicted wait, in seconds; requests that would wait longer are refused (429)."
     )
     request_timeout: float = Field(
-        30.0, gt=0, description="Seconds within which a request is answered, or fails (504)."
+        30.0,
+        gt=0,
+        description="Seconds within which a request is answered, or fails (504); a recording has half its length more.",
     )
     client_weights: Annotated[Json[dict[IPv4Network | IPv6Network, Annotated[float, Field(gt=0)]]], NoDecode] = Field(
         {},
@@ -129,8 +147,23 @@ class Settings(BaseSettings):
 
     @property
     def max_inflight_bytes(self) -> int:
-        """Bodies of all requests together, in bytes."""
+        """Bodies of all requests together in memory, in bytes."""
         return int(self.max_inflight_mb * 1024 * 1024)
+
+    @property
+    def max_spool_bytes(self) -> int:
+        """Bodies of all requests together on the disk, in bytes."""
+        return int(self.max_spool_mb * 1024 * 1024)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.max_spool_mb < self.max_upload_mb:
+            raise ValueError("ASR_MAX_SPOOL_MB is less than ASR_MAX_UPLOAD_MB: a body of that size would never fit")
+        if self.overlength == "window" and self.max_audio_seconds < self.window_seconds:
+            raise ValueError(
+                "ASR_MAX_AUDIO_SECONDS is less than ASR_WINDOW_SECONDS: set ASR_OVERLENGTH=reject and ASR_CLIP_SECONDS"
+            )
+        return self
 
 
 class InvalidSettings(Exception):
@@ -146,6 +179,8 @@ def read_settings() -> Settings:
 
 
 def _sentence(error: Any) -> str:
+    if not error["loc"]:  # several that do not fit together
+        return str(error["ctx"]["error"])
     setting = str(error["loc"][0])
     value = "" if setting in _SECRET else f"={error['input']}"
     return f"{variable_of(setting)}{value}: {error['msg']}"

@@ -18,9 +18,9 @@ from server.http.admission import Admission
 from server.http.auth import Authentication
 from server.http.context import RequestContext
 from server.http.descriptors import allow_connections
-from server.http.limits import BodyBounds, BodyLimits, BytesInFlight, ConnectionLimits
+from server.http.limits import BodyBounds, BodyLimits, BytesInFlight, ConnectionLimits, Room
 from server.http.problems import install_error_handlers
-from server.http.spool import SpoolDirectory
+from server.http.spool import IN_MEMORY, SpoolDirectory
 from server.pool.driver import Patience
 from server.pool.pool import Limits, Pool
 from server.pool.process_lane import ProcessLane
@@ -87,8 +87,11 @@ def create_app(settings: Settings) -> FastAPI:
 def _add_middleware(app: FastAPI, settings: Settings, plan: Plan) -> None:
     """From the innermost to the outermost: what is refused further in is logged and counted further out."""
     bounds = BodyBounds(settings.max_upload_bytes, settings.body_seconds, settings.body_bytes_per_second)
-    in_flight = BytesInFlight(max(settings.max_inflight_bytes // plan.workers, settings.max_upload_bytes))
-    app.add_middleware(BodyLimits, bounds=bounds, in_flight=in_flight)
+    room = Room(
+        BytesInFlight(max(settings.max_inflight_bytes // plan.workers, IN_MEMORY), "ASR_MAX_INFLIGHT_MB"),
+        BytesInFlight(max(settings.max_spool_bytes // plan.workers, settings.max_upload_bytes), "ASR_MAX_SPOOL_MB"),
+    )
+    app.add_middleware(BodyLimits, bounds=bounds, room=room)
     app.add_middleware(Admission, routes=transcribe.router.routes)
     app.add_middleware(Authentication, trusted=settings.trusted_proxies, weights=settings.client_weights)
     app.add_middleware(RequestContext)
@@ -111,4 +114,10 @@ def _create_pool(settings: Settings, served: Served, plan: Plan) -> Pool:
 
 
 def _limits(settings: Settings) -> AudioLimits:
-    return AudioLimits(settings.overlength, settings.clip_seconds, settings.resampler)
+    return AudioLimits(
+        settings.overlength,
+        settings.clip_seconds,
+        settings.resampler,
+        window_seconds=settings.window_seconds,
+        longest_seconds=settings.max_audio_seconds,
+    )

@@ -1,7 +1,7 @@
 """What the server itself refuses, as one tree without HTTP in it; `server/http/problems.py` says how each is answered.
 
 ServerError
-├── Overloaded          the predicted wait is over the limit, or too many bytes are in flight
+├── Overloaded          the predicted wait is over the limit, or there is no room for more bytes
 ├── ShuttingDown        the worker takes nothing new
 ├── LaneCrashed         the process died under this request, twice
 ├── PoisonInput         this very input has killed two processes
@@ -27,7 +27,7 @@ class ServerError(Exception):
 
 
 class Overloaded(ServerError):
-    """The predicted wait is too long, or all bodies together fill `ASR_MAX_INFLIGHT_MB`."""
+    """The predicted wait is too long, or all bodies fill `ASR_MAX_INFLIGHT_MB` or `ASR_MAX_SPOOL_MB`."""
 
     def __init__(self, detail: str, retry_after: int = 1) -> None:
         super().__init__(detail)
@@ -48,7 +48,7 @@ class PoisonInput(ServerError):
 
 
 class StorageFailed(ServerError):
-    """A body over 1 MiB could not be written to `ASR_SPOOL`; the detail has the reason."""
+    """A body over 1 MiB does not fit into `ASR_SPOOL`, or could not be written; the detail has the reason."""
 
 
 class BodyTooLarge(ServerError):
@@ -56,7 +56,7 @@ class BodyTooLarge(ServerError):
 
 
 class BodyTooSlow(ServerError):
-    """The body is slower than `ASR_BODY_SECONDS` and `ASR_BODY_BYTES_PER_SECOND` allow."""
+    """The body is slower than `ASR_BODY_SECONDS` and `ASR_BODY_BYTES_PER_SECOND` allow, or takes over an hour."""
 
 
 class ModelUnavailable(ServerError):

@@ -60,10 +60,10 @@ def checked_package(settings: Settings, directory: Path) -> Package:
     """Load a package as it is to be decoded, its checksums compared; raise PackageError where it cannot be served."""
     package = choose_decoding(load_package(directory), settings.decoding)
     choose_plan(package, settings.precision)
-    if settings.clip_seconds > package.longest_seconds:
-        raise PackageError(
-            f"ASR_CLIP_SECONDS is {settings.clip_seconds:g}; {package.name} takes {package.longest_seconds:g} s at most"
-        )
+    longest = package.longest_seconds
+    for setting, seconds in (("CLIP", settings.clip_seconds), ("WINDOW", settings.window_seconds)):
+        if seconds > longest:
+            raise PackageError(f"ASR_{setting}_SECONDS is {seconds:g}; {package.name} takes {longest:g} s at most")
     return package
 
 
@@ -182,7 +182,9 @@ def _memory(settings: Settings) -> _Memory:
         megabytes=limit.amount / 2**20,
         group=limit.group,
         shared_megabytes=_SERVER + sum(mapped) / 2**20,
-        lane_megabytes=_LANE + _LANE_SECOND * settings.clip_seconds + _FURTHER_MODEL * (len(mapped) - 1),
+        lane_megabytes=_LANE
+        + _LANE_SECOND * max(settings.clip_seconds, settings.window_seconds)
+        + _FURTHER_MODEL * (len(mapped) - 1),
     )
 
 

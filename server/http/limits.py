@@ -10,6 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import metrics
 from server.errors import BodyTooLarge, BodyTooSlow, Overloaded
+from server.http.spool import IN_MEMORY
+
+_LONGEST_SECONDS = 3600.0  # for the longest body: what holds much room has to come fast
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class BodyBounds:
     grace: float
     """Seconds of waiting that any body may take, and the longest that one may pause."""
     speed: float
-    """Bytes a second that one has to bring which takes longer."""
+    """Bytes a second that one has to bring which takes longer; one that says how long it is has an hour at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,52 +37,89 @@ class ConnectionLimits:
 
 
 class BytesInFlight:
-    """How many bytes the bodies of a worker's requests have, each until its answer.
+    """How many bytes the bodies of a worker's requests have, in memory or on the disk, each until its answer.
 
     One principal takes no more than is left for others, so that nobody alone can fill the whole (dynamic thresholds:
     A. Choudhury, E. Hahne, IEEE/ACM Transactions on Networking 6, 1998): alone it gets half, and whoever comes next
     half of the rest.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, setting: str) -> None:
+        """`setting` is what sets the limit, for whoever reads a refusal."""
         self._limit = limit
+        self._setting = setting
         self._of: Counter[str] = Counter()
         self.total = 0
 
     def take(self, principal: str, size: int) -> None:
         """Count bytes in; raise Overloaded where there is no room for them."""
+        if not size:
+            return
         left = self._limit - self.total
         held = self._of[principal]
         if size > left or (held and held + size > left):
             if not held:
                 del self._of[principal]
             metrics.REJECTED.labels("bytes").inc()
-            raise Overloaded("the bodies of other requests fill what ASR_MAX_INFLIGHT_MB allows")
+            raise Overloaded(f"the bodies of other requests fill what {self._setting} allows")
         self._of[principal] += size
         self.total += size
 
     def give_back(self, principal: str, size: int) -> None:
         """Count bytes out."""
+        if not size:
+            return
         self.total -= size
         self._of[principal] -= size
         if not self._of[principal]:
             del self._of[principal]
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """For the bodies of all requests: one is in memory up to a MiB, and on the disk if there is more of it."""
+
+    memory: BytesInFlight
+    disk: BytesInFlight
+
+    def take(self, principal: str, held: int, size: int) -> None:
+        """Let a body grow; raise Overloaded, having counted nothing, where there is no room for it."""
+        memory = _in_memory(size) - _in_memory(held)
+        self.memory.take(principal, memory)
+        try:
+            self.disk.take(principal, _on_disk(size) - _on_disk(held))
+        except Overloaded:
+            self.memory.give_back(principal, memory)
+            raise
+
+    def give_back(self, principal: str, size: int) -> None:
+        """Count a whole body out."""
+        self.memory.give_back(principal, _in_memory(size))
+        self.disk.give_back(principal, _on_disk(size))
+
+
+def _in_memory(size: int) -> int:
+    return min(size, IN_MEMORY)
+
+
+def _on_disk(size: int) -> int:
+    return size if size > IN_MEMORY else 0
+
+
 class BodyLimits:
     """Raises BodyTooLarge, BodyTooSlow or Overloaded: by the head where that says enough, else into whoever reads."""
 
-    def __init__(self, app: ASGIApp, bounds: BodyBounds, in_flight: BytesInFlight) -> None:
+    def __init__(self, app: ASGIApp, bounds: BodyBounds, room: Room) -> None:
         self._app = app
         self._bounds = bounds
-        self._in_flight = in_flight
+        self._room = room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(scope, self._bounds, self._in_flight, receive)
+        body = _Body(scope, self._bounds, self._room, receive)
         try:
             body.announce()
             await self._app(scope, body.receive, send)
@@ -90,11 +130,12 @@ class BodyLimits:
 class _Body:
     """One body on its way in."""
 
-    def __init__(self, scope: Scope, bounds: BodyBounds, in_flight: BytesInFlight, receive: Receive) -> None:
+    def __init__(self, scope: Scope, bounds: BodyBounds, room: Room, receive: Receive) -> None:
         announced = Headers(scope=scope).get("content-length", "")
         self._announced = int(announced) if announced.isdecimal() else 0
         self._bounds = bounds
-        self._in_flight = in_flight
+        self._speed = max(bounds.speed, self._announced / _LONGEST_SECONDS)
+        self._room = room
         self._principal = scope["state"]["principal"].id
         self._receive = receive
         self._received = self._counted = 0
@@ -121,7 +162,7 @@ class _Body:
     def forget(self) -> None:
         """Give back what was counted."""
         if self._counted:
-            self._in_flight.give_back(self._principal, self._counted)
+            self._room.give_back(self._principal, self._counted)
 
     async def _receive_in_time(self) -> Message:
         """Only the waiting counts: a slow disk here is no fault of the client's.
@@ -135,7 +176,7 @@ class _Body:
         except TimeoutError:
             metrics.REJECTED.labels("too_slow").inc()
             raise BodyTooSlow(f"{self._received} bytes came, then too little for too long") from None
-        earned = len(message.get("body", b"")) / self._bounds.speed
+        earned = len(message.get("body", b"")) / self._speed
         self._grace = min(self._bounds.grace, self._grace - (time.monotonic() - began) + earned)
         return message
 
@@ -146,5 +187,5 @@ class _Body:
 
     def _count(self, size: int) -> None:
         if size > self._counted:
-            self._in_flight.take(self._principal, size - self._counted)
+            self._room.take(self._principal, self._counted, size)
             self._counted = size

@@ -12,7 +12,8 @@ from loguru import logger
 from server import metrics
 from server.errors import StorageFailed
 
-_IN_MEMORY = 1 << 20  # bytes
+IN_MEMORY = 1 << 20
+"""Bytes that a body has in memory at most."""
 _PIECE = 1 << 20  # bytes that are written at once, by a thread, which the event loop need not wait for
 
 
@@ -39,7 +40,19 @@ class SpoolDirectory:
             return (f"long bodies cannot be stored: {error}",)
         if not writable:
             return (f"long bodies cannot be stored: {self.path} is not writable",)
-        return (f"long bodies cannot be stored: {free} bytes are free in {self.path}",) if free < self._wanted else ()
+        if free >= self._wanted:
+            return ()
+        free_mib, wanted_mib = free >> 20, self._wanted >> 20
+        return (f"long bodies cannot be stored: {free_mib} of {wanted_mib} MiB are free in {self.path}",)
+
+    def refuse_what_does_not_fit(self, size: int) -> None:
+        """Raise StorageFailed for a body of so many bytes, by its own word, before any of it is taken in."""
+        try:
+            free = shutil.disk_usage(self.path).free if size > IN_MEMORY else size
+        except OSError:
+            return  # it is told where the writing fails
+        if size > free:
+            raise _failed(f"{size >> 20} MiB are announced, {free >> 20} are free in {self.path}")
 
 
 class Spool:
@@ -63,7 +76,7 @@ class Spool:
 
     async def drain(self) -> None:
         """Write what there is, if it is enough to be worth it; raise StorageFailed."""
-        if len(self._buffer) >= _PIECE and self.size > _IN_MEMORY:
+        if len(self._buffer) >= _PIECE and self.size > IN_MEMORY:
             await self._write()
 
     async def finish(self) -> bytes | Path:
@@ -88,9 +101,8 @@ class Spool:
             await asyncio.wait([writing])
             raise
         except OSError as error:
-            metrics.REJECTED.labels("storage").inc()
             logger.error(f"a body cannot be stored: {error}; ASR_SPOOL names the directory")
-            raise StorageFailed(f"long bodies are stored on the server's disk: {error.strerror or error}") from error
+            raise _failed(str(error.strerror or error)) from error
 
     def _write_piece(self, piece: bytearray) -> None:
         if self._file is None:
@@ -99,6 +111,11 @@ class Spool:
         view = memoryview(piece)
         while view:
             view = view[self._file.write(view) :]
+
+
+def _failed(reason: str) -> StorageFailed:
+    metrics.REJECTED.labels("storage").inc()
+    return StorageFailed(f"long bodies are stored on the server's disk: {reason}")
 
 
 def _can_be_nameless() -> bool:

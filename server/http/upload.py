@@ -38,6 +38,7 @@ async def read_audio(request: Request, directory: SpoolDirectory) -> AsyncIterat
     is found out from the bytes. Raises MissingAudio where there are none, BadRequest where a form or a content type is
     malformed, UnsupportedCodec, StorageFailed.
     """
+    directory.refuse_what_does_not_fit(_announced(request))
     spool = Spool(directory)
     sound = RawAudio(spool.append)
     try:
@@ -57,6 +58,11 @@ async def read_audio(request: Request, directory: SpoolDirectory) -> AsyncIterat
         yield await spool.finish()
     finally:
         spool.close()
+
+
+def _announced(request: Request) -> int:
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdecimal() else 0
 
 
 async def _read(request: Request, feed: Callable[[bytes], None], spool: Spool) -> None:

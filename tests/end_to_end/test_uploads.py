@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from inference.types import AudioLimits
 from loadtest.harness.processes import wait_until
 from tests.end_to_end.conftest import running
 from tests.end_to_end.test_connections import HEAD, connected, read_answer
@@ -19,8 +20,8 @@ MIB = 1 << 20
 def server(model_directory, tmp_path_factory):
     directory = tmp_path_factory.mktemp("uploads")
     (directory / "spool").mkdir()
-    settings = {"ASR_MAX_INFLIGHT_MB": "24", "ASR_MAX_UPLOAD_MB": "24", "ASR_SPOOL": str(directory / "spool")}
-    settings |= {"ASR_LANES": "1", "ASR_TRUSTED_PROXIES": "127.0.0.1"}
+    settings = {"ASR_MAX_SPOOL_MB": "24", "ASR_MAX_UPLOAD_MB": "24", "ASR_SPOOL": str(directory / "spool")}
+    settings |= {"ASR_OVERLENGTH": "clip", "ASR_LANES": "1", "ASR_TRUSTED_PROXIES": "127.0.0.1"}
     with running(model_directory, directory, settings) as server:
         yield server
         assert not list((directory / "spool").iterdir())
@@ -53,7 +54,7 @@ def test_the_bytes_of_all_requests_together_are_bounded(server):
         with uploading(server, b"10.0.0.3", 10 * MIB) as refused:
             status, headers, content = read_answer(refused)
             assert (status, json.loads(content)["type"]) == (429, "/problems/overloaded")
-            assert "ASR_MAX_INFLIGHT_MB" in json.loads(content)["detail"]
+            assert "ASR_MAX_SPOOL_MB" in json.loads(content)["detail"]
             assert int(headers["retry-after"]) >= 1
         with uploading(server, b"10.0.0.1", 4 * MIB) as refused:  # who has most gets no more than is left for others
             assert read_answer(refused)[0] == 429
@@ -83,7 +84,7 @@ def test_a_long_body_is_no_matter_of_memory(server, pipeline, form):
     post(sentence_of(60))
     most_memory(worker)
     before = most_memory(worker)
-    assert post(audio) == pipeline.transcribe(audio).text
+    assert post(audio) == pipeline.transcribe(audio, AudioLimits("clip")).text
     assert most_memory(worker) - before < 8 * MIB
 
 

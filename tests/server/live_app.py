@@ -11,7 +11,7 @@ from server.errors import Overloaded
 from server.http.admission import Admission
 from server.http.auth import Authentication
 from server.http.context import RequestContext
-from server.http.limits import BodyBounds, BodyLimits, BytesInFlight
+from server.http.limits import BodyBounds, BodyLimits, BytesInFlight, Room
 from server.http.problems import install_error_handlers
 
 LIMIT = 100_000
@@ -51,7 +51,8 @@ def application():
         raise RuntimeError("the cause")
 
     app.include_router(guarded)
-    app.add_middleware(BodyLimits, bounds=BodyBounds(LIMIT, 60, 1), in_flight=BytesInFlight(10 * LIMIT))
+    room = Room(BytesInFlight(10 * LIMIT, "memory"), BytesInFlight(10 * LIMIT, "disk"))
+    app.add_middleware(BodyLimits, bounds=BodyBounds(LIMIT, 60, 1), room=room)
     app.add_middleware(Admission, routes=guarded.routes)
     app.add_middleware(Authentication, trusted=(), weights={})
     app.add_middleware(RequestContext)

@@ -16,7 +16,7 @@ PROXIES = ip_network("10.0.0.7"), ip_network("fd00::/8")
 def test_defaults_are_valid():
     settings = Settings()
     assert settings.model.name == "hi-demo"
-    assert settings.max_upload_bytes == 25 * 2**20
+    assert settings.max_upload_bytes == 512 * 2**20
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_settings_are_frozen():
     [
         ("ASR_LANES", "0", "greater than or equal to 1"),
         ("ASR_LANES", "many", "integer"),
-        ("ASR_OVERLENGTH", "cut", "'clip' or 'reject'"),
+        ("ASR_OVERLENGTH", "cut", "'window', 'clip' or 'reject'"),
         ("ASR_MAX_UPLOAD_MB", "-1", "greater than 0"),
         ("ASR_LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
     ],
@@ -69,6 +69,21 @@ def test_every_wrong_value_is_named_at_once(monkeypatch):
         "ASR_PRECISION=fp8: Input should be 'auto', 'fp32' or 'int8'",
         "ASR_LANES=0: Input should be greater than or equal to 1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"ASR_MAX_UPLOAD_MB": "8192"}, "ASR_MAX_SPOOL_MB is less than ASR_MAX_UPLOAD_MB"),
+        ({"ASR_OVERLENGTH": "window", "ASR_MAX_AUDIO_SECONDS": "10"}, "ASR_MAX_AUDIO_SECONDS is less than"),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_named(monkeypatch, given, named):
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidSettings, match=named) as caught:
+        read_settings()
+    assert "Value error" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,13 @@
 import pytest
 
 from server.errors import Overloaded
-from server.http.limits import BytesInFlight
+from server.http.limits import BytesInFlight, Room
+from server.http.spool import IN_MEMORY
 
 
 @pytest.fixture
 def in_flight():
-    return BytesInFlight(100)
+    return BytesInFlight(100, "ASR_MAX_INFLIGHT_MB")
 
 
 def refused(in_flight, principal, size):
@@ -45,3 +46,23 @@ def test_what_is_given_back_is_there_again_and_nobody_is_remembered(in_flight):
         in_flight.give_back(str(number), 100)
     assert in_flight.total == 0
     assert not in_flight._of
+
+
+def test_what_is_on_the_disk_takes_no_room_in_memory():
+    room = Room(
+        BytesInFlight(4 * IN_MEMORY, "ASR_MAX_INFLIGHT_MB"), BytesInFlight(1000 * IN_MEMORY, "ASR_MAX_SPOOL_MB")
+    )
+    room.take("a", 0, IN_MEMORY)
+    assert (room.memory.total, room.disk.total) == (IN_MEMORY, 0)
+    room.take("a", IN_MEMORY, 500 * IN_MEMORY)
+    assert (room.memory.total, room.disk.total) == (IN_MEMORY, 500 * IN_MEMORY)
+    with pytest.raises(Overloaded, match="ASR_MAX_SPOOL_MB"):
+        room.take("b", 0, 501 * IN_MEMORY)
+    room.take("b", 0, 400 * IN_MEMORY)
+    room.take("c", 0, 2 * IN_MEMORY)
+    room.take("d", 0, IN_MEMORY // 2)
+    with pytest.raises(Overloaded, match="ASR_MAX_INFLIGHT_MB"):
+        room.take("e", 0, IN_MEMORY)
+    for principal, size in {"a": 500, "b": 400, "c": 2, "d": 0.5}.items():
+        room.give_back(principal, int(size * IN_MEMORY))
+    assert (room.memory.total, room.disk.total) == (0, 0)

@@ -55,6 +55,14 @@ def test_more_in_a_private_file(tmp_path, monkeypatch, nameless, size):
     assert not list(tmp_path.iterdir())
 
 
+def test_what_cannot_fit_is_refused_before_it_comes(tmp_path):
+    directory = SpoolDirectory(tmp_path, 1)
+    directory.refuse_what_does_not_fit(2 * MIB)
+    with pytest.raises(StorageFailed, match="are free in"):
+        directory.refuse_what_does_not_fit(1 << 60)
+    SpoolDirectory(tmp_path / "missing", 1).refuse_what_does_not_fit(1 << 60)  # writing tells
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk(tmp_path, monkeypatch):
     full = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115 - the spool closes it
@@ -96,7 +104,7 @@ def test_a_client_that_leaves_while_its_body_is_written(tmp_path, monkeypatch):
 
 def test_warnings(tmp_path):
     assert SpoolDirectory(tmp_path, 1).warnings == ()
-    assert "bytes are free" in SpoolDirectory(tmp_path, 1 << 60).warnings[0]
+    assert "MiB are free" in SpoolDirectory(tmp_path, 1 << 60).warnings[0]
     assert "No such file" in SpoolDirectory(tmp_path / "missing", 1).warnings[0]
 
 
