@@ -2,6 +2,6 @@
 
 import sys
 
-from inference.cli import main
+from inference.cli.main import main
 
 sys.exit(main())

@@ -26,6 +26,8 @@ class Blocks(Protocol):
     Raises UndecodableAudio or UnsupportedCodec on entering and while iterating.
     """
 
+    codec: str
+    """How the samples are written, in words."""
     announced: float
     """Seconds that are to come, as the file says; 0 where it does not."""
     shortest: float

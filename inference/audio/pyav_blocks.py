@@ -45,6 +45,7 @@ class PyavBlocks:
         self._stream = stream
         self._kind = kind
         self._codec = _codec_context(av, stream, kind)
+        self.codec = str(self._codec.codec.long_name)
         self.announced = float((stream.duration or 0) * (stream.time_base or 0))
         self.shortest = self.announced - _DELAY_SECONDS if kind.demuxer in _SAYS_ITS_LENGTH else 0.0
         self.warnings: list[str] = []

@@ -16,6 +16,7 @@ class SoundfileBlocks:
 
     def __init__(self, sound: soundfile.SoundFile) -> None:
         self._sound = sound
+        self.codec = str(sound.subtype_info)
         frames = sound.frames if 0 < sound.frames < np.iinfo(np.int64).max else 0
         self.announced = self.shortest = frames / sound.samplerate
         self.warnings: list[str] = []

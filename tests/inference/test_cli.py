@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
@@ -69,7 +70,9 @@ def test_json_lines(run, library_texts):
 def test_a_bad_file_is_named_and_the_others_are_done(run, bad_file, library_texts):
     finished = run(bad_file, CLIPS[0])
     assert finished.stdout == f"{CLIPS[0]}\t{library_texts[CLIPS[0]]}\n"
-    assert f"{bad_file}: not audio" in finished.stderr
+    told, summary = finished.stderr.splitlines()
+    assert told.startswith(f"{bad_file}: not audio")
+    assert re.fullmatch(r"2 files, 1 failed; 0:00:03 of audio in \d:\d\d:\d\d, [\d.]+ × real time", summary)
     assert finished.returncode == 1
 
 
@@ -89,7 +92,7 @@ def test_a_missing_model(run, tmp_path):
 def test_limits_are_options(run, tmp_path):
     path = tmp_path / "long.wav"
     path.write_bytes(encode(tone(3)))
-    clipped = json.loads(run("--json", "--limit-seconds", "2", path).stdout)
+    clipped = json.loads(run("--json", "--limit-seconds", "2", "--overlength", "clip", path).stdout)
     assert (clipped["clipped"], clipped["duration"]) == (True, 3.0)
     assert clipped["warnings"] == []
     refused = run("--limit-seconds", "2", "--overlength", "reject", path)
@@ -97,8 +100,8 @@ def test_limits_are_options(run, tmp_path):
     assert refused.returncode == 1
 
 
-def test_no_progress_bar_in_a_pipe(run):
-    assert run(*CLIPS[:2]).stderr == ""
+def test_quiet(run):
+    assert run("--quiet", *CLIPS[:2]).stderr == ""
 
 
 def test_a_progress_bar_on_a_terminal(run):
@@ -110,5 +113,6 @@ def test_a_progress_bar_on_a_terminal(run):
     with contextlib.suppress(OSError), os.fdopen(terminal, "rb", buffering=0) as stream:  # EIO marks its end
         while chunk := stream.read(4096):
             shown += chunk
-    assert b"2/2" in shown
+    assert b"2/2 files, 0:00:05 of 0:00:05, " in shown
+    assert "× real time".encode() in shown
     assert len(finished.stdout.splitlines()) == 2

@@ -1,0 +1,1 @@
+"""The command line: `python -m inference FILE...` and `python -m inference probe FILE...`."""

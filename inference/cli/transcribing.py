@@ -1,0 +1,108 @@
+"""`python -m inference FILE...`: transcribe files."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from inference.audio.pieces import estimate_seconds
+from inference.cli.outputs import Files, Lines, Output
+from inference.cli.progress import Progress
+from inference.cli.sources import HELP, Search, Source
+from inference.cli.workers import Here, Setup, Several
+from inference.errors import InferenceError
+from inference.loading import CACHE, choose_decoding
+from inference.machine import usable_cpus
+from inference.package import load_package
+from inference.types import AudioLimits, Options, Overlength
+
+_EMBEDDED_MODEL = Path(__file__).parent.parent.parent / "models" / "hi-demo"
+_LIMITS = AudioLimits()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Transcribe; return 0, 1 where a file failed, 2 where the model did or results cannot be written."""
+    options = _parser().parse_args(arguments)
+    with Search(options.files) as search, contextlib.ExitStack() as stack:
+        sources = search.sources()
+        try:
+            output = _output(options, sources)
+            workers = Several(_setup(options), options.jobs) if options.jobs > 1 else Here(_setup(options))
+            stack.callback(workers.close)
+            for warning in workers.warnings:
+                print(warning, file=sys.stderr)
+            return _transcribe(workers, sources, output, search, quiet=options.quiet)
+        except (InferenceError, OSError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            print(error, file=sys.stderr)
+            return 2
+
+
+def _transcribe(workers: Here | Several, sources: list[Source], output: Output, search: Search, *, quiet: bool) -> int:
+    wanted = [(place, source) for place, source in enumerate(sources) if not output.has(source)]
+    shown = not quiet and len(sources) > 1
+    measured = shown and sys.stderr.isatty()
+    estimates = {source.name: estimate_seconds(source.path) if measured else 0.0 for _, source in wanted}
+    progress = Progress(estimates, shown=shown)
+    try:
+        for place, source, outcome in workers.outcomes(wanted):
+            progress.take(source.name, outcome)
+            output.take(place, source, outcome)
+    finally:
+        progress.close()
+        if shown or search.passed_over:
+            skipped = len(sources) - len(wanted)
+            print(progress.summary(skipped=skipped, passed_over=search.passed_over), file=sys.stderr)
+    return 1 if progress.failed else 0
+
+
+def _setup(options: argparse.Namespace) -> Setup:
+    return Setup(
+        choose_decoding(load_package(options.model), options.decoding),
+        options.precision,
+        options.cache,
+        options.threads or max(usable_cpus() // options.jobs, 1),
+        AudioLimits(overlength=options.overlength, limit_seconds=options.limit_seconds),
+        Options(words=options.words),
+    )
+
+
+def _output(options: argparse.Namespace, sources: list[Source]) -> Output:
+    if options.out:
+        return Files(options.out, sources, as_json=options.json, overwrite=options.overwrite)
+    alone = len(options.files) == 1 and [source.name for source in sources] == options.files
+    return Lines(named=not alone, as_json=options.json)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m inference",
+        description="Transcribe audio files of any kind and length.",
+        epilog="'python -m inference probe FILE...' tells what files are, and what would happen to them.",
+    )
+    add = parser.add_argument
+    add("files", nargs="+", metavar="FILE", help=HELP)
+    add("--out", type=Path, metavar="DIR", help="a file for each input there, .txt or .json; those that exist are kept")
+    add("--overwrite", action="store_true", help="with --out: write those that exist anew")
+    add("--json", action="store_true", help="JSON with times, durations and warnings; one line each on standard output")
+    add("--words", action="store_true", help="in JSON: when each word was said")
+    add("--jobs", type=_positive, default=1, metavar="N", help="files at a time, each in a process (default: 1)")
+    add("--quiet", action="store_true", help="no progress bar and no summary; failures are still told")
+    add("--model", type=Path, default=_EMBEDDED_MODEL, help="model package (default: the embedded one)")
+    add("--precision", choices=("auto", "fp32", "int8"), default="auto", help="(default: auto)")
+    add("--decoding", choices=("auto", "greedy", "beam"), default="auto", help="(default: auto)")
+    add("--cache", type=Path, default=CACHE, help="for graphs prepared for this machine")
+    add("--threads", type=_positive, help="ONNX Runtime threads of each process (default: all processors, shared)")
+    add("--overlength", choices=get_args(Overlength), default=_LIMITS.overlength, help="audio over the limit")
+    add("--limit-seconds", type=float, default=_LIMITS.limit_seconds, help="the limit (default: %(default)s)")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number

@@ -1,0 +1,155 @@
+"""Who transcribes: this process, or several of which each has its own pipeline over the same mapped weights."""
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from inference.cli.outputs import Outcome
+from inference.cli.sources import Source
+from inference.errors import InferenceError, PackageError
+from inference.loading import load
+from inference.package import Package
+from inference.pipeline import Pipeline
+from inference.process import die_with
+from inference.recogniser import SessionOptions
+from inference.types import AudioLimits, Options
+
+# Never fork: an ONNX Runtime session does not survive one.
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """All that a process needs."""
+
+    package: Package
+    precision: str
+    cache: Path
+    threads: int
+    limits: AudioLimits
+    options: Options
+
+    def load(self) -> Pipeline:
+        """Raise PackageError where the package cannot be used."""
+        return load(self.package, SessionOptions(threads=self.threads), self.precision, self.cache)
+
+
+class Here:
+    """The process itself."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._pipeline = setup.load()
+        self.warnings = self._pipeline.warnings
+
+    def outcomes(self, sources: Iterable[tuple[int, Source]]) -> Iterator[tuple[int, Source, Outcome]]:
+        """Each when it is done."""
+        for place, source in sources:
+            yield place, source, source.fault or _outcome(self._pipeline, self._setup, source.path)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Several:
+    """Processes of our own. One that dies costs the file that it was at, and another takes its place."""
+
+    def __init__(self, setup: Setup, jobs: int) -> None:
+        self._setup = setup
+        first = _Process(setup)  # alone, since it may have to prepare the graph for the others
+        self._idle = [first]
+        self.warnings = first.ready()
+        self._idle += [_Process(setup) for _ in range(1, jobs)]
+        for process in self._idle[1:]:
+            process.ready()
+        self._busy: dict[Connection, tuple[_Process, int, Source]] = {}
+
+    def outcomes(self, sources: Iterable[tuple[int, Source]]) -> Iterator[tuple[int, Source, Outcome]]:
+        """Each when it is done."""
+        waiting = deque(sources)
+        while waiting or self._busy:
+            while waiting and self._idle:
+                place, source = waiting.popleft()
+                if source.fault:
+                    yield place, source, source.fault
+                    continue
+                process = self._idle.pop()
+                process.connection.send(source.path)
+                self._busy[process.connection] = process, place, source
+            ready = wait(list(self._busy))
+            for connection in [each for each in self._busy if each in ready]:
+                process, place, source = self._busy.pop(connection)
+                outcome, process = process.outcome(self._setup)
+                self._idle.append(process)
+                yield place, source, outcome
+
+    def close(self) -> None:
+        """End all processes, whatever they are at."""
+        for process in [*self._idle, *(each for each, _, _ in self._busy.values())]:
+            process.end()
+
+
+class _Process:
+    def __init__(self, setup: Setup) -> None:
+        self.connection, theirs = _SPAWN.Pipe()
+        self._process: BaseProcess = _SPAWN.Process(target=_work, args=(theirs, setup, os.getpid()), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def ready(self) -> tuple[str, ...]:
+        """Warnings, once it is loaded; raise PackageError where it cannot be."""
+        try:
+            answer: tuple[str, ...] | InferenceError = self.connection.recv()
+        except EOFError:
+            raise PackageError(f"a process that loads the model {self._end()}") from None
+        if isinstance(answer, InferenceError):
+            raise answer
+        return answer
+
+    def outcome(self, setup: Setup) -> tuple[Outcome, "_Process"]:
+        """What came of the file, and the process to go on with."""
+        try:
+            outcome: Outcome = self.connection.recv()
+        except EOFError:
+            outcome = f"the process that transcribed it {self._end()}"
+            process = _Process(setup)
+            process.ready()
+            return outcome, process
+        return outcome, self
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+    def _end(self) -> str:
+        self._process.join()
+        code = self._process.exitcode or 0
+        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended (exit code {code})"
+
+
+def _work(connection: Connection, setup: Setup, parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    die_with(parent)
+    try:
+        pipeline = setup.load()
+    except InferenceError as error:
+        connection.send(error)
+        return
+    connection.send(pipeline.warnings)
+    with suppress(EOFError):
+        while True:
+            connection.send(_outcome(pipeline, setup, connection.recv()))
+
+
+def _outcome(pipeline: Pipeline, setup: Setup, path: Path) -> Outcome:
+    try:
+        return pipeline.transcribe(path, setup.limits, setup.options)
+    except (InferenceError, OSError) as error:
+        return str(error)

@@ -1,0 +1,204 @@
+"""`python -m inference` over many files: where they are found, where results go, several processes, interrupted."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from inference.cli import transcribing
+from inference.cli.sources import Search, Source
+from inference.cli.workers import Setup, Several
+from inference.loading import CACHE
+from inference.package import load_package
+from inference.types import AudioLimits, Options
+from tests.samples import CLIPS, wav
+
+FOLDER = ["a.wav", "b/c.wav", "b/d.flac"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three copies of a clip, as files of other names, and what is no audio."""
+    folder = tmp_path / "in"
+    (folder / "b").mkdir(parents=True)
+    for name in FOLDER:
+        shutil.copy(CLIPS[1], folder / name)
+    (folder / "a.txt").write_text("no audio")
+    (folder / "b" / "empty.wav").touch()
+    return folder
+
+
+@pytest.fixture
+def transcribe(model_directory, capsys):
+    """In this process; gives the exit code, and what was written."""
+
+    def transcribe(*arguments):
+        code = transcribing.run(["--model", str(model_directory), "--threads", "1", *map(str, arguments)])
+        return code, *capsys.readouterr()
+
+    return transcribe
+
+
+def found(*arguments):
+    with Search([str(argument) for argument in arguments]) as search:
+        return [(source.name, str(source.beneath), source.fault) for source in search.sources()], search.passed_over
+
+
+def test_a_folder_is_searched_for_what_is_audio_by_its_bytes(folder):
+    assert found(folder) == ([(str(folder / name), name, "") for name in FOLDER], 2)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names", "beneath"),
+    [
+        ("*", FOLDER, FOLDER),
+        ("*.wav", FOLDER[:1], FOLDER[:1]),
+        ("**/*.wav", ["a.wav", "b/c.wav", "b/empty.wav"], ["a.wav", "b/c.wav", "b/empty.wav"]),
+        ("b/*.flac", ["b/d.flac"], ["d.flac"]),
+    ],
+)
+def test_a_quoted_glob_is_what_a_shell_makes_of_it(folder, pattern, names, beneath):
+    expected = [(str(folder / name), below, "") for name, below in zip(names, beneath, strict=True)]
+    sources, _ = found(folder / pattern)
+    assert [source for source in sources if "a.txt" not in source[0]] == expected
+
+
+def test_a_name_that_looks_like_a_glob_is_a_name(tmp_path):
+    (tmp_path / "a[1].wav").write_bytes(wav())
+    assert found(tmp_path / "a[1].wav")[0] == [(str(tmp_path / "a[1].wav"), "a[1].wav", "")]
+
+
+def test_what_is_not_there_is_told(tmp_path):
+    sources, _ = found(tmp_path, tmp_path / "*.wav")
+    assert [fault for _, _, fault in sources] == ["there is no audio in this folder", "no file has such a name"]
+
+
+def test_each_file_once(folder):
+    assert found(folder, folder / "a.wav", folder / "**/*.flac")[0] == found(folder)[0]
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(wav(),))
+    writer.start()
+    with Search([str(pipe)]) as search:
+        (source,) = search.sources()
+        assert source.path.read_bytes() == wav()
+    writer.join()
+    assert not source.path.exists()
+
+
+def test_standard_input(model_directory, library_texts):
+    command = [sys.executable, "-m", "inference", "--model", str(model_directory), "--json", "-"]
+    finished = subprocess.run(command, input=CLIPS[0].read_bytes(), capture_output=True, check=True)
+    row = json.loads(finished.stdout)
+    assert (row["file"], row["text"]) == ("-", library_texts[CLIPS[0]])
+    assert [segment["text"] for segment in row["segments"]] == [row["text"]]
+
+
+def test_a_file_for_each_input(transcribe, folder, tmp_path, library_texts):
+    out = tmp_path / "out"
+    (folder / "b" / "cut.wav").write_bytes(wav()[:-1000])
+    code, printed, told = transcribe(folder, "--out", out)
+    assert (code, printed) == (1, "")
+    assert {str(path.relative_to(out)) for path in out.rglob("*.*")} == {"a.txt", "b/c.txt", "b/d.txt"}
+    assert (out / "b/d.txt").read_text() == library_texts[CLIPS[1]] + "\n"
+    assert "cut.wav: WAV: the header announces" in told
+    assert "4 files, 1 failed, 2 that are no audio passed over; " in told
+
+
+def test_results_that_are_there_are_kept_unless_they_are_to_be_overwritten(transcribe, folder, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a.json").write_text("mine")
+    _, _, told = transcribe(folder, "--out", out, "--json")
+    assert (out / "a.json").read_text() == "mine"
+    assert "1 skipped, whose results are there" in told
+    assert transcribe(folder, "--out", out, "--json", "--overwrite")[0] == 0
+    assert json.loads((out / "a.json").read_text())["file"] == str(folder / "a.wav")
+
+
+def test_names_that_differ_in_their_ending_alone(transcribe, folder, tmp_path):
+    shutil.copy(CLIPS[1], folder / "a.flac")
+    shutil.copy(CLIPS[1], tmp_path / "a.flac")
+    out = tmp_path / "out"
+    assert transcribe(folder / "a.*", "--out", out)[0] == 1  # a.txt is no audio
+    assert {path.name for path in out.iterdir()} == {"a.wav.txt", "a.flac.txt"}
+    code, _, told = transcribe(folder / "a.flac", tmp_path / "a.flac", "--out", out)
+    assert code == 2
+    assert "would both become a.flac.txt: give their folder instead" in told
+
+
+def test_a_disk_that_cannot_be_written_ends_it(transcribe, folder, tmp_path):
+    (tmp_path / "out").touch()
+    code, _, told = transcribe(folder, "--out", tmp_path / "out")
+    assert code == 2
+    assert "Not a directory" in told or "File exists" in told
+
+
+def test_several_processes_keep_the_order(transcribe, tmp_path, library_texts):
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"no audio")
+    code, printed, told = transcribe("--jobs", 2, CLIPS[0], bad, *CLIPS[1:])
+    assert code == 1
+    assert printed.splitlines() == [f"{path}\t{library_texts[path]}" for path in CLIPS]
+    assert f"{bad}: not audio" in told
+
+
+@pytest.fixture
+def setup(model_directory):
+    return Setup(load_package(model_directory), "auto", CACHE, 1, AudioLimits(), Options())
+
+
+def test_a_process_that_dies_costs_one_file(setup, tmp_path, library_texts):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)  # whoever opens it waits
+    paths = [pipe, *CLIPS]
+    workers = Several(setup, 2)
+    outcomes = {}
+    for place, _, outcome in workers.outcomes([(n, Source(str(p), p, p)) for n, p in enumerate(paths)]):
+        outcomes[place] = outcome
+        if len(outcomes) == 1:
+            (stuck,) = (process for process, at, _ in workers._busy.values() if at == 0)
+            stuck._process.kill()
+    workers.close()
+    assert outcomes.pop(0) == "the process that transcribed it was killed by SIGKILL"
+    assert [outcomes[place].text for place in sorted(outcomes)] == [library_texts[path] for path in CLIPS]
+
+
+def test_ctrl_c_leaves_nothing_half_done(model_directory, tmp_path):
+    out, folder = tmp_path / "out", tmp_path / "in"
+    folder.mkdir()
+    for number in range(2000):
+        (folder / f"{number:04}.wav").symlink_to(CLIPS[0])
+    command = [sys.executable, "-m", "inference", "--model", str(model_directory), "--jobs", "2", "--out", str(out)]
+    running = subprocess.Popen([*command, str(folder)], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not out.exists() or not list(out.iterdir()):
+        assert running.poll() is None
+        time.sleep(0.02)
+    children = psutil.Process(running.pid).children(recursive=True)
+    os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to all
+    _, told = running.communicate()
+    assert running.returncode == 130
+    assert "Traceback" not in told
+    assert " of 2000 files, 0 failed; " in told.splitlines()[-1]
+    assert not psutil.wait_procs(children, timeout=10)[1]
+    assert all(path.suffix == ".txt" and path.read_text().endswith("\n") for path in out.iterdir())
+    assert len(list(out.iterdir())) < 2000
+
+
+def test_a_reader_that_has_seen_enough(model_directory):
+    command = [sys.executable, "-m", "inference", "--model", str(model_directory), *map(str, CLIPS)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running.stdout.close()
+    assert running.wait() == 128 + signal.SIGPIPE
+    assert "Traceback" not in running.stderr.read()
+    running.stderr.close()
