@@ -1,13 +1,43 @@
 """A recording → windows that a model can hear at once: speech only, cut where nobody speaks.
 
-Pure: samples and probabilities of speech in, windows out, and no more kept than one window and what the detector is
-behind. Where speech goes on for longer than a window, it is cut in a pause, else at the quietest place of the last
-third, with sound from both sides of the cut in both windows; `inference/joining.py` gives each word to one of them.
+Pure: samples and probabilities of speech in, windows out, and little more kept than one window and what the detector
+is behind. Spans of speech that are near each other share a window. Where speech goes on for longer than one, it is
+cut in its longest pause, else at the quietest place of the last third, with sound from both sides of the cut in both
+windows; `inference/joining.py` gives each word to one of them.
 """
 
+import itertools
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
+import numpy as np
+
+from inference.audio.speech import FRAME_SECONDS, SpanFinder
 from inference.types import Float32Array, Span, Waveform
+
+_RATE = 16_000
+_FRAME = round(FRAME_SECONDS * _RATE)
+_CONTEXT = round(0.8 * _RATE)
+"""Sound on the other side of a cut that a window hears too: a word and a half."""
+_NEAR = round(0.6 * _RATE)
+"""Spans this near share a window: the model hears better with context, and it costs little to hear the pause."""
+_FULL = 2 / 3
+"""Of a window: what is so long takes no further span."""
+_MORE = 2 * _RATE
+"""So much longer than a window must be known before speech is cut: it may be over soon, and fit."""
+_SOFT = round(0.2 * _RATE)
+"""So much of a span's end may be left out, if it is silent, where it would not fit."""
+_SILENT = 0.35
+"""Probability of speech below which a frame belongs to a pause."""
+_PAUSE_FRAMES = 5
+"""Least of a pause that is cut in: within words, before plosives, there are shorter ones."""
+_ENVELOPE = round(0.1 * _RATE)
+"""What is looked at at once for the quietest place."""
+
+CutChooser: TypeAlias = Callable[[Float32Array], int]
+"""Samples within which a window must be cut, `[samples]` → where, from 0 to their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +60,34 @@ class Window:
     @property
     def end(self) -> float:
         """Seconds from the beginning of the recording to the end of `waveform`."""
-        return self.start + self.waveform.samples.size / self.waveform.sample_rate
+        rate = self.waveform.sample_rate
+        return (round(self.start * rate) + self.waveform.samples.size) / rate
+
+
+def quietest(samples: Float32Array) -> int:
+    """Return the middle of the tenth of a second with the least energy, in `[samples]` at 16 kHz."""
+    energy = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
+    length = min(_ENVELOPE, samples.size)
+    return int(np.argmin(energy[length:] - energy[: energy.size - length])) + length // 2
 
 
 class WindowPlanner:
-    """One channel of one recording."""
+    """One channel of one recording. All positions inside are samples from its beginning."""
 
-    def __init__(self, window_seconds: float = 15.0, channel: int | None = None) -> None:
-        """Plan windows of at most `window_seconds`, which is 5 or more, for a channel, counted from 0."""
-        self._window_seconds = window_seconds
+    def __init__(
+        self, window_seconds: float = 15.0, channel: int | None = None, where_no_pause: CutChooser = quietest
+    ) -> None:
+        """Plan windows of at most `window_seconds`, 3 or more, for a channel, counted from 0."""
+        self._longest = int(window_seconds * _RATE)
         self._channel = channel
+        self._where_no_pause = where_no_pause
+        self._tape = _Tape()
+        self._finder = SpanFinder()
+        self._spans: list[tuple[int, int]] = []  # over, and not given away yet
+        self._probabilities: Float32Array = np.empty(0, dtype=np.float32)
+        self._first_frame = 0  # of the probabilities
+        self._given = 0  # all before it is in windows
+        self._context = 0  # where a window that goes on from there may begin
 
     def take(self, samples: Float32Array, probabilities: Float32Array) -> tuple[Window, ...]:
         """Go on; return the windows that have become certain, in their order.
@@ -47,8 +95,142 @@ class WindowPlanner:
         `samples` `[samples]` at 16 kHz follow those of the call before. `probabilities` `[frames]`, of speech, 25 a
         second, do likewise, and may be behind the samples (`SpeechDetector.take`).
         """
-        raise NotImplementedError
+        self._tape.append(samples)
+        self._probabilities = np.concatenate([self._probabilities, probabilities])
+        self._spans += [self._in_samples(span) for span in self._finder.take(probabilities)]
+        windows = self._plan(finished=False)
+        self._forget()
+        return windows
 
     def finish(self, probabilities: Float32Array) -> tuple[Window, ...]:
         """Take the last probabilities and return the last windows."""
-        raise NotImplementedError
+        windows = self.take(np.empty(0, dtype=np.float32), probabilities)
+        self._spans += [self._in_samples(span) for span in self._finder.finish()]
+        return windows + self._plan(finished=True)
+
+    def _plan(self, *, finished: bool) -> tuple[Window, ...]:
+        windows = []
+        while group := self._group(finished=finished):
+            limit = group.begin + self._longest
+            if group.complete and (group.end <= limit or self._ends_softly(limit, group.end)):
+                windows.append(self._give(group, min(group.end, limit), group.end, group.end))
+            elif group.complete or self._known - group.begin >= self._longest + _MORE:
+                windows.append(self._cut(group))
+            else:
+                break
+        return tuple(windows)
+
+    def _group(self, *, finished: bool) -> "_Group | None":
+        """The first spans, as far as they share a window."""
+        spans = self._open_spans()
+        if not spans:
+            return None
+        start, end = spans[0]
+        begin = self._context if start == self._given else start
+        for next_start, next_end in spans[1:]:
+            if next_start - end > _NEAR or end - begin > _FULL * self._longest:
+                return _Group(begin, start, end, complete=True)
+            end = next_end
+        more = self._finder.speaking or self._settled - end <= _NEAR
+        return _Group(begin, start, end, complete=finished or not more)
+
+    def _open_spans(self) -> list[tuple[int, int]]:
+        """Those of which nothing, or the beginning alone, is in windows; the last one may go on."""
+        spans = list(self._spans)
+        if self._finder.speaking:
+            spans.append((self._settled, self._known))
+        return [(max(start, self._given), end) for start, end in spans if end > self._given]
+
+    def _cut(self, group: "_Group") -> Window:
+        """Cut off a window's length."""
+        limit = group.begin + self._longest
+        if pause := self._longest_pause(group.begin + self._longest // 3, limit):
+            cut = min((pause[0] + pause[1]) // 2, limit)
+            return self._give(group, min(pause[1], cut + _CONTEXT, limit), cut, max(pause[0], cut - _CONTEXT))
+        earliest = group.begin + self._longest * 2 // 3
+        cut = earliest + self._where_no_pause(self._tape.read(earliest, limit - _CONTEXT))
+        return self._give(group, cut + _CONTEXT, cut, cut - _CONTEXT)
+
+    def _ends_softly(self, limit: int, end: int) -> bool:
+        """Whether nobody speaks any more at the limit, and the end is near."""
+        behind = self._probabilities[limit // _FRAME - self._first_frame :][: -(-_SOFT // _FRAME)]
+        return end - limit <= _SOFT and bool((behind < _SILENT).all())
+
+    def _longest_pause(self, earliest: int, latest: int) -> tuple[int, int] | None:
+        """The longest stretch of silence between speech and speech that begins there; of two alike, the later one."""
+        speech = np.flatnonzero(self._probabilities >= _SILENT) + self._first_frame
+        pauses = [
+            ((last + 1) * _FRAME, first * _FRAME)
+            for last, first in itertools.pairwise(speech.tolist())
+            if first - last > _PAUSE_FRAMES
+        ]
+        inside = [pause for pause in pauses if earliest <= pause[0] <= latest - _PAUSE_FRAMES * _FRAME]
+        return max(inside, key=lambda pause: (min(pause[1], latest) - pause[0], pause[0]), default=None)
+
+    def _give(self, group: "_Group", end: int, cut: int, context: int) -> Window:
+        """All before `cut`; hears up to `end`, and the next window, if it goes on from there, from `context`."""
+        own_end = max(min(span_end, cut) for start, span_end in self._open_spans() if start < cut)
+        owned = Span(group.start / _RATE, min(own_end, end) / _RATE)
+        samples = self._tape.read(group.begin, end if own_end == cut else own_end)
+        self._given, self._context = cut, context
+        return Window(Waveform(samples, _RATE), self._channel, group.begin / _RATE, owned)
+
+    def _forget(self) -> None:
+        """Drop what is in windows or silent."""
+        spans = self._open_spans()
+        self._spans = [span for span in self._spans if span[1] > self._given]
+        first = spans[0][0] if spans else self._settled
+        keep = self._context if first == self._given else first
+        self._tape.drop_before(keep)
+        frame = keep // _FRAME
+        self._probabilities = self._probabilities[max(0, frame - self._first_frame) :]
+        self._first_frame = max(frame, self._first_frame)
+
+    def _in_samples(self, span: Span) -> tuple[int, int]:
+        return round(span.start * _RATE), min(round(span.end * _RATE), self._tape.end)
+
+    @property
+    def _settled(self) -> int:
+        """Before it, no other span will begin."""
+        return round(self._finder.settled * _RATE)
+
+    @property
+    def _known(self) -> int:
+        """Before it, the probabilities are known."""
+        return min((self._first_frame + self._probabilities.size) * _FRAME, self._tape.end)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Spans that share a window."""
+
+    begin: int
+    """Of the window."""
+    start: int
+    """Of what it owns."""
+    end: int
+    complete: bool
+    """Whether nothing will be added."""
+
+
+class _Tape:
+    """The last samples."""
+
+    def __init__(self) -> None:
+        self._blocks: deque[Float32Array] = deque()
+        self._first = 0
+        self.end = 0
+        """Samples that have come."""
+
+    def append(self, samples: Float32Array) -> None:
+        self._blocks.append(samples)
+        self.end += samples.size
+
+    def read(self, start: int, end: int) -> Float32Array:
+        """A copy of those in between."""
+        everything = np.concatenate(self._blocks)
+        return everything[start - self._first : end - self._first].copy()
+
+    def drop_before(self, position: int) -> None:
+        while self._blocks and self._first + self._blocks[0].size <= position:
+            self._first += self._blocks.popleft().size

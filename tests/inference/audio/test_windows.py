@@ -1,0 +1,109 @@
+"""Windows of recordings that are made of numbers."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inference.audio.speech import FRAME_SECONDS, EverythingIsSpeech, spans
+from inference.audio.windows import WindowPlanner
+
+RATE = 16_000
+FRAME = 640
+STRETCHES = st.lists(
+    st.tuples(st.sampled_from([0.0, 0.34, 0.4, 0.9, 1.0]), st.integers(1, 600)), min_size=1, max_size=12
+)
+
+
+def numbered(frames, short=0):
+    """Samples that know their places, so that a window shows where it was cut out."""
+    return np.arange(frames * FRAME - short, dtype=np.float32)
+
+
+def plan(probabilities, pieces=7, lag=0, window_seconds=15.0, short=0):
+    """Windows of a recording fed in pieces, with a detector that is some pieces behind."""
+    samples = np.array_split(numbered(len(probabilities), short), pieces)
+    told = [np.empty(0, np.float32)] * lag + np.array_split(np.asarray(probabilities, np.float32), pieces)
+    planner, windows = WindowPlanner(window_seconds), []
+    for some, known in zip(samples, told, strict=False):
+        windows += planner.take(some, known)
+    return [*windows, *planner.finish(np.concatenate([np.empty(0, np.float32), *told[pieces:]]))]
+
+
+def frames(stretches):
+    return np.concatenate([np.full(count, probability) for probability, count in stretches])
+
+
+@settings(max_examples=40)
+@given(STRETCHES, st.sampled_from([3.0, 6.5, 15.0]), st.integers(1, 40), st.integers(0, 5), st.integers(0, FRAME - 1))
+def test_owned_spans_are_all_the_speech_once(stretches, window_seconds, pieces, lag, short):
+    probabilities = frames(stretches)
+    windows = plan(probabilities, pieces, lag, window_seconds, short)
+    total = len(probabilities) * FRAME - short
+    owned = np.zeros(total, dtype=int)
+    for window in windows:
+        first, size = round(window.start * RATE), window.waveform.samples.size
+        assert FRAME * 2.5 <= size <= window_seconds * RATE or size == total
+        np.testing.assert_array_equal(window.waveform.samples, np.arange(first, first + size))
+        assert window.start <= window.owned.start < window.owned.end <= window.end
+        owned[round(window.owned.start * RATE) : round(window.owned.end * RATE)] += 1
+    assert [window.owned.start for window in windows] == sorted(window.owned.start for window in windows)
+    expected = np.zeros(total, dtype=int)
+    for span in spans(probabilities.astype(np.float32)):
+        expected[round(span.start * RATE) : round(span.end * RATE)] = 1
+    assert owned.max(initial=0) <= 1
+    lost = np.flatnonzero(expected > owned)
+    # Of the silence at the end of a span, a part may be left out.
+    assert (probabilities[lost // FRAME] < 0.5).all()
+    assert (owned[lost[:-1]] == 0).all()
+    assert (owned <= expected).all()
+
+
+@settings(max_examples=40)
+@given(STRETCHES, st.integers(1, 60), st.integers(0, 3))
+def test_pieces_and_a_detector_that_is_behind_change_nothing(stretches, pieces, lag):
+    probabilities = frames(stretches)
+    once, often = plan(probabilities, 1), plan(probabilities, pieces, lag)
+    assert [(w.start, w.end, w.owned) for w in once] == [(w.start, w.end, w.owned) for w in often]
+
+
+def test_silence_is_not_heard():
+    assert plan(np.zeros(2000)) == []
+    (window,) = plan(frames([(0.0, 500), (1.0, 50), (0.0, 500)]))
+    assert (window.start, window.end) == pytest.approx((500 * 0.04 - 0.32, 550 * 0.04 + 0.32))
+    assert (window.owned.start, window.owned.end) == pytest.approx((window.start, window.end))
+
+
+def test_near_spans_share_a_window_and_far_ones_do_not():
+    assert len(plan(frames([(1.0, 50), (0.0, 25), (1.0, 50), (0.0, 25), (1.0, 50)]))) == 1
+    assert len(plan(frames([(1.0, 50), (0.0, 60), (1.0, 50), (0.0, 60), (1.0, 50)]))) == 3
+
+
+def test_a_cut_lies_in_the_longest_pause():
+    first, second = plan(frames([(1.0, 150), (0.0, 15), (1.0, 100), (0.0, 8), (1.0, 200)]))
+    assert first.owned.end == second.owned.start == pytest.approx((150 + 7.5) * FRAME_SECONDS)
+    assert first.end == pytest.approx(165 * FRAME_SECONDS)
+    assert second.start == pytest.approx(150 * FRAME_SECONDS)
+
+
+def test_without_a_pause_a_cut_lies_where_it_is_quietest_with_sound_on_both_sides():
+    sound = np.random.default_rng(0).normal(size=RATE * 20).astype(np.float32)
+    sound[int(11.7 * RATE) : int(11.9 * RATE)] *= 0.5
+    planner, detector = WindowPlanner(), EverythingIsSpeech()
+    first, second = (*planner.take(sound, detector.take(sound)), *planner.finish(detector.finish()))
+    assert first.owned.end == second.owned.start == pytest.approx(11.8, abs=0.06)
+    assert first.end == pytest.approx(first.owned.end + 0.8)
+    assert second.start == pytest.approx(first.owned.end - 0.8)
+
+
+def test_memory_does_not_grow():
+    planner, detector = WindowPlanner(), EverythingIsSpeech()
+    second = np.ones(RATE, dtype=np.float32)
+    for _ in range(100):
+        planner.take(second, detector.take(second))
+        assert sum(block.size for block in planner._tape._blocks) <= 20 * RATE
+        assert planner._probabilities.size <= 20 * 25
+    silent = np.zeros(25, dtype=np.float32)
+    for _ in range(30):
+        planner.take(second, silent)
+    assert sum(block.size for block in planner._tape._blocks) <= 2 * RATE
