@@ -1,4 +1,4 @@
-"""The outer shape of MP4, WebM, WMA, CAF and W64: how long they say that they last, and whether their end is missing.
+"""The outer shape of MP4, WebM, WMA, CAF, W64 and FLV: how long they last by their word, and whether an end is missing.
 
 MP4 is made of boxes (ISO 14496-12, 4.2), WebM of EBML elements (RFC 8794, RFC 9559), the others of chunks.
 """
@@ -101,6 +101,15 @@ def chunks_are_cut(data: bytes | mmap, start: int, end: int, *, wave64: bool) ->
         if offset > end + 8 * wave64:
             return True
     return False
+
+
+def flv_is_cut(data: bytes | mmap, start: int, end: int) -> bool:
+    """Whether a file of FLV does not end, as it must, with the size of the tag before: eleven bytes and its content."""
+    if end - start < 28:
+        return True
+    (size,) = struct.unpack_from(">I", data, end - 4)
+    tag = end - 4 - size
+    return not (start < tag and size == 11 + int.from_bytes(data[tag + 1 : tag + 4], "big"))
 
 
 def _boxes(

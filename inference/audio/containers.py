@@ -62,6 +62,8 @@ _FLV = Container("FLV", "AAC, MP3, Speex, Nellymoser, ADPCM", "FLV", "flv")
 CONTAINERS = (_WAV, _FLAC, _OGG, _MP3, _AAC, _MP4, _MATROSKA, _AMR, _AIFF, _AU, _CAF, _W64, _ASF, _WAVPACK, _TTA, _AC3,
               _TS, _FLV)  # fmt: skip
 """All that are taken."""
+TRANSPORT_PACKET = 188
+"""Bytes of a packet of MPEG-TS."""
 CONTAINERS_TAKEN = ", ".join(container.name for container in CONTAINERS)
 
 _MAGIC = {
@@ -152,7 +154,8 @@ def _by_magic(head: bytes) -> Container | None:
 
 
 def _is_transport_stream(data: Encoded, start: int, end: int) -> bool:
-    return end - start > 2 * 188 and all(data[start + place] == 0x47 for place in (0, 188, 376))
+    packets = (start, start + TRANSPORT_PACKET, start + 2 * TRANSPORT_PACKET)
+    return end > packets[-1] and all(data[place] == 0x47 for place in packets)
 
 
 def _refuse(head: bytes) -> NoReturn:

@@ -73,6 +73,17 @@ def xing_seconds(data: bytes | mmap, start: int, end: int) -> float:
     return int.from_bytes(tag[8:12], "big") * frame.samples / frame.sample_rate
 
 
+def frames_are_cut(data: bytes | mmap, start: int, end: int) -> bool:
+    """Whether the last frame reaches beyond the end, as far as that can be told."""
+    near = max(start, end - _MOST_JUNK)
+    kind, place = find_frames(data, near, end)
+    while kind and (frame := frame_at(data, place, end)) and frame.kind == kind:
+        if place + frame.size > end:
+            return True
+        place += frame.size
+    return False
+
+
 def guessed_seconds(data: bytes | mmap, start: int, end: int) -> float:
     """Duration if all frames were like the first in size; 0 where there is no frame."""
     frame = frame_at(data, start, end)

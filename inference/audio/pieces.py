@@ -12,6 +12,7 @@ from inference.audio.blocks import Blocks
 from inference.audio.boxes import (
     asf_properties,
     chunks_are_cut,
+    flv_is_cut,
     mp4_counts_fit,
     mp4_has_index,
     mp4_is_cut,
@@ -19,10 +20,11 @@ from inference.audio.boxes import (
     webm_is_cut,
     webm_seconds,
 )
-from inference.audio.containers import Container, Decoder, identify, opened
+from inference.audio.containers import TRANSPORT_PACKET, Container, Decoder, identify, opened
 from inference.audio.flac import FLAC_BEGINS, counted_samples, flac_samples, with_samples
-from inference.audio.mpeg import guessed_seconds, xing_seconds
+from inference.audio.mpeg import frames_are_cut, guessed_seconds, xing_seconds
 from inference.audio.ogg import check_ogg_pages, ogg_seconds
+from inference.audio.opus import opus_has_gaps
 from inference.audio.pyav_blocks import pyav_blocks
 from inference.audio.raw import is_wrapped, wrapped_seconds
 from inference.audio.riff import read_wav_header
@@ -62,19 +64,10 @@ class Piece:
 
     def check_end(self, data: bytes | mmap, counted: float, checkpoint: Callable[[], None]) -> tuple[str, ...]:
         """Once all is decoded that could be: warn where the end is missing; raise UndecodableAudio where much is."""
-        match self.container.demuxer:
-            case "mov":
-                cut = mp4_is_cut(data, self.start, self.end, checkpoint)
-            case "matroska":
-                cut = webm_is_cut(data, self.start, self.end, checkpoint)
-            case "asf":
-                cut = asf_properties(data, self.start, self.end)[1]
-            case "caf" | "w64":
-                cut = chunks_are_cut(data, self.start, self.end, wave64=self.container.demuxer == "w64")
-            case "mp3":
-                cut = self.stated > counted + _SLIP_SECONDS
-            case _:
-                cut = False
+        demuxer = self.container.demuxer
+        is_cut = _CUT.get(demuxer)
+        cut = is_cut is not None and is_cut(data, self.start, self.end, checkpoint)
+        cut = cut or (demuxer == "mp3" and self.stated > counted + _SLIP_SECONDS)
         if not cut:
             return ()
         if self.stated > counted + _SLIP_SECONDS:
@@ -137,6 +130,19 @@ _STATED: dict[str, Callable[[bytes | mmap, int, int], float]] = {
     "asf": lambda data, start, end: asf_properties(data, start, end)[0],
 }
 
+# Of AAC the half of a frame is told as damage.
+_CUT: dict[str, Callable[[bytes | mmap, int, int, Callable[[], None]], bool]] = {
+    "mov": mp4_is_cut,
+    "matroska": webm_is_cut,
+    "asf": lambda data, start, end, _: asf_properties(data, start, end)[1],
+    "caf": lambda data, start, end, _: chunks_are_cut(data, start, end, wave64=False),
+    "w64": lambda data, start, end, _: chunks_are_cut(data, start, end, wave64=True),
+    "mp3": lambda data, start, end, _: frames_are_cut(data, start, end),
+    "ac3": lambda data, start, end, _: frames_are_cut(data, start, end),
+    "mpegts": lambda _, start, end, __: bool((end - start) % TRANSPORT_PACKET),
+    "flv": lambda data, start, end, _: flv_is_cut(data, start, end),
+}
+
 
 def stated_seconds(container: Container, data: bytes | mmap, start: int, end: int) -> float:
     """Duration by the file's own words, 0 where it has none; raise UndecodableAudio where they make no sense."""
@@ -188,4 +194,6 @@ def _links(
 ) -> Iterator[Piece]:
     for begin, stop, heads in check_ogg_pages(data, checkpoint, start, end):
         plain = len(heads) == 1 and heads[0].startswith((b"OpusHead", b"\x01vorbis"))
+        if plain and heads[0].startswith(b"OpusHead"):  # libsndfile would close the gaps, and times would be wrong
+            plain = not opus_has_gaps(data, begin, stop, checkpoint)
         yield Piece(container, begin, stop, ogg_seconds(data, begin, stop), "soundfile" if plain else "PyAV")

@@ -28,8 +28,13 @@ _BETTER = {"amrnb": "libopencore_amrnb", "amrwb": "libopencore_amrwb"}  # which 
 _WITH_CHECKSUMS = ("flac", "tta", "wavpack")
 _SAYS_ITS_LENGTH = ("aiff", "au", "caf", "w64", "wv", "tta")
 _MOST_SAMPLES = 1 << 18  # of a frame
+_COUNTS_SAMPLES = ("aiff", "au")
+_SLIP_SECONDS = 0.01
 _DELAY_SECONDS = 0.15  # encoders' delays: a file may be so much shorter than it says
 _DAMAGE_SECONDS = 0.25  # what may be missing of a recording
+_WITH_TIMES = ("matroska", "mov", "flv", "ogg")
+_GAP_SECONDS = 0.1
+_LONGEST_GAP_SECONDS = 600.0  # a longer one is rather a fault of a clock
 _FULL_SCALE = {"u1": 2.0**7, "i2": 2.0**15, "i4": 2.0**31, "i8": 2.0**63}
 
 
@@ -49,6 +54,8 @@ class PyavBlocks:
         self.announced = float((stream.duration or 0) * (stream.time_base or 0))
         self.shortest = self.announced - _DELAY_SECONDS if kind.demuxer in _SAYS_ITS_LENGTH else 0.0
         self.warnings: list[str] = []
+        self._failure, self._damaged, self._lost = "", 0, 0.0
+        self._until = 0.0  # seconds, where the frame before ended
 
     def __iter__(self) -> Iterator[Block]:
         """All blocks, each of a second or shorter where the format changes."""
@@ -68,24 +75,47 @@ class PyavBlocks:
             yield Block(np.concatenate(gathered), rate)
 
     def _frames(self) -> Iterator[tuple[Float32Array, int]]:
-        damaged, lost, decoded = 0, 0.0, False
+        decoded = False
         for packet in self._packets():
             try:
                 frames = self._codec.decode(packet)
             except EOFError:
                 break
-            except self._av.error.FFmpegError:
+            except self._av.error.FFmpegError as error:
+                self._failure = str(error.strerror)
                 if decoded:  # before the first one there may be halves of frames, as in any piece of a stream
-                    damaged += 1
-                    lost += float((packet.duration or 0) * (packet.time_base or 0))
+                    self._damaged += 1
+                    self._lost += float((packet.duration or 0) * (packet.time_base or 0))
                 continue
             for frame in frames:
                 decoded = True
-                yield _samples(frame), frame.sample_rate
-        if lost > _DAMAGE_SECONDS:
-            raise UndecodableAudio(f"{self._kind.name}: damaged, {lost:.2f} s of sound are lost")
-        if damaged:
-            self.warnings.append(f"Damaged frames were left out: {1000 * lost:.0f} ms.")
+                samples = _samples(frame)
+                yield from self._silence_before(frame, samples)
+                yield samples, frame.sample_rate
+        self._check_what_came(decoded=decoded)
+
+    def _check_what_came(self, *, decoded: bool) -> None:
+        name = self._kind.name
+        if self._failure and not decoded:
+            raise UndecodableAudio(f"{name}: no frame of sound can be decoded ({self._failure})")
+        if self._lost > _DAMAGE_SECONDS:
+            raise UndecodableAudio(f"{name}: damaged, {self._lost:.2f} s of sound are lost")
+        if self._damaged:
+            self.warnings.append(f"Damaged frames were left out: {1000 * self._lost:.0f} ms.")
+        if self._kind.demuxer in _COUNTS_SAMPLES and self._until < self.announced - _SLIP_SECONDS:
+            self.warnings.append("The recording is cut off at its end; what arrived whole was taken.")
+
+    def _silence_before(self, frame: Any, samples: Float32Array) -> Iterator[tuple[Float32Array, int]]:
+        """What a recorder left out since nobody spoke (DTX), or lost on its way: later words keep their times."""
+        rate = frame.sample_rate
+        timed = self._kind.demuxer in _WITH_TIMES and frame.time is not None
+        gap = frame.time - self._until if timed and self._until else 0.0
+        self._until = (frame.time if timed else self._until) + len(samples) / rate
+        if _GAP_SECONDS < gap < _LONGEST_GAP_SECONDS:
+            left = round(gap * rate)
+            while left > 0:
+                yield np.zeros((min(left, rate), samples.shape[1]), np.float32), rate
+                left -= rate
 
     def _packets(self) -> Iterator[Any]:
         """Packets of the stream, as far as the container can be read, and the one that ends it."""

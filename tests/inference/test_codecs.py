@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import soxr
 
-from tests.inference.audio.kinds import encoders
+from tests.inference.audio.kinds import SPEECH, encoders, files_of_every_kind
 from tests.samples import CLIPS
 
 # Microsoft's ADPCM at 8 kHz has a letter of one clip wrong, 0.74 % of all; the others have none.
@@ -24,6 +24,12 @@ def test_every_codec_is_understood(rate, encoder, pipeline, spoken_texts):
     assert heard[namaste] == spoken_texts[namaste]
     expected = [spoken_texts[path] for path in CLIPS]
     assert jiwer.cer(expected, [heard[path] for path in CLIPS]) <= MOST_CHARACTERS_WRONG
+
+
+@pytest.mark.parametrize("name", SPEECH)
+def test_codecs_that_nothing_here_encodes(name, pipeline, spoken_texts):
+    (namaste,) = (path for path in CLIPS if path.stem == "namaste")
+    assert pipeline.transcribe(files_of_every_kind()[name]).text == spoken_texts[namaste]
 
 
 def test_warnings_of_a_file_are_in_the_transcript(pipeline, spoken_texts):

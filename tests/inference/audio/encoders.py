@@ -12,7 +12,9 @@ import numpy as np
 from tests.samples import encode
 
 
-def ffmpeg(samples, container, codec, rate=16_000, *, options=None, bit_rate=None, video=False, streamed=False):
+def ffmpeg(
+    samples, container, codec, rate=16_000, *, options=None, bit_rate=None, video=False, cover=False, streamed=False
+):
     """A file in memory of mono `[frames]` or `[frames, channels]` samples, at the encoder's own rate."""
     buffer = io.BytesIO()
     if streamed:  # as into a pipe: nothing can be filled in later
@@ -21,14 +23,14 @@ def ffmpeg(samples, container, codec, rate=16_000, *, options=None, bit_rate=Non
     samples = np.atleast_2d(np.asarray(samples, np.float32).T)
     layout = "mono" if len(samples) == 1 else "stereo"
     with av.open(str(name) if name else buffer, "w", format=container, options=options or {}) as output:
-        picture = _picture(output) if video else None
+        shown = _picture(output) if video else _cover(output) if cover else []
         stream = output.add_stream(codec, rate=rate, layout=layout, options={"strict": "experimental"})
         if bit_rate:
             stream.bit_rate = bit_rate
-        if picture:
-            for packet in picture:
-                output.mux(packet)
-        for frame in _frames(samples, rate, layout, stream.codec_context):
+        frames = list(_frames(samples, rate, layout, stream.codec_context))
+        for packet in shown:
+            output.mux(packet)
+        for frame in frames:
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     return name.read_bytes() if name else buffer.getvalue()
@@ -67,8 +69,31 @@ def picture(codec="mjpeg"):
     return b"".join(bytes(packet) for packet in [*context.encode(frame), *context.encode(None)])
 
 
+def remuxed(data, container, keep=bool):
+    """The packets of sound of a file, those that `keep` wants, in a container of another kind, with their times."""
+    buffer = io.BytesIO()
+    with av.open(io.BytesIO(data)) as source, av.open(buffer, "w", format=container) as output:
+        stream = output.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.size and keep(packet):
+                packet.stream = stream
+                output.mux(packet)
+    return buffer.getvalue()
+
+
+def with_checksum(page):
+    """A page of OGG with the checksum that it should have (RFC 3533: CRC-32, polynomial 0x04c11db7)."""
+    page = page[:22] + bytes(4) + page[26:]
+    value = 0
+    for byte in page:
+        value ^= byte << 24
+        for _ in range(8):
+            value = value << 1 ^ (0x104C11DB7 if value & 0x80000000 else 0)
+    return page[:22] + value.to_bytes(4, "little") + page[26:]
+
+
 def amr_wide(frames=50):
-    """AMR-WB has no encoder here: frames of silence descriptors and of nothing, which every decoder must know."""
+    """AMR-WB of a telephone that sends nothing: frames that describe silence, and empty ones."""
     return b"#!AMR-WB\n" + (bytes([9 << 3 | 4]) + bytes(5) + bytes([15 << 3 | 4]) * 7) * (frames // 8)
 
 
@@ -85,6 +110,9 @@ def rf64(samples, rate=16_000):
 
 
 def _frames(samples, rate, layout, context):
+    if not samples.size:
+        context.open(strict=False)
+        return
     whole = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
     whole.sample_rate = rate
     resampler = av.AudioResampler(format=context.format.name, layout=context.layout.name, rate=rate)
@@ -98,6 +126,16 @@ def _frames(samples, rate, layout, context):
         frame.pts, frame.time_base = place, Fraction(1, rate)
         place += frame.samples
         yield frame
+
+
+def _cover(output):
+    stream = output.add_stream("mjpeg", rate=25)
+    stream.width = stream.height = 64
+    stream.pix_fmt = "yuvj420p"
+    stream.disposition = av.stream.Disposition.attached_pic
+    packet = av.Packet(picture())
+    packet.stream, packet.pts, packet.dts, packet.time_base, packet.is_keyframe = stream, 0, 0, Fraction(1, 25), True
+    return [packet]
 
 
 def _picture(output, codec="mpeg4", frames=1):

@@ -108,14 +108,6 @@ KINDS = files_of_every_kind()
 
 
 @pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("head", [8, 64, 512])
-def test_random_bytes_behind_a_head(name, head):
-    rubbish = KINDS[name][:head] + np.random.default_rng(head).bytes(30_000)
-    with contextlib.suppress(InputError):
-        decode(rubbish, AudioLimits("clip"), 16_000)
-
-
-@pytest.mark.parametrize("name", KINDS)
 def test_a_head_alone_is_no_recording(name):
     with pytest.raises(InputError):
         decode(KINDS[name][:16], AudioLimits(), 16_000)
@@ -134,9 +126,9 @@ def test_a_bomb_is_decoded_to_the_limit_and_no_further(kind, monkeypatch):
 
 def test_mutated_files_never_surprise():
     """In small what `make fuzz` does with 20,000."""
-    outcomes, faults, _, _ = fuzz.run(inputs=500, seed=2, processes=1)
+    outcomes, faults, _, _ = fuzz.run(inputs=100, seed=2, processes=1)
     assert faults == []
-    assert outcomes.total() == 500
+    assert outcomes.total() == 100
     assert {key.partition(": ")[2] for key in outcomes} >= {"decoded", "UndecodableAudio"}
 
 

@@ -9,7 +9,7 @@ from inference.audio.decode import decode
 from inference.audio.pieces import estimate_seconds
 from inference.errors import AudioTooShort, InputError, UndecodableAudio, UnsupportedCodec
 from inference.types import AudioLimits
-from tests.inference.audio.encoders import amr_wide, ffmpeg, id3, picture, silent_film
+from tests.inference.audio.encoders import amr_wide, ffmpeg, id3, picture
 from tests.inference.audio.kinds import files_of_every_kind
 from tests.samples import encode, noise, tone, wav
 
@@ -198,18 +198,6 @@ def test_an_index_that_claims_millions_of_samples(name, box, place):
 def test_nothing_in_an_mp4_is_too_short():
     with pytest.raises(InputError):
         heard(ffmpeg(np.zeros(1), "mp4", "pcm_s16le"))
-
-
-@pytest.mark.parametrize("container", ["mp4", "matroska", "flv"])
-def test_a_film_without_sound(container):
-    codec = "flv" if container == "flv" else "mpeg4"
-    with pytest.raises(UndecodableAudio, match="no audio stream"):
-        heard(silent_film(container, codec))
-
-
-def test_a_picture():
-    with pytest.raises(UndecodableAudio, match="no audio stream: this is a JPEG picture"):
-        heard(picture())
 
 
 def test_a_cover_picture_is_no_stream_of_sound():
