@@ -94,7 +94,7 @@ PICTURES = {
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture(name):
-    with pytest.raises(UndecodableAudio, match="a JPEG picture" if name == "JPEG" else ""):
+    with pytest.raises(UndecodableAudio, match="a JPEG picture" if name == "JPEG" else "not audio|a P|a G|moov"):
         decode(PICTURES[name], LIMITS, 16_000)
 
 
