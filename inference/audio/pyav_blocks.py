@@ -4,6 +4,7 @@ FFmpeg can open local files, sockets and whole playlists at the word of the byte
 demuxer, that of the container found, decoders of sound alone, no protocol, and a stream without a name.
 """
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,7 @@ _DECODERS = frozenset(
 _BETTER = {"amrnb": "libopencore_amrnb", "amrwb": "libopencore_amrwb"}  # which know frames of silence (DTX)
 _WITH_CHECKSUMS = ("flac", "tta", "wavpack")
 _SAYS_ITS_LENGTH = ("aiff", "au", "caf", "w64", "wv", "tta")
+_MOST_PLANES = 7  # PyAV counts planes up to a null pointer, for which eight in their array leave no room
 _MOST_SAMPLES = 1 << 18  # of a frame
 _COUNTS_SAMPLES = ("aiff", "au")
 _SLIP_SECONDS = 0.01
@@ -55,6 +57,7 @@ class PyavBlocks:
         self.shortest = self.announced - _DELAY_SECONDS if kind.demuxer in _SAYS_ITS_LENGTH else 0.0
         self.warnings: list[str] = []
         self._failure, self._damaged, self._lost = "", 0, 0.0
+        self._packers: dict[tuple[str, str, int], Any] = {}
         self._until = 0.0  # seconds, where the frame before ended
 
     def __iter__(self) -> Iterator[Block]:
@@ -87,7 +90,7 @@ class PyavBlocks:
                     self._damaged += 1
                     self._lost += float((packet.duration or 0) * (packet.time_base or 0))
                 continue
-            for frame in frames:
+            for frame in itertools.chain.from_iterable(map(self._in_one_plane, frames)):
                 decoded = True
                 samples = _samples(frame)
                 yield from self._silence_before(frame, samples)
@@ -104,6 +107,16 @@ class PyavBlocks:
             self.warnings.append(f"Damaged frames were left out: {1000 * self._lost:.0f} ms.")
         if self._kind.demuxer in _COUNTS_SAMPLES and self._until < self.announced - _SLIP_SECONDS:
             self.warnings.append("The recording is cut off at its end; what arrived whole was taken.")
+
+    def _in_one_plane(self, frame: Any) -> list[Any]:
+        """Frames whose samples PyAV can give out: of eight planes and more it reads beyond the last one."""
+        if not frame.format.is_planar or frame.layout.nb_channels <= _MOST_PLANES:
+            return [frame]
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if kind not in self._packers:
+            self._packers[kind] = self._av.AudioResampler(frame.format.packed.name, frame.layout, frame.sample_rate)
+        packed: list[Any] = self._packers[kind].resample(frame)
+        return packed
 
     def _silence_before(self, frame: Any, samples: Float32Array) -> Iterator[tuple[Float32Array, int]]:
         """What a recorder left out since nobody spoke (DTX), or lost on its way: later words keep their times."""

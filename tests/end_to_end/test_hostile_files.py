@@ -1,14 +1,19 @@
-"""Whatever is wrong with a file of any kind: an answer with a reason, never a 5xx, and the lane lives on."""
+"""Whatever is wrong with a file of any kind: an answer with a reason, never a 5xx, and the lanes live on."""
 
 import random
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 
 from tests.inference.audio.fuzz import mutated
 from tests.inference.audio.kinds import files_of_every_kind
 
 FILES = files_of_every_kind()
+INPUTS = 2000
+CLIENTS = 4
+MOST_MEBIBYTES = 400  # of a lane, above what it takes for valid files
 
 
 def damaged(data, seed):
@@ -19,20 +24,48 @@ def damaged(data, seed):
     return data[:64] + rubbish, mutated(data, random.Random(seed))
 
 
+def check(reply, name):
+    assert reply.status_code in (200, 415, 422), (name, reply.text)
+    assert reply.status_code == 200 or len(reply.json()["detail"]) > 10, name
+
+
 def test_no_damage_is_a_failure_of_the_server(start):
     with start(ASR_LANES=1) as server:
-        send_all(server)
+        (lane,) = server.lanes()
+        answers = Counter()
+        for seed, (name, data) in enumerate(FILES.items()):
+            for file in damaged(data, seed):
+                reply = server.post(file)
+                answers[reply.status_code] += 1
+                check(reply, name)
+        assert answers[422] > answers[200] > 5
+        assert server.lanes() == [lane]
+        assert server.metric("asr_lane_restarts_total") == 0
 
 
-def send_all(server):
-    (lane,) = server.lanes()
-    answers = Counter()
-    for seed, (name, data) in enumerate(FILES.items()):
-        for file in damaged(data, seed):
-            reply = server.post(file)
-            answers[reply.status_code] += 1
-            assert reply.status_code in (200, 415, 422), (name, reply.text)
-            assert reply.status_code == 200 or len(reply.json()["detail"]) > 10, name
-    assert answers[422] > answers[200] > 5
-    assert server.lanes() == [lane]
-    assert server.metric("asr_lane_restarts_total") == 0
+@pytest.mark.measuring
+@pytest.mark.timeout(900)  # a minute or so; however slow a machine is
+@pytest.mark.parametrize("overlength", ["clip", "window"])
+def test_two_thousand_mutated_files(start, overlength):
+    """The same inputs as `make fuzz`, through the whole server; half of them clips, half recordings."""
+    names = sorted(FILES)
+    with start(ASR_OVERLENGTH=overlength) as server, server.client() as client:
+        lanes = server.lanes()
+        for name in names:  # what lanes load late, and all memory that honest files take
+            assert client.post("/transcribe", content=FILES[name]).status_code == 200, name
+        before = [lane.memory_info().rss for lane in lanes]
+
+        def send(number):
+            name = names[number % len(names)]
+            reply = client.post("/transcribe", content=mutated(FILES[name], random.Random(f"1/{number}")))
+            check(reply, (number, name))
+            return reply.status_code
+
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            answers = Counter(clients.map(send, range(INPUTS // 2)))
+        assert answers[200] > 50
+        assert answers[422] > 50
+        assert server.lanes() == lanes
+        assert server.metric("asr_lane_restarts_total") == 0
+        grown = [lane.memory_info().rss - least for lane, least in zip(lanes, before, strict=True)]
+        assert max(grown) < MOST_MEBIBYTES * 2**20

@@ -11,6 +11,8 @@ import numpy as np
 
 from tests.samples import encode
 
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1", 16: "hexadecagonal"}
+
 
 def ffmpeg(
     samples, container, codec, rate=16_000, *, options=None, bit_rate=None, video=False, cover=False, streamed=False
@@ -20,8 +22,8 @@ def ffmpeg(
     if streamed:  # as into a pipe: nothing can be filled in later
         buffer.seekable = lambda: False
     name = Path(tempfile.mkdtemp(), "moved") if "faststart" in str(options) else None  # read again by its name
-    samples = np.atleast_2d(np.asarray(samples, np.float32).T)
-    layout = "mono" if len(samples) == 1 else "stereo"
+    samples = np.asarray(samples, np.float32)
+    layout = _LAYOUTS[samples.shape[1] if samples.ndim > 1 else 1]
     with av.open(str(name) if name else buffer, "w", format=container, options=options or {}) as output:
         shown = _picture(output) if video else _cover(output) if cover else []
         stream = output.add_stream(codec, rate=rate, layout=layout, options={"strict": "experimental"})
@@ -52,7 +54,7 @@ def film_with_attachments(name):
         output.add_attachment(name, "application/x-truetype-font", b"\0\1\0\0" + bytes(1000))
         output.add_attachment("cover.jpg", "image/jpeg", picture())
         stream = output.add_stream("aac", rate=16_000, layout="mono")
-        samples = np.zeros((1, 32_000), np.float32)
+        samples = np.zeros(32_000, np.float32)
         for frame in _frames(samples, 16_000, "mono", stream.codec_context):
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
@@ -113,7 +115,7 @@ def _frames(samples, rate, layout, context):
     if not samples.size:
         context.open(strict=False)
         return
-    whole = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
+    whole = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout=layout)
     whole.sample_rate = rate
     resampler = av.AudioResampler(format=context.format.name, layout=context.layout.name, rate=rate)
     fifo = av.AudioFifo()

@@ -10,8 +10,9 @@ from inference.audio.containers import CONTAINERS, identify
 from inference.audio.decode import decode
 from inference.audio.pieces import estimate_seconds
 from inference.types import AudioLimits
-from tests.inference.audio.encoders import id3
+from tests.inference.audio.encoders import ffmpeg, id3
 from tests.inference.audio.kinds import SECONDS, SPEECH, files_of_every_kind
+from tests.samples import tone
 
 FILES = files_of_every_kind()
 # Encoders begin with silence and end with whole frames; at their worst so much is between a file and its sound.
@@ -58,6 +59,20 @@ def test_tags_before_and_behind_are_stepped_over(name):
     decoded = decode(tagged, AudioLimits(), 16_000)
     assert decoded.duration == expected.duration
     np.testing.assert_array_equal(decoded.waveform.samples, expected.waveform.samples)
+
+
+@pytest.mark.parametrize("channels", [2, 6, 8, 16])
+@pytest.mark.parametrize("kind", [("mp4", "aac"), ("webm", "libopus"), ("wv", "wavpack")], ids=lambda kind: kind[1])
+def test_all_channels_are_heard(kind, channels):
+    if channels == 16 and kind != ("wv", "wavpack"):
+        pytest.skip("this encoder knows no such layout")
+    samples = np.stack([tone(1, 48_000, 200 + 60 * index) for index in range(channels)], axis=1)
+    samples[:, 3:4] = 0  # of low frequencies, where there is such a channel
+    decoded = decode(ffmpeg(samples, *kind, 48_000), AudioLimits(), 16_000)
+    middle = decoded.waveform.samples[4_000:12_000]
+    spectrum = np.abs(np.fft.rfft(middle * np.hanning(middle.size)))
+    loud = [spectrum[(200 + 60 * index) // 2] for index in range(channels) if index != 3]
+    assert min(loud) > 0.7 * max(loud)
 
 
 def test_ffmpeg_is_loaded_for_what_needs_it_and_no_sooner():
