@@ -11,6 +11,7 @@ InferenceError
 │   ├── InvalidSamples         NaN, infinite or absurdly large samples
 │   └── UnavailableOption      a wish that the model cannot fulfil
 ├── LongerThanWindow           too much for one task: to be heard in windows
+├── DecoderDied                the process that decodes a recording was killed, or stands still
 ├── WorkInterrupted            the work was stopped between two stages
 │   ├── DeadlineExceeded
 │   └── WorkCancelled
@@ -69,6 +70,10 @@ class InvalidSamples(InputError):
 
 class LongerThanWindow(InferenceError):
     """More than is heard at once; nobody's fault, and the sign to go the way of a recording."""
+
+
+class DecoderDied(InferenceError):
+    """The process that decodes a recording was killed or stood still; the recording is not known to be at fault."""
 
 
 class WorkInterrupted(InferenceError):

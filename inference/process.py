@@ -10,13 +10,14 @@ import time
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process with its parent (Linux); elsewhere a thread watches."""
+def die_with(parent: int, *, watching: bool = True) -> None:
+    """Have the kernel kill this process with its parent (Linux); a thread watches too, where it may."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the kernel knew
         os._exit(1)
-    threading.Thread(target=_watch, args=(parent,), name="parent-watch", daemon=True).start()
+    if watching or sys.platform != "linux":
+        threading.Thread(target=_watch, args=(parent,), name="parent-watch", daemon=True).start()
 
 
 def give_memory_back() -> None:

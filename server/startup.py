@@ -13,7 +13,7 @@ from pathlib import Path
 
 from config.profile import InvalidProfile, Profile, read_profile
 from config.settings import Settings
-from inference.audio.decode import require_resampler
+from inference.audio.resampling import require_resampler
 from inference.errors import PackageError
 from inference.loading import choose_decoding, choose_plan
 from inference.machine import Plan, plan, usable_cpus, usable_memory, usable_processors

@@ -38,6 +38,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     inference_errors.AudioTooCostly: Problem(422, "audio-too-costly", "The audio takes too long to decode"),
     inference_errors.UnavailableOption: Problem(400, "unavailable-option", "The model cannot do what is wished for"),
     inference_errors.InvalidSamples: Problem(422, "invalid-samples", "The audio holds invalid samples"),
+    inference_errors.DecoderDied: Problem(500, "decoder-died", "The process that decodes died under this request"),
     inference_errors.DeadlineExceeded: Problem(504, "deadline-exceeded", "The deadline passed"),
     inference_errors.WorkCancelled: Problem(499, "client-closed-request", "The client went away"),
     inference_errors.InferenceError: Problem(500, "inference-failed", "The audio could not be transcribed"),

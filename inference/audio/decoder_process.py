@@ -1,0 +1,180 @@
+"""A recording decoded in a process of its own, which lives as long as the recording takes: the parent's side.
+
+    async with DecoderProcess(audio, limits, options, deadline) as windows:
+        async for window in windows:
+            ...
+        windows.end
+
+Windows come through a pipe. As long as nobody takes the next one, the process stands still, so memory is flat however
+long the recording. What it finds wrong with that is raised here; whatever becomes of it, nothing else is harmed.
+"""
+
+import asyncio
+import contextlib
+import json
+import math
+import os
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from inference.audio.frames import HEAD, Message, Progress, announced, decode
+from inference.audio.recording import End
+from inference.audio.windows import Window
+from inference.errors import AudioTooCostly, DeadlineExceeded, DecoderDied, InferenceError, UndecodableAudio
+from inference.types import AudioLimits, Options
+
+_ROOT = Path(__file__).parents[2]
+_PATIENCE_SECONDS = 30.0
+"""Without a sign of life, of which one comes every second: a process that was stopped, or hangs."""
+_ENVIRONMENT = {"PYTHONPATH": str(_ROOT), "OPENBLAS_NUM_THREADS": "1"}
+_KEPT = ("LD_LIBRARY_PATH", "PYTHONHOME")
+"""Nothing else of the environment: there are secrets in it."""
+_ENDED_BY_LIMIT = (signal.SIGPROF, signal.SIGXCPU)
+_CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGSYS)
+
+
+class DecoderProcess:
+    """One recording's; iterate once, over its windows in their order.
+
+    Iterating raises any InputError that decoding finds, UndecodableAudio where the file crashes its decoder,
+    AudioTooCostly where it takes too much of the machine, DecoderDied where the process is killed or stands still for
+    another reason, and DeadlineExceeded. Entering raises OSError where the file cannot be read.
+    """
+
+    def __init__(
+        self,
+        audio: bytes | Path,
+        limits: AudioLimits,
+        options: Options,
+        deadline: float = math.inf,
+        patience: float = _PATIENCE_SECONDS,
+    ) -> None:
+        """`deadline` by `time.monotonic()`; `patience` in seconds, of a process that gives no sign of life."""
+        self._audio = audio
+        self._limits = limits
+        self._options = options
+        self._deadline = deadline
+        self._patience = patience
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader = asyncio.StreamReader()
+        self._pipe: asyncio.ReadTransport | None = None
+        self.seconds = 0.0
+        """Of audio that were decoded up to now."""
+        self.unguarded: tuple[str, ...] = ()
+        """What the process could not be kept from on this machine; known with the first window."""
+        self.end: End | None = None
+        """Once all windows have come."""
+
+    async def __aenter__(self) -> Self:
+        reading, writing = os.pipe()
+        try:
+            source = _opened(self._audio)
+            try:
+                await self._start(source, writing)
+            finally:
+                os.close(source)
+            loop = asyncio.get_running_loop()
+            protocol = asyncio.StreamReaderProtocol(self._reader)
+            self._pipe, _ = await loop.connect_read_pipe(lambda: protocol, os.fdopen(os.dup(reading), "rb", 0))
+        except BaseException:
+            self._kill()
+            raise
+        finally:
+            os.close(writing)
+            os.close(reading)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._kill()
+        if self._process:
+            await self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        assert self._process  # noqa: S101 - entered
+        return self._process.pid
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Window:
+        while self.end is None:
+            match message := await self._next():
+                case Window():
+                    self.seconds = max(self.seconds, message.end)
+                    return message
+                case Progress():
+                    self.seconds = max(self.seconds, message.seconds)
+                    self.unguarded = self.unguarded or message.unguarded
+                case End():
+                    self.end = message
+                case InferenceError():
+                    raise message
+        raise StopAsyncIteration
+
+    async def _start(self, source: int, writing: int) -> None:
+        setup = {"parent": os.getpid(), "limits": asdict(self._limits), "options": {"channels": self._options.channels}}
+        environment = {**_ENVIRONMENT, **{name: os.environ[name] for name in _KEPT if name in os.environ}}
+        # No pipe of asyncio's own: with one that is not read to its end, waiting for the process would not end.
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "inference.audio.decoder_main", json.dumps(setup)),
+            stdin=source,
+            stdout=writing,
+            env=environment,
+            cwd="/",
+        )
+
+    async def _next(self) -> Message:
+        try:
+            async with asyncio.timeout(min(self._patience, self._deadline - time.monotonic())):
+                kind, size = announced(await self._reader.readexactly(HEAD.size), self._limits)
+                return decode(kind, await self._reader.readexactly(size), self._limits)
+        except TimeoutError:
+            if time.monotonic() >= self._deadline:
+                raise DeadlineExceeded("the deadline passed while the recording was being decoded") from None
+            raise DecoderDied(f"the decoder gave no sign of life for {self._patience:g} s") from None
+        except asyncio.IncompleteReadError:
+            raise await self._cause() from None
+
+    async def _cause(self) -> InferenceError:
+        """Why the pipe ended too early."""
+        self._kill()  # does nothing to a process that has ended, however that was
+        assert self._process  # noqa: S101 - entered
+        status = await self._process.wait()
+        name = signal.Signals(-status).name if status < 0 else f"status {status}"
+        if -status in _ENDED_BY_LIMIT:
+            return AudioTooCostly("decoding takes more processor time than is allowed")
+        if -status in _CRASHES:
+            return UndecodableAudio(f"the decoder crashed on it ({name})")
+        return DecoderDied(f"the decoder was ended ({name})")
+
+    def _kill(self) -> None:
+        if self._pipe:
+            self._pipe.close()
+        if self._process and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+
+def _opened(audio: bytes | Path) -> int:
+    """A descriptor of the file, or of one without a name that holds the bytes; raise OSError."""
+    if isinstance(audio, Path):
+        return os.open(audio, os.O_RDONLY)
+    if not hasattr(os, "memfd_create"):
+        with tempfile.TemporaryFile() as file:
+            file.write(audio)
+            file.flush()
+            return os.dup(file.fileno())
+    descriptor = os.memfd_create("recording")
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        file.write(audio)
+    return descriptor

@@ -1,0 +1,133 @@
+"""What a decoder process writes into its pipe, and how that is read: strictly, for it handles what strangers send.
+
+Each frame is a kind, a length and so many bytes, little-endian. A window is numbers and bare samples; all else is JSON,
+of which nothing is taken but what has its place.
+"""
+
+import json
+import math
+import struct
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from inference.audio.recording import SAMPLE_RATE, End
+from inference.audio.windows import Window
+from inference.errors import (
+    AudioOutOfLimits,
+    AudioTooCostly,
+    AudioTooLong,
+    AudioTooShort,
+    DecoderDied,
+    InferenceError,
+    InvalidSamples,
+    UnavailableOption,
+    UndecodableAudio,
+    UnsupportedCodec,
+)
+from inference.types import AudioLimits, Span, Waveform
+
+HEAD = struct.Struct("<cI")
+"""Kind and length of what follows."""
+_WINDOW, _PROGRESS, _END, _ERROR = b"W", b"P", b"E", b"X"
+_NUMBERS = struct.Struct("<iddd")  # of a window: channel, -1 for a mix; start; what is owned
+_MOST_TEXT = 1 << 16
+_MOST_WARNINGS = 100
+_ERRORS: dict[str, type[InferenceError]] = {
+    error.__name__: error
+    for error in (UndecodableAudio, UnsupportedCodec, AudioOutOfLimits, AudioTooShort, AudioTooLong, AudioTooCostly,
+                  InvalidSamples, UnavailableOption, DecoderDied)
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A sign of life."""
+
+    seconds: float
+    """Of audio decoded up to now."""
+    unguarded: tuple[str, ...] = ()
+    """What the process could not be kept from."""
+
+
+Message: TypeAlias = Progress | Window | End | InferenceError
+
+
+def encode(message: Message) -> bytes:
+    """One frame."""
+    match message:
+        case Window():
+            channel = -1 if message.channel is None else message.channel
+            numbers = _NUMBERS.pack(channel, message.start, message.owned.start, message.owned.end)
+            samples = np.ascontiguousarray(message.waveform.samples, "<f4").tobytes()
+            return HEAD.pack(_WINDOW, len(numbers) + len(samples)) + numbers + samples
+        case Progress():
+            return _text(_PROGRESS, asdict(message))
+        case End():
+            warnings = message.warnings[:_MOST_WARNINGS]
+            return _text(_END, {"duration": message.duration, "clipped": message.clipped, "warnings": warnings})
+        case _:
+            kind = type(message).__name__
+            return _text(_ERROR, {"kind": kind if kind in _ERRORS else "DecoderDied", "detail": message.detail[:1000]})
+
+
+def announced(head: bytes, limits: AudioLimits) -> tuple[bytes, int]:
+    """Kind and length of the frame behind this head; raise DecoderDied for one that cannot be."""
+    kind, size = HEAD.unpack(head)
+    longest = _NUMBERS.size + 4 * (int(limits.window_seconds * SAMPLE_RATE) + 1) if kind == _WINDOW else _MOST_TEXT
+    if kind not in (_WINDOW, _PROGRESS, _END, _ERROR) or size > longest:
+        raise _nonsense()
+    return kind, size
+
+
+def decode(kind: bytes, content: bytes, limits: AudioLimits) -> Message:
+    """Read what `encode` made; raise DecoderDied for anything else."""
+    if kind == _WINDOW:
+        return _window(content, limits)
+    try:
+        fields = json.loads(content)
+        match kind:
+            case b"P":
+                return Progress(_seconds(fields["seconds"]), _sentences(fields["unguarded"]))
+            case b"E":
+                warnings = _sentences(fields["warnings"])
+                return End(_seconds(fields["duration"]), fields["clipped"] is True, warnings)
+            case _:
+                (detail,) = _sentences([fields["detail"]])
+                return _ERRORS[fields["kind"]](detail)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise _nonsense() from None
+
+
+def _text(kind: bytes, fields: dict[str, Any]) -> bytes:
+    content = json.dumps(fields).encode()
+    return HEAD.pack(kind, len(content)) + content
+
+
+def _window(content: bytes, limits: AudioLimits) -> Window:
+    if len(content) <= _NUMBERS.size or (len(content) - _NUMBERS.size) % 4:
+        raise _nonsense()
+    channel, start, owned_start, owned_end = _NUMBERS.unpack_from(content)
+    samples = np.frombuffer(content, "<f4", offset=_NUMBERS.size)
+    in_order = 0 <= start <= owned_start <= owned_end < math.inf
+    if not (-1 <= channel < limits.channels and in_order and np.isfinite(samples).all()):
+        raise _nonsense()
+    waveform = Waveform(samples, SAMPLE_RATE)
+    return Window(waveform, None if channel < 0 else channel, start, Span(owned_start, owned_end))
+
+
+def _seconds(value: object) -> float:
+    if not isinstance(value, float | int) or not 0 <= value < math.inf:
+        raise TypeError
+    return float(value)
+
+
+def _sentences(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise TypeError
+    return tuple(value)
+
+
+def _nonsense() -> DecoderDied:
+    return DecoderDied("the decoder process wrote what it never writes")

@@ -1,0 +1,98 @@
+"""A file of any length → the windows of it in which somebody speaks, as they come, in bounded memory."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from inference.audio.channels import Mixer
+from inference.audio.containers import Encoded, opened
+from inference.audio.reading import Reading
+from inference.audio.resampling import Resampling
+from inference.audio.speech import EverythingIsSpeech, SpeechDetector
+from inference.audio.windows import Window, WindowPlanner
+from inference.errors import AudioTooLong
+from inference.types import AudioLimits, Float32Array, Options
+
+SAMPLE_RATE = 16_000
+"""Hz, of all windows: what the detector hears, and the models."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What is known of a recording once all of it was decoded."""
+
+    duration: float
+    """Seconds in the file: counted, or as it says where only the beginning was decoded."""
+    clipped: bool
+    """Whether only the beginning was decoded."""
+    warnings: tuple[str, ...] = ()
+    """What a user should know about the file, as sentences."""
+
+
+Item: TypeAlias = Window | End
+
+
+def read_windows(
+    audio: bytes | Path,
+    limits: AudioLimits,
+    options: Options,
+    checkpoint: Callable[[], None] = lambda: None,
+) -> Iterator[Item]:
+    """Decode a file; give its windows in their order, those of several channels as they come, and an End.
+
+    `checkpoint` is called between blocks and may raise to stop. Raises any InputError, AudioTooLong at once where the
+    file says that it is longer than `limits.longest_seconds` (or `limit_seconds`, where overlength is "reject"; "clip"
+    ends there), and as soon as it shows where it does not; OSError where a file cannot be read.
+    """
+    with opened(audio) as data:
+        yield from windows_of(open_recording(data, limits, checkpoint), limits, options)
+
+
+def open_recording(data: Encoded, limits: AudioLimits, checkpoint: Callable[[], None] = lambda: None) -> Reading:
+    """Look what a file is made of; raise AudioTooLong where it says that it is longer than is taken."""
+    most = limits.longest_seconds if limits.overlength == "window" else limits.limit_seconds
+    reading = Reading(data, limits, most, checkpoint)
+    if reading.duration > most and limits.overlength != "clip":
+        raise AudioTooLong(f"{reading.duration:.0f} s; {most:g} s is the most that is taken")
+    return reading
+
+
+def windows_of(reading: Reading, limits: AudioLimits, options: Options) -> Iterator[Item]:
+    """Decode what was opened, as above."""
+    mixer = Mixer(options.channels)
+    hearers: list[_Hearer] = []
+    for block in reading:
+        if reading.full and limits.overlength != "clip":
+            break
+        mixed = mixer.take(block.samples)
+        hearers = hearers or [_Hearer(limits.window_seconds, each) for each in mixer.heard]
+        for hearer, samples in zip(hearers, mixed, strict=True):
+            yield from hearer.take(samples, block.sample_rate)
+    if reading.full and limits.overlength != "clip":
+        most = limits.longest_seconds if limits.overlength == "window" else limits.limit_seconds
+        raise AudioTooLong(f"longer than {most:g} s, the most that is taken")
+    for hearer in hearers:
+        yield from hearer.finish()
+    yield End(reading.duration, reading.full, reading.warnings + mixer.warnings())
+
+
+class _Hearer:
+    """One channel, or the mix of all."""
+
+    def __init__(self, window_seconds: float, channel: int | None) -> None:
+        # soxr whatever is chosen for clips: resampy knows no streams.
+        self._resampling = Resampling(SAMPLE_RATE)
+        self._detector: SpeechDetector = EverythingIsSpeech()
+        self._planner = WindowPlanner(window_seconds, channel)
+
+    def take(self, samples: Float32Array, rate: int) -> tuple[Window, ...]:
+        """Go on by `[frames]` at `rate` Hz."""
+        return self._hear(self._resampling.take(samples, rate))
+
+    def finish(self) -> tuple[Window, ...]:
+        """Give what is left."""
+        return self._hear(self._resampling.finish()) + self._planner.finish(self._detector.finish())
+
+    def _hear(self, samples: Float32Array) -> tuple[Window, ...]:
+        return self._planner.take(samples, self._detector.take(samples))

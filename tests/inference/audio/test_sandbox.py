@@ -1,0 +1,150 @@
+"""From inside: a process that was confined opens nothing, calls nobody, starts nothing, and still computes."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from inference.audio.decode import decode
+from inference.errors import InputError
+from inference.types import AudioLimits
+from tests.inference.audio.kinds import files_of_every_kind
+
+CHILD = """
+import json, os, signal, socket, sys
+import numpy as np
+from inference.audio import sandbox
+
+victim, guards = sys.argv[1], sys.argv[2:]
+for guard in guards:
+    setattr(sandbox, guard, lambda libc: False)
+
+
+def fork():
+    if not os.fork():
+        os._exit(0)
+
+
+mine = os.memfd_create("x")
+os.write(mine, b"sound")
+unguarded = sandbox.confine(64 << 20, 60)
+trials = {
+    "open": lambda: open(victim),
+    "create": lambda: os.open(victim + "2", os.O_CREAT | os.O_WRONLY),
+    "remove": lambda: os.unlink(victim),
+    "list": lambda: os.listdir("/"),
+    "socket": lambda: socket.socket(),
+    "UDP": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+    "pair": lambda: socket.socketpair(),
+    "execute": lambda: len(guards) == 2 or os.execv(sys.executable, [sys.executable, "-c", ""]),
+    "fork": fork,
+    "signal": lambda: os.kill(os.getppid(), 0),
+    "file in memory": lambda: os.memfd_create("y"),
+    "pipe": lambda: os.pipe(),
+    "processors": lambda: os.sched_setaffinity(0, os.sched_getaffinity(0)),
+    "memory": lambda: np.ones(200 << 20, np.uint8),
+}
+refused = []
+for name, trial in trials.items():
+    try:
+        trial()
+    except (OSError, MemoryError):
+        refused.append(name)
+read = os.pread(mine, 5, 0).decode()
+computed = float(np.square(np.ones(1024)).sum())
+print(json.dumps({"unguarded": unguarded, "refused": refused, "left": sorted(set(trials) - set(refused)),
+                  "read": read, "computed": computed}))
+"""
+
+
+def confined(*without):
+    """What a process finds out that was confined without these guards."""
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory() as directory:
+        victim = Path(directory, "victim")
+        victim.touch()
+        child = subprocess.run(
+            [sys.executable, "-c", CHILD, victim, *without], capture_output=True, text=True, check=False,
+            env=environment, timeout=60,
+        )  # fmt: skip
+    assert child.returncode == 0, child.stderr
+    return json.loads(child.stdout)
+
+
+@pytest.fixture(scope="module")
+def with_everything():
+    found = confined()
+    if found["unguarded"]:
+        pytest.skip(f"this kernel has no {', '.join(found['unguarded'])}")
+    return found
+
+
+def test_nothing_can_be_opened_called_or_started(with_everything):
+    assert with_everything["left"] == []
+
+
+def test_what_is_open_can_be_read_and_computed_with(with_everything):
+    assert (with_everything["read"], with_everything["computed"]) == ("sound", 1024.0)
+
+
+@pytest.mark.usefixtures("with_everything")
+def test_each_guard_alone_keeps_files_and_programs_from_it():
+    calls_alone, files_alone = confined("_landlock"), confined("_seccomp")
+    assert (calls_alone["unguarded"], files_alone["unguarded"]) == (["Landlock"], ["seccomp"])
+    assert calls_alone["left"] == []
+    assert {"open", "create", "remove", "list", "execute", "signal", "socket"} <= set(files_alone["refused"])
+
+
+@pytest.mark.usefixtures("with_everything")
+def test_where_the_kernel_cannot_it_goes_on_and_says_so():
+    bare = confined("_landlock", "_seccomp")
+    assert bare["unguarded"] == ["Landlock", "seccomp"]
+    assert {"open", "create", "socket", "pipe", "memory"} <= set(bare["refused"])  # by limits of the process
+    assert {"signal", "processors"} <= set(bare["left"])
+
+
+ALL_KINDS = """
+import json, sys
+from inference.audio.decoder_main import _import_everything
+from inference.audio.recording import open_recording, windows_of
+from inference.audio.sandbox import confine
+from inference.errors import InferenceError
+from inference.types import AudioLimits, Options
+
+files = [bytes.fromhex(line) for line in sys.stdin]
+_import_everything(AudioLimits(), pyav=True)
+confine(256 << 20, 60)
+outcomes = []
+for data in files:
+    try:
+        *_, end = windows_of(open_recording(data, AudioLimits()), AudioLimits(), Options())
+        outcomes.append(end.duration)
+    except InferenceError as error:
+        outcomes.append(f"{type(error).__name__}: {error}")
+print(json.dumps(outcomes))
+"""
+
+
+def test_every_kind_of_file_is_decoded_inside():
+    files = files_of_every_kind()
+    cut = {
+        f"{name}, cut off": files[name][: len(files[name]) // 2] for name in ("MP3", "MP4, index first", "FLAC", "TTA")
+    }
+    inputs = {**files, **cut}
+    child = subprocess.run(
+        [sys.executable, "-c", ALL_KINDS],
+        input="\n".join(data.hex() for data in inputs.values()),
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert child.returncode == 0, child.stderr
+    outcomes = dict(zip(inputs, json.loads(child.stdout), strict=True))
+    for name, data in inputs.items():
+        try:
+            expected = decode(data, AudioLimits(), 16_000).duration
+        except InputError as error:
+            expected = f"{type(error).__name__}: {error}"
+        assert outcomes[name] == expected, name
