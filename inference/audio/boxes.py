@@ -20,10 +20,10 @@ _UNKNOWN, _CUT = -1, -2
 
 def mp4_seconds(data: bytes | mmap, start: int, end: int) -> float:
     """Duration of the movie header; 0 where there is none, as in fragmented files."""
-    moov = next((box for box in _boxes(data, start, end, _FEW_BOXES) if box[0] == b"moov"), None)
+    moov = next((box for box in boxes(data, start, end, _FEW_BOXES) if box[0] == b"moov"), None)
     if moov is None:
         return 0.0
-    header = next((box for box in _boxes(data, moov[1], min(moov[2], end), _FEW_BOXES) if box[0] == b"mvhd"), None)
+    header = next((box for box in boxes(data, moov[1], min(moov[2], end), _FEW_BOXES) if box[0] == b"mvhd"), None)
     if header is None or header[1] + 32 > end:
         return 0.0
     long = data[header[1]] == 1
@@ -34,19 +34,19 @@ def mp4_seconds(data: bytes | mmap, start: int, end: int) -> float:
 
 def mp4_is_cut(data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]) -> bool:
     """Whether a box of the outermost level reaches beyond the end."""
-    return any(stop > end for _, _, stop in _boxes(data, start, end, _MOST_BOXES, checkpoint))
+    return any(stop > end for _, _, stop in boxes(data, start, end, _MOST_BOXES, checkpoint))
 
 
 def mp4_has_index(data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]) -> bool:
     """Whether the box is there without which nobody can tell what the bytes of sound mean."""
-    return any(name == b"moov" for name, _, _ in _boxes(data, start, end, _MOST_BOXES, checkpoint))
+    return any(name == b"moov" for name, _, _ in boxes(data, start, end, _MOST_BOXES, checkpoint))
 
 
 def mp4_counts_fit(data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]) -> bool:
     """Whether no table claims more samples than the file has bytes: FFmpeg makes room for all that are claimed."""
     places, claimed = [(start, end)], 0
     for begin, stop in places:
-        for name, content, after in _boxes(data, begin, min(stop, end), _MOST_BOXES, checkpoint):
+        for name, content, after in boxes(data, begin, min(stop, end), _MOST_BOXES, checkpoint):
             if name in _MP4_NESTED:
                 places.append((content, after))
             elif (at := _MP4_COUNTS.get(name)) is not None and content + at + 4 <= end:
@@ -75,14 +75,14 @@ def webm_is_cut(data: bytes | mmap, start: int, end: int, checkpoint: Callable[[
     return any(stop > end for _, _, stop in _elements(data, start, end, within, _MOST_BOXES, checkpoint))
 
 
-def asf_properties(data: bytes | mmap, start: int, end: int) -> tuple[float, bool]:
-    """Duration of a WMA file (0 where it does not say), and whether it is shorter in bytes than it says."""
+def asf_properties(data: bytes | mmap, start: int, end: int) -> tuple[float, bool, int]:
+    """Duration of a WMA file (0 where it does not say), whether it is cut off, its size in bytes by its own word."""
     place = data.find(_ASF_PROPERTIES, start, min(end, start + _FIRST_BYTES))
     if place < 0 or place + 88 > end:
-        return 0.0, False
+        return 0.0, False, 0
     size, _, _, duration, _, preroll = struct.unpack_from("<6Q", data, place + 40)
     seconds = duration / 1e7 - preroll / 1e3
-    return (seconds if 0 < seconds < 1e9 else 0.0), size > end - start
+    return (seconds if 0 < seconds < 1e9 else 0.0), size > end - start, size
 
 
 def chunks_are_cut(data: bytes | mmap, start: int, end: int, *, wave64: bool) -> bool:
@@ -112,10 +112,10 @@ def flv_is_cut(data: bytes | mmap, start: int, end: int) -> bool:
     return not (start < tag and size == 11 + int.from_bytes(data[tag + 1 : tag + 4], "big"))
 
 
-def _boxes(
+def boxes(
     data: bytes | mmap, offset: int, end: int, most: int, checkpoint: Callable[[], None] = lambda: None
 ) -> Iterator[tuple[bytes, int, int]]:
-    """Name, beginning and end of the content of each."""
+    """MP4's of one level: name, beginning and end of the content of each; without a name, where one is cut off."""
     for place in range(most):
         if not place % _BOXES_TO_A_CHECKPOINT:
             checkpoint()

@@ -14,6 +14,8 @@ Kind = Literal["mpeg", "adts", "ac3", ""]
 _MOST_JUNK = 1 << 16  # bytes before the first frame
 _MOST_TRIES = 1000
 _SYNC = re.compile(rb"\xff(?=[\xe2-\xff][\x10-\xef])|\xff(?=[\xf0\xf1\xf8\xf9])|\x0b(?=\x77)")
+_XING = re.compile(rb"Xing|Info")
+_SIDE_BYTES = (32, 17, 9)
 _MPEG_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 # kbit/s by the index of the header, for MPEG 1 layers I to III, then MPEG 2 layers I and II with III
 _KBITS = {
@@ -82,6 +84,17 @@ def frames_are_cut(data: bytes | mmap, start: int, end: int) -> bool:
             return True
         place += frame.size
     return False
+
+
+def next_xing(data: bytes | mmap, start: int, end: int) -> int:
+    """Where a later frame with such a header begins, the first one of a file that was joined; 0 where there is none."""
+    for found in _XING.finditer(data, start, end):
+        for side in _SIDE_BYTES:
+            place = found.start() - 4 - side
+            frame = frame_at(data, place, end) if place > start else None
+            if frame and frame.kind == "mpeg" and frame.side_bytes == side and frame_at(data, place + frame.size, end):
+                return place
+    return 0
 
 
 def guessed_seconds(data: bytes | mmap, start: int, end: int) -> float:

@@ -22,6 +22,7 @@ from inference.audio.boxes import (
 )
 from inference.audio.containers import TRANSPORT_PACKET, Container, Decoder, identify, opened
 from inference.audio.flac import FLAC_BEGINS, counted_samples, flac_samples, with_samples
+from inference.audio.joined import joined_files
 from inference.audio.mpeg import frames_are_cut, guessed_seconds, xing_seconds
 from inference.audio.ogg import check_ogg_pages, ogg_seconds
 from inference.audio.opus import opus_has_gaps
@@ -30,6 +31,7 @@ from inference.audio.raw import is_wrapped, wrapped_seconds
 from inference.audio.riff import read_wav_header
 from inference.audio.soundfile_blocks import soundfile_blocks
 from inference.audio.source import Part
+from inference.audio.tags import id3v2_bytes
 from inference.errors import UndecodableAudio, UnsupportedCodec
 
 _MOST_PIECES = 1000
@@ -89,11 +91,7 @@ def pieces_of(data: bytes | mmap, checkpoint: Callable[[], None]) -> list[Piece]
         case "au" if is_wrapped(data, start, end):
             pieces = iter([Piece(container, start, end, wrapped_seconds(data, start, end), "soundfile")])
         case _:
-            if container.demuxer == "mov" and not mp4_has_index(data, start, end, checkpoint):
-                raise UndecodableAudio("MP4: no index (moov) in it: not finished by its recorder, or cut off")
-            if container.demuxer == "mov" and not mp4_counts_fit(data, start, end, checkpoint):
-                raise UndecodableAudio("MP4: its index claims more samples than the file has bytes")
-            pieces = iter([Piece(container, start, end, stated_seconds(container, data, start, end), "PyAV")])
+            pieces = _joined(data, container, start, end, checkpoint)
     taken = list(itertools.islice(pieces, _MOST_PIECES + 1))
     if len(taken) > _MOST_PIECES:
         raise UndecodableAudio(f"{container.name}: more than {_MOST_PIECES} recordings in one file")
@@ -187,6 +185,19 @@ def _flacs(data: bytes | mmap, container: Container, start: int, end: int) -> It
             prefix = with_samples(data, start, samples)
             yield Piece(container, start + len(prefix), stop, samples / rate, "soundfile", prefix)
         start = stop
+
+
+def _joined(
+    data: bytes | mmap, container: Container, start: int, end: int, checkpoint: Callable[[], None]
+) -> Iterator[Piece]:
+    for begin, stop in joined_files(container.demuxer, data, start, end, checkpoint):
+        if container.demuxer == "mov":
+            if not mp4_has_index(data, begin, stop, checkpoint):
+                raise UndecodableAudio("MP4: no index (moov) in it: not finished by its recorder, or cut off")
+            if not mp4_counts_fit(data, begin, stop, checkpoint):
+                raise UndecodableAudio("MP4: its index claims more samples than the file has bytes")
+        sound = begin + id3v2_bytes(data[begin : begin + 10])
+        yield Piece(container, sound, stop, stated_seconds(container, data, sound, stop), "PyAV")
 
 
 def _links(

@@ -4,6 +4,7 @@ FFmpeg can open local files, sockets and whole playlists at the word of the byte
 demuxer, that of the container found, decoders of sound alone, no protocol, and a stream without a name.
 """
 
+import errno
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -160,7 +161,9 @@ def pyav_blocks(stream: Any, kind: Container) -> Iterator[PyavBlocks]:
                 raise UndecodableAudio(f"{kind.name}: no audio stream in it")
             yield PyavBlocks(container, container.streams.audio[0], kind)
     except av.error.FFmpegError as error:
-        raise UndecodableAudio(f"{kind.name}: {error.strerror or error}") from error
+        # FFmpeg's demuxers say -1 for anything, which is an error of the system by its number.
+        reason = "damaged" if error.errno == errno.EPERM else error.strerror or error
+        raise UndecodableAudio(f"{kind.name}: {reason}") from error
     except (ValueError, OverflowError, MemoryError) as error:  # of PyAV, for values that no file should have
         raise UndecodableAudio(f"{kind.name}: {error}") from error
 

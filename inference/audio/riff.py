@@ -166,7 +166,7 @@ def _fits(codec: int, bits: int, container_bits: int) -> bool:
 
 def _are_chunks(data: bytes | mmap, offset: int, end: int) -> bool:
     """Whether what follows the samples is made of chunks to its end, or is a file of its own."""
-    if data[offset : offset + 4] in (b"RIFF", b"RF64") and data[offset + 8 : offset + 12] == b"WAVE":
+    if data[offset : offset + 4] in (b"RIFF", b"RF64", b"BW64") and data[offset + 8 : offset + 12] == b"WAVE":
         return True
     for _ in range(_MOST_CHUNKS):
         if end - offset < 8:

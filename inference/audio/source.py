@@ -43,10 +43,10 @@ class Part:
         return len(read)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place, which may be behind the end; raise OSError for one before the beginning."""
+        """Go to a place, which may be behind the end; raise ValueError for one before the beginning."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
         if base + offset < 0:
-            raise OSError("before the beginning")
+            raise ValueError("it points before its own beginning")
         self._place = base + offset
         return self._place
 

@@ -11,19 +11,19 @@ def without_tags(data: bytes | mmap) -> tuple[int, int]:
     """Say where the sound begins behind ID3v2 tags, and where it ends before ID3v1 and APEv2 tags."""
     start, end = 0, len(data)
     for _ in range(_MOST_TAGS):
-        size = _id3v2_bytes(data[start : start + 10])
+        size = id3v2_bytes(data[start : start + 10])
         if not size or start + size >= end:
             break
         start += size
     for _ in range(_MOST_TAGS):
-        size = _bytes_behind(data, end)
+        size = bytes_behind(data, end)
         if not size or end - size <= start:
             break
         end -= size
     return start, end
 
 
-def _id3v2_bytes(head: bytes) -> int:
+def id3v2_bytes(head: bytes) -> int:
     """Length of the tag (ID3v2.4, 3.1): four groups of seven bits, the header and perhaps a footer beside."""
     if len(head) < 10 or head[:3] != b"ID3" or any(byte & 0x80 for byte in head[6:10]):
         return 0
@@ -31,7 +31,8 @@ def _id3v2_bytes(head: bytes) -> int:
     return 10 + footer + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
 
 
-def _bytes_behind(data: bytes | mmap, end: int) -> int:
+def bytes_behind(data: bytes | mmap, end: int) -> int:
+    """Length of an ID3v1 or APEv2 tag that ends there; 0 where there is none."""
     if data[max(0, end - _ID3V1_BYTES) : end][:3] == b"TAG":
         return _ID3V1_BYTES
     footer = data[max(0, end - _APE_FOOTER_BYTES) : end]

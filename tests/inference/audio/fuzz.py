@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 from inference.audio.decode import decode
 from inference.audio.pieces import estimate_seconds
@@ -88,24 +89,42 @@ def batch(seed, first, inputs):
     return outcomes, faults, slowest, _peak()
 
 
-def run(inputs, seed, processes):
+def one_round(first, last, seed, processes):
     """Outcomes, faults, the slowest in seconds of a processor, the largest process in MiB."""
     outcomes, faults, slowest, largest = Counter(), [], 0.0, 0
-    context = multiprocessing.get_context("spawn")
-    for first in range(0, inputs, _BATCHES * _BATCH):
-        with ProcessPoolExecutor(processes, context) as pool:
-            starts = range(first, min(first + _BATCHES * _BATCH, inputs), _BATCH)
-            batches = {pool.submit(batch, seed, start, min(_BATCH, inputs - start)): start for start in starts}
-            for done in as_completed(batches):
-                try:
-                    counted, found, seconds, peak = done.result()
-                except BrokenProcessPool:
-                    faults.append(f"a process died; one of {batches[done]} to {batches[done] + _BATCH}")
-                    continue
-                outcomes += counted
-                faults += found
-                slowest, largest = max(slowest, seconds), max(largest, peak)
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        starts = range(first, last, _BATCH)
+        batches = {pool.submit(batch, seed, start, min(_BATCH, last - start)): start for start in starts}
+        for done in as_completed(batches):
+            try:
+                counted, found, seconds, peak = done.result()
+            except BrokenProcessPool:
+                faults.append(f"a process died; one of {batches[done]} to {batches[done] + _BATCH}")
+                continue
+            outcomes += counted
+            faults += found
+            slowest, largest = max(slowest, seconds), max(largest, peak)
     return outcomes, faults, slowest, largest
+
+
+def run(inputs, seed, processes, checkpoint=None):
+    """Counts by class of outcome and by kind of file, and faults; goes on where `checkpoint`, a file, ends."""
+    so_far = {"seed": seed, "inputs": 0, "outcomes": {}, "slowest_seconds": 0.0, "largest_process_mib": 0, "faults": []}
+    if checkpoint and checkpoint.exists():
+        so_far = json.loads(checkpoint.read_text())
+        if so_far["seed"] != seed:
+            raise ValueError(f"{checkpoint} is of seed {so_far['seed']}")
+    for first in range(so_far["inputs"], inputs, _BATCHES * _BATCH):
+        last = min(first + _BATCHES * _BATCH, inputs)
+        outcomes, faults, slowest, largest = one_round(first, last, seed, processes)
+        so_far["inputs"] = last
+        so_far["outcomes"] = dict(sorted((outcomes + Counter(so_far["outcomes"])).items()))
+        so_far["slowest_seconds"] = round(max(slowest, so_far["slowest_seconds"]), 2)
+        so_far["largest_process_mib"] = max(largest, so_far["largest_process_mib"])
+        so_far["faults"] += faults
+        if checkpoint:
+            checkpoint.write_text(json.dumps(so_far, indent=1, ensure_ascii=False))
+    return so_far
 
 
 def _peak():
@@ -117,14 +136,14 @@ def _main():
     parser.add_argument("--inputs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--checkpoint", type=Path, help="written every 2,000 inputs, to go on from there")
     options = parser.parse_args()
-    outcomes, faults, slowest, largest = run(options.inputs, options.seed, options.processes)
+    found = run(options.inputs, options.seed, options.processes, options.checkpoint)
     total = Counter()
-    for key, count in sorted(outcomes.items()):
-        total[key.partition(": ")[2]] += count
-    print(json.dumps({"inputs": outcomes.total(), "seed": options.seed, "outcomes": total, "slowest_seconds":
-                      round(slowest, 2), "largest_process_mib": largest, "faults": faults}, indent=2))  # fmt: skip
-    return 1 if faults else 0
+    for key, count in found["outcomes"].items():
+        total[key.rpartition(": ")[2]] += count
+    print(json.dumps(found | {"outcomes": total}, indent=1))
+    return 1 if found["faults"] else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,74 @@
+"""Several recordings in one file, behind one another or interleaved; formats that change inside."""
+
+import contextlib
+import struct
+
+import numpy as np
+import pytest
+
+from inference.audio.decode import decode
+from inference.errors import InputError
+from inference.types import AudioLimits
+from tests.inference.audio.encoders import ffmpeg, with_checksum
+from tests.inference.audio.kinds import SPEECH, files_of_every_kind
+from tests.samples import encode, tone
+
+FILES = files_of_every_kind()
+
+
+def heard(data, **limits):
+    return decode(data, AudioLimits(**limits), 16_000)
+
+
+def hertz_at(decoded, second):
+    there = decoded.waveform.samples[round(second * 16_000) - 4_000 : round(second * 16_000) + 4_000]
+    return 2 * np.abs(np.fft.rfft(there * np.hanning(there.size))).argmax()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_two_files_joined_as_they_were_are_both_heard(name):
+    alone, both = heard(FILES[name]), heard(FILES[name] * 2)
+    assert both.duration == pytest.approx(2 * alone.duration, abs=0.12)
+    assert both.warnings == ()
+    if name not in SPEECH:
+        assert (hertz_at(both, 1), hertz_at(both, alone.duration + 1)) == (440, 440)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name not in {"WAV, piped", "MPEG-TS, LATM"}])
+def test_the_second_of_two_is_cut_off(name):
+    data = FILES[name]
+    with contextlib.suppress(InputError):
+        assert heard(data + data[: int(len(data) * 0.6) // 188 * 188 + 95]).warnings
+
+
+@pytest.mark.parametrize("kind", [("mp3", "libmp3lame"), ("adts", "aac"), ("mp4", "aac"), ("mpegts", "aac")])
+def test_channels_and_rates_that_change_inside(kind):
+    wide = ffmpeg(np.stack([tone(2, 48_000, 880)] * 2, axis=1), *kind, 48_000)
+    decoded = heard(ffmpeg(tone(2, 44_100, 440), *kind, 44_100) + wide)
+    assert decoded.duration == pytest.approx(4, abs=0.2)
+    assert decoded.waveform.samples.size == pytest.approx(decoded.duration * 16_000, abs=3)
+    assert (hertz_at(decoded, 1), hertz_at(decoded, 3)) == (440, 880)
+
+
+def pages(data):
+    return [b"OggS" + page for page in data.split(b"OggS")[1:]]
+
+
+@pytest.mark.parametrize("first", ["OPUS", "VORBIS"])
+def test_of_interleaved_streams_the_first_is_heard(first):
+    second = {"OPUS": "VORBIS", "VORBIS": "OPUS"}[first]
+    one, other = (pages(encode(tone(2, 16_000, hertz), 16_000, "OGG", kind)) for kind, hertz in
+                  ((first, 440), (second, 880)))  # fmt: skip
+    longest = max(len(one), len(other))
+    mixed = [page for place in range(longest) for page in (*one[place : place + 1], *other[place : place + 1])]
+    decoded = heard(b"".join(mixed))
+    assert decoded.duration == pytest.approx(2, abs=0.05)
+    assert hertz_at(decoded, 1) == 440
+
+
+def test_a_stream_of_something_else_comes_first():
+    skeleton = b"fishead\0\3\0" + bytes(54)
+    page = b"OggS\0\x02" + struct.pack("<qIII", 0, 77, 0, 0) + bytes([1, len(skeleton)]) + skeleton
+    decoded = heard(with_checksum(page) + FILES["OGG, Opus"])
+    assert decoded.duration == pytest.approx(2, abs=0.05)
+    assert hertz_at(decoded, 1) == 440
