@@ -36,7 +36,7 @@ class Container:
 
 _WAV = Container(
     "WAV",
-    "PCM, float, A-law, µ-law; ADPCM, GSM, G.722, G.726, MP3 by PyAV",
+    "PCM, float, A-law, µ-law; ADPCM, GSM, G.722, G.726, MP2, MP3, WMA by PyAV",
     "RIFF, RF64 or BW64, and WAVE",
     "wav",
     "soundfile",
@@ -45,18 +45,18 @@ _FLAC = Container("FLAC", "FLAC", "fLaC", "flac", "soundfile")
 _OGG = Container("OGG", "Vorbis, Opus; FLAC, Speex by PyAV", "OggS", "ogg", "soundfile")
 _W64 = Container("W64", "PCM, float, A-law, µ-law, ADPCM", "riff and its GUID", "w64")
 _AIFF = Container("AIFF", "PCM, float, A-law, µ-law (AIFF and AIFC)", "FORM and AIFF or AIFC", "aiff")
-_AU = Container("AU", "PCM, float, A-law, µ-law", ".snd", "au")
+_AU = Container("AU", "PCM, float, A-law, µ-law, G.722", ".snd", "au")
 _CAF = Container("CAF", "PCM, ALAC, AAC, Opus, IMA ADPCM", "caff", "caf")
 _MP3 = Container("MP3", "MP3, MP2, MP1", "two frames by their sync bits", "mp3")
 _AAC = Container("AAC", "AAC (ADTS)", "two frames by their sync bits", "aac")
 _AC3 = Container("AC3", "AC-3", "two frames by their sync bits", "ac3")
-_MP4 = Container("MP4", "AAC, ALAC, AMR, Opus, MP3, FLAC, PCM (MP4, M4A, MOV, 3GP)", "ftyp, moov or mdat", "mov")
-_MATROSKA = Container("WebM or Matroska", "Opus, Vorbis, AAC, MP3, FLAC, PCM", "the EBML head", "matroska")
+_MP4 = Container("MP4", "AAC, ALAC, AMR, Opus, MP3, FLAC, PCM, ADPCM (MP4, M4A, MOV, 3GP)", "ftyp, moov or mdat", "mov")
+_MATROSKA = Container("WebM or Matroska", "Opus, Vorbis, AAC, MP3, MP2, AC-3, FLAC, ALAC, PCM", "the EBML head", "matroska")
 _AMR = Container("AMR", "AMR-NB, AMR-WB", "#!AMR", "amr")
 _ASF = Container("WMA", "WMA 1 and 2, Pro, Voice, Lossless", "ASF's GUID", "asf")
 _WAVPACK = Container("WavPack", "WavPack", "wvpk", "wv")
 _TTA = Container("TTA", "True Audio", "TTA1", "tta")
-_TS = Container("MPEG-TS", "AAC, MP3, MP2, AC-3", "a sync byte every 188 bytes", "mpegts")
+_TS = Container("MPEG-TS", "AAC (ADTS, LATM), MP3, MP2, AC-3", "a sync byte every 188 bytes", "mpegts")
 _FLV = Container("FLV", "AAC, MP3, Speex, Nellymoser, ADPCM", "FLV", "flv")
 
 CONTAINERS = (_WAV, _FLAC, _OGG, _MP3, _AAC, _MP4, _MATROSKA, _AMR, _AIFF, _AU, _CAF, _W64, _ASF, _WAVPACK, _TTA, _AC3,
