@@ -51,7 +51,9 @@ _MP3 = Container("MP3", "MP3, MP2, MP1", "two frames by their sync bits", "mp3")
 _AAC = Container("AAC", "AAC (ADTS)", "two frames by their sync bits", "aac")
 _AC3 = Container("AC3", "AC-3", "two frames by their sync bits", "ac3")
 _MP4 = Container("MP4", "AAC, ALAC, AMR, Opus, MP3, FLAC, PCM, ADPCM (MP4, M4A, MOV, 3GP)", "ftyp, moov or mdat", "mov")
-_MATROSKA = Container("WebM or Matroska", "Opus, Vorbis, AAC, MP3, MP2, AC-3, FLAC, ALAC, PCM", "the EBML head", "matroska")
+_MATROSKA = Container(
+    "WebM or Matroska", "Opus, Vorbis, AAC, MP3, MP2, AC-3, FLAC, ALAC, PCM", "the EBML head", "matroska"
+)
 _AMR = Container("AMR", "AMR-NB, AMR-WB", "#!AMR", "amr")
 _ASF = Container("WMA", "WMA 1 and 2, Pro, Voice, Lossless", "ASF's GUID", "asf")
 _WAVPACK = Container("WavPack", "WavPack", "wvpk", "wv")
