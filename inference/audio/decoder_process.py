@@ -162,7 +162,8 @@ class DecoderProcess:
             self._pipe.close()
         if self._process and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+                # Not by `Process.kill`, which asks first whether it has ended: asyncio would never learn how.
+                os.kill(self._process.pid, signal.SIGKILL)
 
 
 def _opened(audio: bytes | Path) -> int:

@@ -9,8 +9,9 @@ from typing import Literal, TypeAlias
 from inference.audio.containers import Encoded, identify, opened
 from inference.audio.decode import decode
 from inference.audio.pieces import Piece, pieces_of
-from inference.errors import AudioTooLong, InputError, LongerThanWindow
-from inference.types import AudioLimits
+from inference.audio.recording import SAMPLE_RATE, End, read_windows
+from inference.errors import InputError, LongerThanWindow
+from inference.types import AudioLimits, Options
 
 Fate: TypeAlias = Literal["clip", "recording", "refused"]
 """Heard at once, heard in windows, or not taken."""
@@ -60,20 +61,22 @@ def probe(audio: bytes | Path, limits: AudioLimits, checkpoint: Callable[[], Non
     with opened(audio) as data:
         found = _counted(data, checkpoint)
     try:
-        decoded = decode(audio, limits, 16_000, checkpoint)
-    except LongerThanWindow:
-        return _recording(found, limits)
+        fate, reason, warnings = _tried(audio, limits, checkpoint)
     except InputError as error:
         return dataclasses.replace(found, fate="refused", reason=error.detail, error=type(error).__name__)
-    reason = f"the first {limits.limit_seconds:g} s are heard" if decoded.clipped else ""
-    return dataclasses.replace(found, fate="clip", reason=reason, warnings=decoded.warnings)
+    return dataclasses.replace(found, fate=fate, reason=reason, warnings=warnings)
 
 
-def _recording(found: Probe, limits: AudioLimits) -> Probe:
-    if found.counted > limits.longest_seconds:
-        reason = f"longer than {limits.longest_seconds:g} s, the longest recording that is taken"
-        return dataclasses.replace(found, fate="refused", reason=reason, error=AudioTooLong.__name__)
-    return dataclasses.replace(found, fate="recording")
+def _tried(
+    audio: bytes | Path, limits: AudioLimits, checkpoint: Callable[[], None]
+) -> tuple[Fate, str, tuple[str, ...]]:
+    """What happens, by letting it happen."""
+    try:
+        decoded = decode(audio, limits, SAMPLE_RATE, checkpoint)
+    except LongerThanWindow:
+        (end,) = (each for each in read_windows(audio, limits, Options(), checkpoint) if isinstance(each, End))
+        return "recording", "", end.warnings
+    return "clip", f"the first {limits.limit_seconds:g} s are heard" if decoded.clipped else "", decoded.warnings
 
 
 def _counted(data: Encoded, checkpoint: Callable[[], None]) -> Probe:

@@ -1,9 +1,12 @@
 """Valid files of every kind, mutated; decoded in child processes, of which none may die, hang, grow or be surprised.
 
+Each input goes the way of a clip and of a recording, some to a decoder process too.
+
 `python -m tests.inference.audio.fuzz --inputs 20000 --seed 1`: the same numbers are the same inputs.
 """
 
 import argparse
+import asyncio
 import json
 import multiprocessing
 import random
@@ -16,15 +19,20 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from inference.audio.decode import decode
+from inference.audio.decoder_process import DecoderProcess
 from inference.audio.pieces import estimate_seconds
+from inference.audio.recording import read_windows
 from inference.errors import InputError
-from inference.types import AudioLimits
+from inference.types import AudioLimits, Options
 from tests.inference.audio.kinds import files_of_every_kind
 
 _BATCH = 100
 _BATCHES = 20  # by the same processes
+_EVERY = 20  # as many inputs go to one decoder process
 _LONGEST_SECONDS = 6.0  # of a processor; decoding may take 4, and looks between two blocks whether it did
 _MOST_GROWTH = 400  # MiB of a process above what it takes for valid files
+
+CLIP, RECORDING = AudioLimits("clip"), AudioLimits("window", window_seconds=3.0)
 
 
 def mutated(data, dice):  # noqa: C901
@@ -56,14 +64,28 @@ def mutated(data, dice):  # noqa: C901
     return bytes(data)
 
 
-def outcome(data):
-    """The class of what came of it; any exception that is no InputError passes."""
+def outcome(data, *, apart):
+    """The class of what came of it, where a recording differs of both; any exception that is no InputError passes."""
     estimate_seconds(data)
+    clip = verdict(lambda: decode(data, CLIP, 16_000).warnings)
+    recording = verdict(lambda: list(read_windows(data, RECORDING, Options()))[-1].warnings)
+    if apart and (elsewhere := verdict(lambda: asyncio.run(in_a_process(data)).warnings)) != recording:
+        raise AssertionError(f"{recording} here, {elsewhere} in a process of its own")
+    return clip if clip == recording else f"{clip}, as a recording {recording}"
+
+
+def verdict(warnings):
     try:
-        decoded = decode(data, AudioLimits("clip"), 16_000)
+        return "decoded, with a warning" if warnings() else "decoded"
     except InputError as error:
         return type(error).__name__
-    return "decoded, with a warning" if decoded.warnings else "decoded"
+
+
+async def in_a_process(data):
+    async with DecoderProcess(data, RECORDING, Options()) as windows:
+        async for _ in windows:
+            pass
+    return windows.end
 
 
 def batch(seed, first, inputs):
@@ -75,9 +97,11 @@ def batch(seed, first, inputs):
     for number in range(first, first + inputs):
         dice = random.Random(f"{seed}/{number}")
         name = names[number % len(names)]
+        valid = files[name] * (1 + number // len(names) % 2)  # alone, or two joined, which are more than a window
         began = time.process_time()
         try:
-            outcomes[f"{name}: {outcome(mutated(files[name], dice))}"] += 1
+            apart = not number % _EVERY
+            outcomes[f"{name}: {outcome(mutated(valid, dice), apart=apart)}"] += 1
         except Exception as error:  # noqa: BLE001
             faults.append(f"{number} ({name}): {type(error).__name__}: {error}")
         seconds = time.process_time() - began
