@@ -15,7 +15,7 @@ _GROUPS: Mapping[str, Sequence[str]] = {
         "body_bytes_per_second",
     ),
     "Models": ("model", "models", "models_loaded", "precision", "decoding", "cache"),
-    "Audio": ("overlength", "clip_seconds", "window_seconds", "max_audio_seconds", "resampler"),
+    "Audio": ("overlength", "clip_seconds", "window_seconds", "max_audio_seconds", "resampler", "detect_speech"),
     "Bodies": ("max_upload_mb", "max_inflight_mb", "max_spool_mb", "spool"),
     "Load": ("max_queue_seconds", "request_timeout", "client_weights"),
     "Processes": (

@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     resampler: Literal["soxr", "resampy"] = Field(
         "soxr", description="`soxr`, or `resampy`, which must be installed beside."
     )
+    detect_speech: bool = Field(
+        default=True,
+        description="Where nobody speaks there is no text; `false`: the model hears everything, and invents.",
+    )
     max_upload_mb: float = Field(512.0, gt=0, description="Largest request body, in MiB.")
     max_inflight_mb: float = Field(
         512.0,

@@ -54,29 +54,30 @@ class Featurizer:
 
         `frames` is `samples // hop` (one more with `nemo-1`), and all of them are valid.
         """
-        power = self._power_spectrum(waveform.samples)
-        log_mel: Float32Array = self._filterbank @ np.ascontiguousarray(power.T)
-        log_mel += np.float32(1)
-        np.log(log_mel, out=log_mel)
-        return _normalise(log_mel)
+        return normalise(self.log_mel(waveform.samples))
 
-    def _power_spectrum(self, samples: Float32Array) -> Float32Array:
-        """`[frames, fft_size // 2 + 1]`."""
+    def log_mel(self, samples: Float32Array) -> Float32Array:
+        """Compute `[mel_bins, frames]` float32 as it is before `normalise`: `log(mel * 2**24 + 1)`."""
         parameters = self._parameters
-        emphasised = samples.copy()
-        emphasised[1:] -= np.float32(parameters.preemphasis) * samples[:-1]
+        padded = _pad(emphasise(samples, parameters.preemphasis), parameters)
+        return self.frames(padded, samples.size // parameters.hop_size + (parameters.semantics == "nemo-1"))
+
+    def frames(self, emphasised: Float32Array, count: int) -> Float32Array:
+        """As `log_mel`, of the first `count` windows of these samples, which hold them all."""
+        parameters = self._parameters
         # torch.stft centres the window in a frame of fft_size, between zeros. Zeros add nothing to the
         # sum and where they stand changes the phase alone, so cutting window_size samples is enough.
-        padded = _pad(emphasised, parameters)
-        frames = sliding_window_view(padded, parameters.window_size)[:: parameters.hop_size]
-        frames = frames[: samples.size // parameters.hop_size + (parameters.semantics == "nemo-1")]
+        frames = sliding_window_view(emphasised, parameters.window_size)
+        frames = frames[: count * parameters.hop_size : parameters.hop_size]
         # SciPy transforms many rows at once in vector registers: a tenth of the time of numpy.fft.
         windowed = np.zeros((len(frames), parameters.fft_size), dtype=np.float32)
         np.multiply(frames, self._window, out=windowed[:, : parameters.window_size])
         spectrum = rfft(windowed)
         power: Float32Array = np.square(spectrum.real)
         power += np.square(spectrum.imag)
-        return power
+        log_mel: Float32Array = self._filterbank @ np.ascontiguousarray(power.T)
+        log_mel += np.float32(1)
+        return np.log(log_mel, out=log_mel)
 
 
 def mel_filterbank(sample_rate: int, fft_size: int, mel_bins: int) -> Float32Array:
@@ -110,15 +111,23 @@ def _mel_to_hertz(mel: np.ndarray) -> np.ndarray:
     return np.where(mel < _KNEE_MEL, mel * _LINEAR_STEP, logarithmic)
 
 
+def emphasise(samples: Float32Array, share: float, before: float = 0.0) -> Float32Array:
+    """Take from each sample a share of the one before it; `before` stands in front of the first."""
+    emphasised = samples.copy()
+    emphasised[1:] -= np.float32(share) * samples[:-1]
+    emphasised[:1] -= np.float32(share * before)
+    return emphasised
+
+
 def _pad(samples: Float32Array, parameters: FeatureParameters) -> Float32Array:
     margin = parameters.window_size // 2
     return np.pad(samples, margin, mode="reflect" if parameters.semantics == "nemo-1" else "constant")
 
 
-def _normalise(log_mel: Float32Array) -> Float32Array:
-    """Zero mean and unit variance (N-1) for each mel bin, in place."""
-    log_mel -= log_mel.mean(axis=1, keepdims=True)
-    degrees_of_freedom = max(log_mel.shape[1] - 1, 1)
-    variance = np.einsum("bt,bt->b", log_mel, log_mel) / np.float32(degrees_of_freedom)
-    log_mel /= (np.sqrt(variance) + _STD_GUARD)[:, None]
-    return log_mel
+def normalise(log_mel: Float32Array) -> Float32Array:
+    """Give each mel bin zero mean and unit variance (N-1)."""
+    features: Float32Array = log_mel - log_mel.mean(axis=1, keepdims=True)
+    degrees_of_freedom = max(features.shape[1] - 1, 1)
+    variance = np.einsum("bt,bt->b", features, features) / np.float32(degrees_of_freedom)
+    features /= (np.sqrt(variance) + _STD_GUARD)[:, None]
+    return features

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference.audio.decode import decode
+from inference.audio.speech import spans
+from inference.audio.speech_network import hears_features, probabilities, probabilities_of_features
 from inference.decoding.decoder import Decoders
-from inference.features import Featurizer
+from inference.features import Featurizer, normalise
 from inference.package import Package
 from inference.prepared.cache import reading
 from inference.recogniser import OnnxRecogniser, Recogniser, SessionOptions
-from inference.types import AudioLimits, Options, Segment, StageTime, Transcript, Waveform
+from inference.types import AudioLimits, Float32Array, Options, Segment, StageTime, Transcript, Waveform
 
 Checkpoint = Callable[[], None]
 """Called where work can stop; raises WorkInterrupted to stop it."""
@@ -78,31 +80,45 @@ class Pipeline:
         checkpoint: Checkpoint = lambda: None,
     ) -> Transcript:
         """Transcribe as above what is heard at once; raise LongerThanWindow for a recording."""
-        clock = _StageClock(checkpoint)
+        clock, limits = _StageClock(checkpoint), limits or AudioLimits()
         source = audio if isinstance(audio, bytes) else Path(audio)
         with clock("decode"):
-            decoded = decode(source, limits or AudioLimits(), self.package.features.sample_rate, checkpoint)
-        transcript = self._recognise(decoded.waveform, options or Options(), clock)
+            decoded = decode(source, limits, self.package.features.sample_rate, checkpoint)
+        options = options or Options()
+        transcript = self._recognise(decoded.waveform, options, clock, detect_speech=limits.detect_speech)
         return dataclasses.replace(
             transcript, duration=decoded.duration, clipped=decoded.clipped, warnings=decoded.warnings
         )
 
     def recognise(
-        self, waveform: Waveform, options: Options | None = None, checkpoint: Checkpoint = lambda: None
+        self,
+        waveform: Waveform,
+        options: Options | None = None,
+        checkpoint: Checkpoint = lambda: None,
+        *,
+        detect_speech: bool = True,
     ) -> Transcript:
-        """Transcribe samples, at most the package's `longest_seconds` of them; `checkpoint` as above."""
-        return self._recognise(waveform, options or Options(), _StageClock(checkpoint))
+        """Transcribe samples, at most the package's `longest_seconds` of them; `checkpoint` as above.
 
-    def _recognise(self, waveform: Waveform, options: Options, clock: "_StageClock") -> Transcript:
-        with clock("features"):
-            features = self._featurizer(waveform)
-        with clock("inference"):
-            log_probabilities = self._recogniser(features)
-        with clock("decoding"):
-            text = self._decoders.text(log_probabilities, options.decoding)
+        Whoever knows that somebody speaks there need not have it detected.
+        """
+        return self._recognise(waveform, options or Options(), _StageClock(checkpoint), detect_speech=detect_speech)
+
+    def _recognise(
+        self, waveform: Waveform, options: Options, clock: "_StageClock", *, detect_speech: bool
+    ) -> Transcript:
         seconds = waveform.samples.size / waveform.sample_rate
+        with clock("features"):
+            log_mel = self._featurizer.log_mel(waveform.samples)
+            features = normalise(log_mel)
+        segments: tuple[Segment, ...] = ()
+        if not detect_speech or self._anybody_speaks(waveform, log_mel, clock):
+            with clock("inference"):
+                log_probabilities = self._recogniser(features)
+            with clock("decoding"):
+                segments = (Segment(self._decoders.text(log_probabilities, options.decoding), 0.0, seconds),)
         return Transcript(
-            segments=(Segment(text, 0.0, seconds),),
+            segments=segments,
             language=self.package.language,
             model=self.package.name,
             duration=seconds,
@@ -110,6 +126,14 @@ class Pipeline:
             clipped=False,
             stages=tuple(clock.times),
         )
+
+    def _anybody_speaks(self, waveform: Waveform, log_mel: Float32Array, clock: "_StageClock") -> bool:
+        with clock("speech"):
+            if hears_features(self.package.features):
+                found = probabilities_of_features(log_mel)
+            else:
+                found = probabilities(waveform)
+            return bool(spans(found))
 
 
 class _StageClock:

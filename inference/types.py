@@ -37,6 +37,8 @@ class AudioLimits:
     """The longest stretch of a recording that reaches the model at once, in seconds."""
     longest_seconds: float = 14_400.0
     """The longest recording, in seconds."""
+    detect_speech: bool = True
+    """Whether what nobody speaks in is left out; otherwise the model hears everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ STAGES: Mapping[str, str] = {
     "queue": "Wait for a lane.",
     "decode": "Container to 16 kHz mono, resampling included.",
     "features": "Waveform to log-mel.",
+    "speech": "Whether anybody speaks; where nobody does, no stage follows.",
     "inference": "Log-mel to log-probabilities: ONNX Runtime.",
     "decoding": "Log-probabilities to text: CTC and vocabulary.",
 }

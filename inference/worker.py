@@ -110,8 +110,8 @@ def load_model(model: str) -> Ready:
     while len(pipelines) >= setup.models_loaded:
         pipelines.popitem(last=False)
         give_memory_back()
-    # By the default limits: one below the canary's length is the requests' affair.
-    stages = pipeline.transcribe(canary(package.features.sample_rate)).stages
+    # By the default limits: one below the canary's length is the requests' affair. Nobody speaks in it.
+    stages = pipeline.transcribe(canary(package.features.sample_rate), AudioLimits(detect_speech=False)).stages
     pipelines[model] = pipeline
     # Noise leads a beam search astray for far longer than speech does.
     seconds = sum(each.seconds for each in stages if each.stage != "decoding")
@@ -135,7 +135,8 @@ def run(number: int, task: Task) -> Transcript:
     pipeline = _Process.pipelines[task.model]
     _Process.pipelines.move_to_end(task.model)
     if isinstance(task.audio, Waveform):
-        return pipeline.recognise(task.audio, task.options, checkpoint)
+        # Samples come from whoever has found speech in them.
+        return pipeline.recognise(task.audio, task.options, checkpoint, detect_speech=False)
     limits = _Process.setup.limits
     longest = pipeline.package.longest_seconds
     limits = replace(

@@ -120,4 +120,5 @@ def _limits(settings: Settings) -> AudioLimits:
         settings.resampler,
         window_seconds=settings.window_seconds,
         longest_seconds=settings.max_audio_seconds,
+        detect_speech=settings.detect_speech,
     )

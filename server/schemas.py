@@ -31,7 +31,7 @@ class TranscriptionReply(BaseModel):
     @classmethod
     def of(cls, transcript: Transcript, request_id: str) -> Self:
         """Render a transcript that has just been made."""
-        seconds = {time.stage: round(time.seconds, 4) for time in transcript.stages}
+        seconds = {stage: round(transcript.seconds(stage), 4) for stage in STAGES}  # 0 where there was none
         total = round(monotonic() - transcript.stages[0].began, 4)
         return cls(
             text=transcript.text,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from training.augment import add_room, band_limit, coloured_noise
 from training.files import atomic_path, command, write_manifest
+from training.sounds import band, bells, fax, melody, siren, surf, traffic, whistle
 from training.utterance import SAMPLE_RATE, Samples
 
 Chance = np.random.Generator
@@ -176,8 +177,9 @@ def birds(count: int, chance: Chance) -> Samples:
 
 
 _MAKERS = (silence, noise, wind, hum, tone, beeps, ringing, keys, chord, music, clicks, rain, applause, breath, engine)
-KINDS: dict[str, Callable[[int, Chance], Samples]] = {made.__name__: made for made in (*_MAKERS, birds)}
-TEST_KINDS = ("engine", "birds", "applause")
+_MORE = (birds, traffic, fax, siren, melody, band, whistle, surf, bells)
+KINDS: dict[str, Callable[[int, Chance], Samples]] = {made.__name__: made for made in (*_MAKERS, *_MORE)}
+TEST_KINDS = ("engine", "birds", "applause", "surf", "bells")
 """In no training clip."""
 
 

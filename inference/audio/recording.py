@@ -10,6 +10,7 @@ from inference.audio.containers import Encoded, opened
 from inference.audio.reading import Reading
 from inference.audio.resampling import Resampling
 from inference.audio.speech import EverythingIsSpeech, SpeechDetector
+from inference.audio.speech_network import TrainedDetector
 from inference.audio.windows import Window, WindowPlanner
 from inference.errors import AudioTooLong
 from inference.types import AudioLimits, Float32Array, Options
@@ -66,7 +67,7 @@ def windows_of(reading: Reading, limits: AudioLimits, options: Options) -> Itera
         if reading.full and limits.overlength != "clip":
             break
         mixed = mixer.take(block.samples)
-        hearers = hearers or [_Hearer(limits.window_seconds, each) for each in mixer.heard]
+        hearers = hearers or [_Hearer(limits, each) for each in mixer.heard]
         for hearer, samples in zip(hearers, mixed, strict=True):
             yield from hearer.take(samples, block.sample_rate)
     if reading.full and limits.overlength != "clip":
@@ -80,11 +81,11 @@ def windows_of(reading: Reading, limits: AudioLimits, options: Options) -> Itera
 class _Hearer:
     """One channel, or the mix of all."""
 
-    def __init__(self, window_seconds: float, channel: int | None) -> None:
+    def __init__(self, limits: AudioLimits, channel: int | None) -> None:
         # soxr whatever is chosen for clips: resampy knows no streams.
         self._resampling = Resampling(SAMPLE_RATE)
-        self._detector: SpeechDetector = EverythingIsSpeech()
-        self._planner = WindowPlanner(window_seconds, channel)
+        self._detector: SpeechDetector = TrainedDetector() if limits.detect_speech else EverythingIsSpeech()
+        self._planner = WindowPlanner(limits.window_seconds, channel)
 
     def take(self, samples: Float32Array, rate: int) -> tuple[Window, ...]:
         """Go on by `[frames]` at `rate` Hz."""

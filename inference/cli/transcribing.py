@@ -65,7 +65,7 @@ def _setup(options: argparse.Namespace) -> Setup:
         options.precision,
         options.cache,
         options.threads or max(usable_cpus() // options.jobs, 1),
-        AudioLimits(overlength=options.overlength, limit_seconds=options.limit_seconds),
+        AudioLimits(options.overlength, options.limit_seconds, detect_speech=options.detect_speech),
         Options(words=options.words),
     )
 
@@ -96,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--decoding", choices=("auto", "greedy", "beam"), default="auto", help="(default: auto)")
     add("--cache", type=Path, default=CACHE, help="for graphs prepared for this machine")
     add("--threads", type=_positive, help="ONNX Runtime threads of each process (default: all processors, shared)")
+    detect = "no text where nobody speaks (default: yes)"
+    add("--detect-speech", action=argparse.BooleanOptionalAction, default=True, help=detect)
     add("--overlength", choices=get_args(Overlength), default=_LIMITS.overlength, help="audio over the limit")
     add("--limit-seconds", type=float, default=_LIMITS.limit_seconds, help="the limit (default: %(default)s)")
     return parser

@@ -71,7 +71,7 @@ def library(
     limits = AudioLimits("clip", limit_seconds=pipeline.package.longest_seconds)
     wanted = Options(decoding=cast("Decoding", decoding))
     # What a process heard first shapes its heap, and how fast it is from then on: a lane hears this.
-    pipeline.transcribe(canary(pipeline.package.features.sample_rate))
+    pipeline.transcribe(canary(pipeline.package.features.sample_rate), AudioLimits(detect_speech=False))
     last: list[Transcript] = []
 
     def hear(data: bytes) -> str:

@@ -10,7 +10,7 @@ from tests.inference.audio.encoders import ffmpeg
 from tests.samples import CLIPS, encode, noise, sentence_of, tone
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste")
-STAGES = {"queue", "decode", "features", "inference", "decoding", "total"}
+STAGES = {"queue", "decode", "features", "speech", "inference", "decoding", "total"}
 
 
 @pytest.fixture

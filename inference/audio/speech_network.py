@@ -1,0 +1,145 @@
+"""The trained speech detector: a small network over log-mel features, in NumPy.
+
+Its weights, `speech.npz`, are made by `python -m training.speech_detector`, under this project's licence; its teacher
+was Silero VAD (MIT). Each layer looks at frames at fixed distances (a dilated convolution, after van den Oord et al.,
+WaveNet, 2016): 2.0 s back and 0.2 s ahead in all. So it hears a recording piece by piece as it would hear it whole.
+"""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import soxr
+
+from inference.features import FeatureParameters, Featurizer, emphasise
+from inference.types import Float32Array, Waveform
+
+PARAMETERS = FeatureParameters()
+"""The features that it was taught on; the semantics, which are about the edges, do not matter."""
+WEIGHTS = Path(__file__).parent / "speech.npz"
+
+_STACKED = 4  # frames of 10 ms in one of 40
+_ONE_THREAD = 2**18
+"""Multiplications up to which OpenBLAS wakes no second thread, which would spin for longer than it works."""
+
+
+@cache
+class _Weights:
+    """One copy for all detectors of a process."""
+
+    def __init__(self, path: Path) -> None:
+        with np.load(path) as stored:
+            self.first = stored["first"].astype(np.float32)
+            self.first_bias = stored["first_bias"]
+            self.layers = stored["layers"].astype(np.float32)
+            self.layer_biases = stored["layer_biases"]
+            self.last, self.last_bias = stored["last"], stored["last_bias"]
+            self.offsets = [tuple(map(int, offsets)) for offsets in stored["offsets"]]
+
+
+class SpeechNetwork:
+    """Log-mel as it comes → probabilities of speech for frames of 40 ms."""
+
+    def __init__(self, weights: Path = WEIGHTS) -> None:
+        self._weights = _Weights(weights)
+        width = self._weights.first_bias.size
+        self._log_mel: Float32Array = np.zeros((PARAMETERS.mel_bins, 0), np.float32)
+        # Inputs that a layer still needs: at first those before the beginning, which are zeros.
+        self._inputs = [np.zeros((-min(offsets), width), np.float32) for offsets in self._weights.offsets]
+
+    def take(self, log_mel: Float32Array) -> Float32Array:
+        """Hear `[bins, frames of 10 ms]`, as `Featurizer.log_mel` makes them, and return what has become certain."""
+        log_mel = np.concatenate([self._log_mel, log_mel], axis=1) if self._log_mel.size else log_mel
+        whole = log_mel.shape[1] // _STACKED * _STACKED
+        self._log_mel = log_mel[:, whole:].copy()
+        inputs = np.ascontiguousarray(log_mel[:, :whole].T).reshape(-1, len(self._weights.first))
+        step = _ONE_THREAD // self._weights.layers[0].size
+        parts = [self._probabilities(inputs[at : at + step]) for at in range(0, len(inputs), step)]
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+    def finish(self) -> Float32Array:
+        """Return the rest, silence standing behind the end."""
+        missing = -self._log_mel.shape[1] % _STACKED
+        heard = self.take(np.zeros((PARAMETERS.mel_bins, missing), np.float32))
+        hidden = np.zeros((0, self._weights.first_bias.size), np.float32)
+        return np.concatenate([heard, self._through_layers(hidden, ended=True)])
+
+    def _probabilities(self, inputs: Float32Array) -> Float32Array:
+        weights = self._weights
+        step = _ONE_THREAD // weights.first.size
+        hidden = np.concatenate([inputs[at : at + step] @ weights.first for at in range(0, len(inputs), step)])
+        hidden += weights.first_bias
+        return self._through_layers(np.maximum(hidden, 0, out=hidden), ended=False)
+
+    def _through_layers(self, hidden: Float32Array, *, ended: bool) -> Float32Array:
+        weights = self._weights
+        for number, offsets in enumerate(weights.offsets):
+            before, behind = -min(offsets), max(offsets)
+            after = np.zeros((behind if ended else 0, hidden.shape[1]), np.float32)
+            inputs = np.concatenate([self._inputs[number], hidden, after])
+            count = max(0, len(inputs) - before - behind)
+            self._inputs[number] = inputs[count:]
+            seen = [inputs[before + offset : before + offset + count] for offset in offsets]
+            hidden = np.concatenate(seen, axis=1) @ weights.layers[number]
+            hidden += weights.layer_biases[number]
+            np.maximum(hidden, 0, out=hidden)
+            hidden += inputs[before : before + count]
+        logits = np.einsum("fw,w->f", hidden, weights.last) + weights.last_bias
+        return np.asarray(0.5 + 0.5 * np.tanh(logits / 2), dtype=np.float32)  # the logistic function, without overflow
+
+
+def hears_features(parameters: FeatureParameters) -> bool:
+    """Whether `probabilities_of_features` takes such features."""
+    return replace(parameters, semantics=PARAMETERS.semantics) == PARAMETERS
+
+
+def probabilities_of_features(log_mel: Float32Array, weights: Path = WEIGHTS) -> Float32Array:
+    """Those of a whole clip, given all of its features, `[bins, frames of 10 ms]`."""
+    network = SpeechNetwork(weights)
+    return np.concatenate([network.take(log_mel), network.finish()])
+
+
+def probabilities(waveform: Waveform) -> Float32Array:
+    """Those of a whole clip at any sample rate, for models whose features are others."""
+    samples = waveform.samples
+    if waveform.sample_rate != PARAMETERS.sample_rate:
+        samples = soxr.resample(samples, waveform.sample_rate, PARAMETERS.sample_rate, quality="QQ")
+    detector = TrainedDetector()
+    return np.concatenate([detector.take(samples), detector.finish()])
+
+
+class TrainedDetector:
+    """The network, hearing samples: a `SpeechDetector`."""
+
+    def __init__(self) -> None:
+        self._featurizer = Featurizer(PARAMETERS)
+        self._network = SpeechNetwork()
+        # Emphasised samples of windows that are not complete; the first begins in the silence before the audio.
+        self._samples: Float32Array = np.zeros(PARAMETERS.window_size // 2, np.float32)
+        self._last = 0.0
+        self._taken = 0  # samples
+        self._frames = 0  # of 10 ms
+
+    def take(self, samples: Float32Array) -> Float32Array:
+        """Hear the next samples, mono at 16 kHz; return probabilities of speech of what has become certain."""
+        if not samples.size:
+            return np.zeros(0, np.float32)
+        emphasised = emphasise(samples, PARAMETERS.preemphasis, self._last)
+        self._last, self._taken = float(samples[-1]), self._taken + samples.size
+        self._samples = np.concatenate([self._samples, emphasised])
+        return self._hear((self._samples.size - PARAMETERS.window_size) // PARAMETERS.hop_size + 1)
+
+    def finish(self) -> Float32Array:
+        """Return the probabilities of all other frames."""
+        rest = -(-self._taken // PARAMETERS.hop_size) - self._frames
+        self._samples = np.concatenate([self._samples, np.zeros(PARAMETERS.window_size, np.float32)])
+        return np.concatenate([self._hear(rest), self._network.finish()])
+
+    def _hear(self, frames: int) -> Float32Array:
+        if frames <= 0:
+            return np.zeros(0, np.float32)
+        log_mel = self._featurizer.frames(self._samples, frames)
+        self._samples = self._samples[frames * PARAMETERS.hop_size :]
+        self._frames += frames
+        return self._network.take(log_mel)

