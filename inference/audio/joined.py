@@ -3,6 +3,7 @@
 Each kind by its own lengths, since what looks like a head may be sound. Decoders stop at the end of the first.
 """
 
+import re
 import struct
 from collections.abc import Callable, Iterator
 from mmap import mmap
@@ -15,7 +16,8 @@ Checkpoint = Callable[[], None]
 
 _MOST_STEPS = 2_000_000
 _STEPS_TO_A_CHECKPOINT = 1000
-_FLV_HEADS = tuple(b"FLV\x01" + bytes([flags]) + b"\0\0\0\x09\0\0\0\0" for flags in (1, 4, 5))
+_FLV_HEAD = re.compile(rb"FLV\x01[\x01\x04\x05]\0\0\0\x09\0\0\0\0")
+_MOST_FRAMES = 1_000_000  # of TTA: twelve days
 _ASF_HEAD = bytes.fromhex("3026b2758e66cf11")
 _W64_HEAD = bytes.fromhex("726966662e91cf11")
 _WAVPACK_INITIAL = 1 << 11
@@ -97,16 +99,16 @@ def _tta(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
     rate, samples = struct.unpack_from("<II", data, start + 10)
     frames = -(-samples * 245 // (256 * rate)) if rate else 0
     table = start + 22
-    if not 0 < frames < (end - table) // 4:
+    if not 0 < frames < min((end - table) // 4, _MOST_FRAMES):
         return 0
     sizes = struct.unpack_from(f"<{frames}I", data, table)
     return _begins(data, table + 4 * frames + 4 + sum(sizes), end, b"TTA1")
 
 
-def _mp3(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
+def _mp3(data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint) -> int:
     """A later frame that counts frames, or the tag before it."""
     start += id3v2_bytes(data[start : start + 10])
-    frame = next_xing(data, start, end)
+    frame = next_xing(data, start, end, checkpoint)
     tag = data.rfind(b"ID3", start, frame) if frame else -1
     return tag if tag > 0 and tag + id3v2_bytes(data[tag : tag + 10]) == frame else frame
 
@@ -126,8 +128,8 @@ def _amr(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
 
 def _flv(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
     """By its head of thirteen bytes, of which all but one are always the same."""
-    found = [place for head in _FLV_HEADS if (place := data.find(head, start + 13, end)) > 0]
-    return min(found, default=0)
+    found = _FLV_HEAD.search(data, start + 13, end)
+    return found.start() if found else 0
 
 
 def _begins(data: bytes | mmap, place: int, end: int, head: bytes) -> int:

@@ -5,6 +5,7 @@ Headers as in ISO 11172-3 (2.4.2.3), ISO 13818-7 (6.2) and ATSC A/52 (5.3.1).
 
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from mmap import mmap
 from typing import Literal
@@ -86,9 +87,11 @@ def frames_are_cut(data: bytes | mmap, start: int, end: int) -> bool:
     return False
 
 
-def next_xing(data: bytes | mmap, start: int, end: int) -> int:
+def next_xing(data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]) -> int:
     """Where a later frame with such a header begins, the first one of a file that was joined; 0 where there is none."""
-    for found in _XING.finditer(data, start, end):
+    for number, found in enumerate(_XING.finditer(data, start, end)):
+        if not number % _MOST_TRIES:
+            checkpoint()
         for side in _SIDE_BYTES:
             place = found.start() - 4 - side
             frame = frame_at(data, place, end) if place > start else None

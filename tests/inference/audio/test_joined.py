@@ -1,7 +1,9 @@
 """Several recordings in one file, behind one another or interleaved; formats that change inside."""
 
 import contextlib
+import resource
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -39,6 +41,24 @@ def test_the_second_of_two_is_cut_off(name):
     data = FILES[name]
     with contextlib.suppress(InputError):
         assert heard(data + data[: int(len(data) * 0.6) // 188 * 188 + 95]).warnings
+
+
+HEADS = {
+    "FLV": FILES["FLV, AAC"][:13] * 2_000_000,
+    "MP3": FILES["MP3"] + b"Info" * 5_000_000,
+    "TTA": FILES["TTA"][:14] + b"\xff" * 22_000_000,
+    "WavPack": FILES["WavPack"][:4] + bytes(28) + (b"wvpk" + bytes(28)) * 600_000,
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_millions_of_heads_are_not_searched_for_ever(name):
+    limits = AudioLimits("clip", decode_seconds=0.5)
+    began = time.thread_time()
+    with pytest.raises(InputError):
+        decode(HEADS[name], limits, 16_000)
+    assert time.thread_time() - began < 1.5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 700 * 1024
 
 
 @pytest.mark.parametrize("kind", [("mp3", "libmp3lame"), ("adts", "aac"), ("mp4", "aac"), ("mpegts", "aac")])
