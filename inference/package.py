@@ -81,7 +81,12 @@ class Package:
     @property
     def longest_seconds(self) -> float:
         """The longest audio that fits the positional table."""
-        return self.maximum_steps * self.subsampling * self.features.hop_size / self.features.sample_rate
+        return self.maximum_steps * self.step_seconds
+
+    @property
+    def step_seconds(self) -> float:
+        """From one step to the next."""
+        return self.subsampling * self.features.hop_size / self.features.sample_rate
 
     def graph(self, precision: str = "fp32") -> PackageFile:
         """Return the graph of that precision; raise PackageError where the package has none."""

@@ -116,7 +116,9 @@ class Pipeline:
             with clock("inference"):
                 log_probabilities = self._recogniser(features)
             with clock("decoding"):
-                segments = (Segment(self._decoders.text(log_probabilities, options.decoding), 0.0, seconds),)
+                text = self._decoders.text(log_probabilities, options.decoding)
+                words = self._decoders.words(log_probabilities, text, waveform) if options.words else ()
+                segments = (Segment(text, 0.0, seconds, words),)
         return Transcript(
             segments=segments,
             language=self.package.language,

@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 from inference.decoding import ctc
+from inference.decoding.alignment import Aligner
 from inference.decoding.beam import BeamOptions, BeamSearch
 from inference.decoding.language_model import LAYOUT, LanguageModel, load_language_model, map_unpacked, unpack
 from inference.decoding.vocabulary import UNKNOWN_SURFACE, load_vocabulary
+from inference.decoding.word_times import word_times
 from inference.errors import PackageError, UnavailableOption
 from inference.package import LanguageModelFile, Package
 from inference.prepared.cache import made_once, reading
-from inference.types import CharacterModel, Decoding, Float32Array
+from inference.types import CharacterModel, Decoding, Float32Array, Waveform, Word
 
 Decoder: TypeAlias = Callable[[Float32Array], str]
 """`[steps, vocabulary + 1]` natural log-probabilities → text."""
@@ -27,6 +29,8 @@ class Decoders:
         """
         vocabulary = load_vocabulary(package.vocabulary_path())
         self._name = package.name
+        self._aligner = Aligner(vocabulary)
+        self._step_seconds = package.step_seconds
         self._by_name: dict[str, Decoder] = {
             "greedy": lambda log_probabilities: vocabulary.text(ctc.greedy(log_probabilities, package.blank))
         }
@@ -42,6 +46,13 @@ class Decoders:
             raise UnavailableOption(f"decoding={decoding}: {self._name} has no language model")
         text = self._by_name[decoding](log_probabilities)
         return text.replace(UNKNOWN_SURFACE, " ").strip()  # SentencePiece's mark says nothing to a client
+
+    def words(self, log_probabilities: Float32Array, text: str, waveform: Waveform) -> tuple[Word, ...]:
+        """When each word of a text decoded from `[steps, vocabulary + 1]` was said in the waveform.
+
+        Where the text cannot be aligned, the words share the time by their letters.
+        """
+        return word_times(text.split(), self._aligner(log_probabilities, text), waveform, self._step_seconds)
 
 
 def _mapped(file: LanguageModelFile, path: Path, cache: Path) -> LanguageModel:

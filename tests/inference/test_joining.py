@@ -1,0 +1,190 @@
+"""Windows joined: made of times alone, and of speech that the model hears."""
+
+import difflib
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inference.audio.speech import EverythingIsSpeech
+from inference.audio.windows import Window, WindowPlanner
+from inference.joining import Joiner
+from inference.types import Options, Segment, Span, Transcript, Waveform, Word
+from tests.samples import CLIPS, DATA
+
+RATE = 16_000
+CONTEXT = 0.8
+
+
+def window(start, end, owned, channel=None):
+    samples = np.zeros(round((end - start) * RATE), np.float32)
+    return Window(Waveform(samples, RATE), channel, start, Span(*owned))
+
+
+def transcript(words, start=0.0):
+    """What a lane would answer: `words` at the recording's times, in one segment."""
+    heard = tuple(Word(text, begin - start, end - start) for text, begin, end in words)
+    segment = Segment(" ".join(word.text for word in heard), 0.0, 15.0, heard)
+    return Transcript((segment,), "hi", "model", 15.0, 15.0, clipped=False, stages=())
+
+
+def join(*heard):
+    """Segments of windows and what was heard in them."""
+    joiner = Joiner()
+    segments = [segment for each, words in heard for segment in joiner.add(each, transcript(words, each.start))]
+    return [*segments, *joiner.finish()]
+
+
+def said(segments):
+    return [(word.text, word.start, word.end) for segment in segments for word in segment.words]
+
+
+def test_a_word_in_two_windows_stands_there_once():
+    words = [("एक", 8.0, 8.4), ("दो", 9.0, 9.4), ("तीन", 9.9, 10.3), ("चार", 10.5, 10.7), ("पाँच", 11.0, 11.5)]
+    first, second = window(0, 10.8, (0, 10)), window(9.2, 20, (10, 20))
+    segments = join((first, [*words[:4]]), (second, words[2:]))
+    assert said(segments) == words
+
+
+def test_true_repetitions_stay():
+    words = [("हाँ", 9 + number / 4, 9.2 + number / 4) for number in range(8)]
+    segments = join((window(0, 10.8, (0, 10)), words[:7]), (window(9.2, 20, (10, 20)), words[1:]))
+    assert said(segments) == words
+
+
+def test_a_word_cut_off_is_taken_from_where_it_is_whole():
+    first = window(0, 10.8, (0, 10)), [("एक", 9.3, 9.5), ("अस्", 10.3, 10.8)]
+    second = window(9.2, 20, (10, 20)), [("क", 9.2, 9.5), ("अस्पताल", 10.3, 11.2)]
+    assert said(join(first, second)) == [("एक", 9.3, 9.5), ("अस्पताल", 10.3, 11.2)]
+
+
+def test_words_without_a_pause_meet_where_both_windows_agree_most():
+    first = window(0, 10.8, (0, 10)), [("सब", 9.0, 9.62), ("कुछ", 9.62, 10.1), ("ठीक", 10.1, 10.7)]
+    second = window(9.2, 20, (10, 20)), [("ब", 9.2, 9.58), ("कुछ", 9.58, 10.06), ("ठीक", 10.06, 10.76)]
+    words = said(join(first, second))
+    assert [text for text, _, _ in words] == ["सब", "कुछ", "ठीक"]
+    times = [time for _, start, end in words for time in (start, end)]
+    assert times == sorted(times)
+
+
+def test_windows_that_do_not_touch_keep_all():
+    segments = join((window(0, 4, (0, 4)), [("एक", 3, 4)]), (window(5, 9, (5, 9)), [("दो", 5, 6)]))
+    assert [(segment.text, segment.start, segment.end) for segment in segments] == [("एक", 3, 4), ("दो", 5, 6)]
+
+
+def test_segments_come_as_soon_as_they_are_final_and_end_at_pauses():
+    joiner = Joiner(words=False)
+    first, second = window(0, 9, (0, 9), 1), window(20, 29, (20, 29), 1)
+    assert joiner.add(first, transcript([("एक", 1, 2), ("दो", 2.5, 3), ("तीन", 5, 6)])) == ()
+    assert joiner.add(second, transcript([])) == (Segment("एक दो", 1, 3, (), 1), Segment("तीन", 5, 6, (), 1))
+    assert joiner.finish() == ()
+
+
+def test_without_words_nothing_can_be_joined():
+    text = Segment("एक", 0, 1)
+    with pytest.raises(ValueError, match=r"Options\.words"):
+        Joiner().add(window(0, 9, (0, 9)), Transcript((text,), "hi", "model", 9, 9, clipped=False, stages=()))
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.tuples(st.floats(0.12, 0.9), st.sampled_from([0.0, 0.0, 0.05, 0.3, 1.5])), min_size=1, max_size=80),
+    st.floats(2.4, 14.0),
+    st.integers(0, 1000),
+)
+def test_whatever_is_cut_where_each_word_stands_there_once(lengths, every, seed):
+    words, at = [], 0.0
+    for number, (length, pause) in enumerate(lengths):
+        words.append((str(number), at, at + length))
+        at += length + pause
+    chance, heard = np.random.default_rng(seed), []
+    for cut in np.arange(0, at, every):
+        start, end = max(0.0, cut - CONTEXT), min(at, cut + every + CONTEXT)
+        inside = [(text, max(a, start), min(b, end)) for text, a, b in words if min(b, end) - max(a, start) > 0.1]
+        shaken = np.sort(
+            np.clip(chance.uniform(-0.02, 0.02, 2 * len(inside)) + [t for w in inside for t in w[1:]], start, end)
+        )
+        named = [(text, *shaken[2 * place : 2 * place + 2]) for place, (text, _, _) in enumerate(inside)]
+        heard.append((window(start, end, (cut, min(at, cut + every))), named))
+    segments = join(*heard)
+    assert [text for text, _, _ in said(segments)] == [text for text, _, _ in words]
+    times = [time for segment in segments for time in (segment.start, segment.end)]
+    assert times == sorted(times)
+
+
+def sound_of(path):
+    """A clip from its first sound to its last, as clips that were cut."""
+    samples = soundfile.read(path, dtype="float32")[0]
+    loud = np.flatnonzero(np.abs(samples) > 0.01 * np.abs(samples).max())
+    return samples[loud[0] : loud[-1] + 1]
+
+
+def recording(paths, pause=0.15):
+    """Clips one after another, and where each begins, in seconds."""
+    silence = np.zeros(round(pause * RATE), np.float32)
+    parts = [part for path in paths for part in (silence, sound_of(path))]
+    ends = np.cumsum([part.size for part in parts]) / RATE
+    return np.concatenate([*parts, silence]), ends[0::2]
+
+
+def recognised(pipeline, samples, **planning):
+    """Words of a recording in windows, no silence known."""
+    planner, detector, joiner = WindowPlanner(**planning), EverythingIsSpeech(), Joiner()
+    windows = [
+        each
+        for block in np.array_split(samples, max(1, samples.size // RATE))
+        for each in planner.take(block, detector.take(block))
+    ]
+    windows += planner.finish(detector.finish())
+    segments = [
+        segment
+        for each in windows
+        for segment in joiner.add(each, pipeline.recognise(each.waveform, Options(words=True)))
+    ]
+    return windows, [word for segment in (*segments, *joiner.finish()) for word in segment.words]
+
+
+def cut_everywhere(pipeline, samples, cuts):
+    """Words at which a recording that was cut there differs from the whole one."""
+    whole = pipeline.recognise(Waveform(samples, RATE)).text.split()
+    wrong = {}
+    for cut in cuts:
+        seconds = float(cut) + CONTEXT
+        windows, words = recognised(pipeline, samples, window_seconds=seconds, where_no_pause=lambda part: part.size)
+        assert len(windows) > 1
+        changes = difflib.SequenceMatcher(a=whole, b=[word.text for word in words], autojunk=False).get_opcodes()
+        if found := [change for change in changes if change[0] != "equal"]:
+            wrong[cut] = found
+    return wrong
+
+
+def test_a_cut_loses_and_doubles_no_word(pipeline):
+    samples, _ = recording(CLIPS)
+    assert cut_everywhere(pipeline, samples, np.arange(6.05, 10, 0.7)) == {}
+
+
+def test_what_is_said_three_times_stays(pipeline):
+    samples, _ = recording([DATA / "namaste.wav"] * 3)
+    assert cut_everywhere(pipeline, samples, np.arange(2.4, 5, 0.5)) == {}
+
+
+@pytest.mark.measuring
+@pytest.mark.parametrize("pause", [0.05, 0.15, 0.5])
+def test_a_cut_anywhere_loses_and_doubles_no_word(pipeline, pause):
+    samples, _ = recording(CLIPS, pause)
+    assert cut_everywhere(pipeline, samples, np.arange(2.4, samples.size / RATE - 2, 0.1)) == {}
+
+
+@pytest.mark.parametrize("times", [4, pytest.param(40, marks=pytest.mark.measuring)])
+def test_times_do_not_drift(pipeline, spoken_texts, times):
+    samples, begins = recording(CLIPS * times, 0.4)
+    windows, words = recognised(pipeline, samples)
+    assert all(window.waveform.samples.size <= 15 * RATE for window in windows)
+    assert " ".join(word.text for word in words) == " ".join(spoken_texts[path] for path in CLIPS * times)
+    counts = np.array([len(spoken_texts[path].split()) for path in CLIPS * times])
+    firsts = np.cumsum(counts) - counts
+    errors = np.array([words[first].start - begin for first, begin in zip(firsts, begins, strict=True)])
+    assert np.abs(errors).max() <= 0.08
+    assert abs(np.median(errors[-4:]) - np.median(errors[:4])) <= 0.04
