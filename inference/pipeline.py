@@ -2,16 +2,21 @@
 
 import dataclasses
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from inference.audio.decode import decode
+from inference.audio.recording import End, read_windows
+from inference.audio.resampling import at_rate
 from inference.audio.speech import spans
 from inference.audio.speech_network import hears_features, probabilities, probabilities_of_features
 from inference.decoding.decoder import Decoders
+from inference.errors import LongerThanWindow
 from inference.features import Featurizer, normalise
+from inference.joining import Joiner
 from inference.package import Package
 from inference.prepared.cache import reading
 from inference.recogniser import OnnxRecogniser, Recogniser, SessionOptions
@@ -65,12 +70,15 @@ class Pipeline:
         options: Options | None = None,
         checkpoint: Checkpoint = lambda: None,
     ) -> Transcript:
-        """Transcribe one file of audio, given by its bytes or its name.
+        """Transcribe one file of audio, given by its bytes or its name; one longer than a window in its windows.
 
         `checkpoint` is called before every stage and while audio is decoded, and may raise WorkInterrupted.
         Raises InputError where the audio or a wish is at fault, OSError where the file cannot be read.
         """
-        return self.transcribe_clip(audio, limits, options, checkpoint)
+        try:
+            return self.transcribe_clip(audio, limits, options, checkpoint)
+        except LongerThanWindow:
+            return self._transcribe_recording(audio, limits or AudioLimits(), options or Options(), checkpoint)
 
     def transcribe_clip(
         self,
@@ -79,7 +87,9 @@ class Pipeline:
         options: Options | None = None,
         checkpoint: Checkpoint = lambda: None,
     ) -> Transcript:
-        """Transcribe as above what is heard at once; raise LongerThanWindow for a recording."""
+        """Transcribe as above what is heard at once; raise LongerThanWindow for a recording, and channels apart."""
+        if options and options.channels != "mix":
+            raise LongerThanWindow("channels apart are heard as those of recordings are")
         clock, limits = _StageClock(checkpoint), limits or AudioLimits()
         source = audio if isinstance(audio, bytes) else Path(audio)
         with clock("decode"):
@@ -104,11 +114,43 @@ class Pipeline:
         """
         return self._recognise(waveform, options or Options(), _StageClock(checkpoint), detect_speech=detect_speech)
 
+    def _transcribe_recording(
+        self, audio: bytes | str | Path, limits: AudioLimits, options: Options, checkpoint: Checkpoint
+    ) -> Transcript:
+        clock = _StageClock(checkpoint)
+        source = audio if isinstance(audio, bytes) else Path(audio)
+        limits = dataclasses.replace(limits, window_seconds=min(limits.window_seconds, self.package.longest_seconds))
+        with_words = dataclasses.replace(options, words=True)  # by which windows are joined
+        joiners: defaultdict[int | None, Joiner] = defaultdict(lambda: Joiner(words=options.words))
+        segments: list[Segment] = []
+        heard = 0.0
+        with closing(read_windows(source, limits, options, checkpoint)) as items:
+            while True:
+                with clock("decode"):
+                    item = next(items)
+                if isinstance(item, End):
+                    break
+                there = self._recognise(item.waveform, with_words, clock, detect_speech=False)
+                segments += joiners[item.channel].add(item, there)
+                heard += item.owned.end - item.owned.start
+        segments += (segment for joiner in joiners.values() for segment in joiner.finish())
+        return Transcript(
+            segments=tuple(sorted(segments, key=lambda segment: segment.start)),
+            language=self.package.language,
+            model=self.package.name,
+            duration=item.duration,
+            heard=heard,
+            clipped=item.clipped,
+            stages=clock.times,
+            warnings=item.warnings,
+        )
+
     def _recognise(
         self, waveform: Waveform, options: Options, clock: "_StageClock", *, detect_speech: bool
     ) -> Transcript:
         seconds = waveform.samples.size / waveform.sample_rate
         with clock("features"):
+            waveform = at_rate(waveform, self.package.features.sample_rate)  # windows are for models of 16 kHz
             log_mel = self._featurizer.log_mel(waveform.samples)
             features = normalise(log_mel)
         segments: tuple[Segment, ...] = ()
@@ -126,7 +168,7 @@ class Pipeline:
             duration=seconds,
             heard=seconds,
             clipped=False,
-            stages=tuple(clock.times),
+            stages=clock.times,
         )
 
     def _anybody_speaks(self, waveform: Waveform, log_mel: Float32Array, clock: "_StageClock") -> bool:
@@ -143,11 +185,17 @@ class _StageClock:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
-        self.times: list[StageTime] = []
+        self._times: dict[str, StageTime] = {}
+
+    @property
+    def times(self) -> tuple[StageTime, ...]:
+        """One for each stage, however often it was gone through."""
+        return tuple(self._times.values())
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         self._checkpoint()
         began = time.monotonic()
         yield
-        self.times.append(StageTime(stage, began, time.monotonic() - began))
+        before = self._times.get(stage, StageTime(stage, began, 0.0))
+        self._times[stage] = dataclasses.replace(before, seconds=before.seconds + time.monotonic() - began)

@@ -1,6 +1,6 @@
 """A file of any length → the windows of it in which somebody speaks, as they come, in bounded memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -39,7 +39,7 @@ def read_windows(
     limits: AudioLimits,
     options: Options,
     checkpoint: Callable[[], None] = lambda: None,
-) -> Iterator[Item]:
+) -> Generator[Item]:
     """Decode a file; give its windows in their order, those of several channels as they come, and an End.
 
     `checkpoint` is called between blocks and may raise to stop. Raises any InputError, AudioTooLong at once where the

@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 
 from inference.errors import MissingDependency
-from inference.types import Float32Array, Resampler
+from inference.types import Float32Array, Resampler, Waveform
 
 
 class Resampling:
@@ -53,6 +53,14 @@ class Resampling:
             return np.ascontiguousarray(samples)
         self._gathered.append(samples)
         return np.zeros(0, np.float32)
+
+
+def at_rate(waveform: Waveform, sample_rate: int) -> Waveform:
+    """The same sound at `sample_rate` Hz."""
+    if waveform.sample_rate == sample_rate:
+        return waveform
+    resampled = soxr.resample(waveform.samples, waveform.sample_rate, sample_rate, quality="HQ")
+    return Waveform(np.ascontiguousarray(resampled, dtype=np.float32), sample_rate)
 
 
 def require_resampler(resampler: Resampler) -> None:
