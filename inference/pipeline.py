@@ -57,6 +57,8 @@ class Pipeline:
         """Whether the graph prepared for this machine is in use, whose weights all processes share."""
         self.warnings = warnings
         """Why it is not what was asked for, as sentences."""
+        self.on_window: Callable[[float], None] = lambda _: None
+        """Told after each window of a recording up to which second it was heard."""
         self._featurizer = Featurizer(package.features)
         graph = prepared.graph if prepared else package.model_path(precision)
         with reading(graph.parent) if prepared else nullcontext():
@@ -133,6 +135,7 @@ class Pipeline:
                 there = self._recognise(item.waveform, with_words, clock, detect_speech=False)
                 segments += joiners[item.channel].add(item, there)
                 heard += item.owned.end - item.owned.start
+                self.on_window(item.owned.end)
         segments += (segment for joiner in joiners.values() for segment in joiner.finish())
         return Transcript(
             segments=tuple(sorted(segments, key=lambda segment: segment.start)),

@@ -16,7 +16,7 @@ _LIMITS = AudioLimits()
 
 def run(arguments: Sequence[str]) -> int:
     """Print what was found; return 0, or 1 where a file would be refused or cannot be read."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     limits = AudioLimits(overlength=options.overlength, limit_seconds=options.limit_seconds)
     failed = False
     with Search(options.files) as search:
@@ -75,6 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help=HELP)
     add("--json", action="store_true", help="one JSON object a line")
-    add("--overlength", choices=get_args(Overlength), default=_LIMITS.overlength, help="audio over the limit")
-    add("--limit-seconds", type=float, default=_LIMITS.limit_seconds, help="the limit (default: %(default)s)")
+    add(
+        "--overlength",
+        choices=get_args(Overlength),
+        default=_LIMITS.overlength,
+        help="long audio: all of it in windows, or over the limit clipped or refused (default: window)",
+    )
+    add("--limit-seconds", type=float, default=_LIMITS.limit_seconds, help="for clip and reject (default: %(default)s)")
     return parser

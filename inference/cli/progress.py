@@ -19,6 +19,7 @@ class Progress:
         self._estimates = dict(estimates)
         self._files = len(estimates)
         self._total = sum(estimates.values())
+        self._under_way: dict[str, float] = {}
         self.done = self.failed = 0
         self.audio = 0.0
         """Seconds that were transcribed."""
@@ -43,8 +44,13 @@ class Progress:
             self.failed += 1
             tqdm.write(f"{name}: {outcome}", file=sys.stderr)
         # A file need not last as long as it claimed.
-        self._bar.total = self._total = self._total + seconds - self._estimates.pop(name, 0.0)
-        self._bar.update(seconds)
+        self._total += seconds - self._estimates.pop(name, 0.0)
+        self._under_way.pop(name, None)
+        self._show()
+
+    def heard(self, name: str, seconds: float) -> None:
+        """So much of a long one is done."""
+        self._under_way[name] = seconds
         self._show()
 
     def close(self) -> None:
@@ -59,14 +65,16 @@ class Progress:
         counts += [f"{skipped} skipped, whose results are there"] * bool(skipped)
         counts += [f"{passed_over} that are no audio passed over"] * bool(passed_over)
         taken = time.monotonic() - self._began
-        return f"{', '.join(counts)}; {_clock(self.audio)} of audio in {_clock(taken)}, {self._speed()}"
+        return f"{', '.join(counts)}; {_clock(self.audio)} of audio in {_clock(taken)}, {self._speed(self.audio)}"
 
     def _show(self) -> None:
-        shown = f"{self.done}/{self._files} files, {_clock(self.audio)} of {_clock(self._total)}, {self._speed()}"
+        audio = self.audio + sum(self._under_way.values())
+        self._bar.total, self._bar.n = max(self._total, audio), audio
+        shown = f"{self.done}/{self._files} files, {_clock(audio)} of {_clock(self._bar.total)}, {self._speed(audio)}"
         self._bar.set_description_str(shown)
 
-    def _speed(self) -> str:
-        return f"{self.audio / max(time.monotonic() - self._began, 1e-3):.1f} × real time"
+    def _speed(self, audio: float) -> str:
+        return f"{audio / max(time.monotonic() - self._began, 1e-3):.1f} × real time"
 
 
 def _clock(seconds: float) -> str:

@@ -5,7 +5,7 @@ import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 from inference.audio.pieces import estimate_seconds
 from inference.cli.outputs import Files, Lines, Output
@@ -16,15 +16,16 @@ from inference.errors import InferenceError
 from inference.loading import CACHE, choose_decoding
 from inference.machine import usable_cpus
 from inference.package import load_package
-from inference.types import AudioLimits, Options, Overlength
+from inference.types import AudioLimits, Channels, Options, Overlength
 
 _EMBEDDED_MODEL = Path(__file__).parent.parent.parent / "models" / "hi-demo"
 _LIMITS = AudioLimits()
+_LONG_SECONDS = 60.0  # of a single file, from which on one wants to see how far it is
 
 
 def run(arguments: Sequence[str]) -> int:
     """Transcribe; return 0, 1 where a file failed, 2 where the model did or results cannot be written."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     with Search(options.files) as search, contextlib.ExitStack() as stack:
         sources = search.sources()
         try:
@@ -43,12 +44,12 @@ def run(arguments: Sequence[str]) -> int:
 
 def _transcribe(workers: Here | Several, sources: list[Source], output: Output, search: Search, *, quiet: bool) -> int:
     wanted = [(place, source) for place, source in enumerate(sources) if not output.has(source)]
-    shown = not quiet and len(sources) > 1
-    measured = shown and sys.stderr.isatty()
+    measured = not quiet and sys.stderr.isatty()
     estimates = {source.name: estimate_seconds(source.path) if measured else 0.0 for _, source in wanted}
+    shown = not quiet and (len(sources) > 1 or sum(estimates.values()) > _LONG_SECONDS)
     progress = Progress(estimates, shown=shown)
     try:
-        for place, source, outcome in workers.outcomes(wanted):
+        for place, source, outcome in workers.outcomes(wanted, progress.heard):
             progress.take(source.name, outcome)
             output.take(place, source, outcome)
     finally:
@@ -66,7 +67,7 @@ def _setup(options: argparse.Namespace) -> Setup:
         options.cache,
         options.threads or max(usable_cpus() // options.jobs, 1),
         AudioLimits(options.overlength, options.limit_seconds, detect_speech=options.detect_speech),
-        Options(words=options.words),
+        Options(words=options.words, channels=options.channels),
     )
 
 
@@ -89,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--overwrite", action="store_true", help="with --out: write those that exist anew")
     add("--json", action="store_true", help="JSON with times, durations and warnings; one line each on standard output")
     add("--words", action="store_true", help="in JSON: when each word was said")
+    add("--channels", type=_channels, default="mix", help="mix, separate (each apart), or numbers from 0, as 0,1")
     add("--jobs", type=_positive, default=1, metavar="N", help="files at a time, each in a process (default: 1)")
     add("--quiet", action="store_true", help="no progress bar and no summary; failures are still told")
     add("--model", type=Path, default=_EMBEDDED_MODEL, help="model package (default: the embedded one)")
@@ -98,9 +100,20 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=_positive, help="ONNX Runtime threads of each process (default: all processors, shared)")
     detect = "no text where nobody speaks (default: yes)"
     add("--detect-speech", action=argparse.BooleanOptionalAction, default=True, help=detect)
-    add("--overlength", choices=get_args(Overlength), default=_LIMITS.overlength, help="audio over the limit")
-    add("--limit-seconds", type=float, default=_LIMITS.limit_seconds, help="the limit (default: %(default)s)")
+    add(
+        "--overlength",
+        choices=get_args(Overlength),
+        default=_LIMITS.overlength,
+        help="long audio: all of it in windows, or over the limit clipped or refused (default: window)",
+    )
+    add("--limit-seconds", type=float, default=_LIMITS.limit_seconds, help="for clip and reject (default: %(default)s)")
     return parser
+
+
+def _channels(text: str) -> Channels:
+    if text in ("mix", "separate"):
+        return cast("Channels", text)
+    return tuple(int(number) for number in text.split(","))
 
 
 def _positive(text: str) -> int:

@@ -1,15 +1,17 @@
 """Who transcribes: this process, or several of which each has its own pipeline over the same mapped weights."""
 
+import functools
 import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TypeAlias
 
 from inference.cli.outputs import Outcome
 from inference.cli.sources import Source
@@ -23,6 +25,9 @@ from inference.types import AudioLimits, Options
 
 # Never fork: an ONNX Runtime session does not survive one.
 _SPAWN = multiprocessing.get_context("spawn")
+
+Heard: TypeAlias = Callable[[str, float], None]
+"""Name of a source, and the seconds of it that were heard by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +54,11 @@ class Here:
         self._pipeline = setup.load()
         self.warnings = self._pipeline.warnings
 
-    def outcomes(self, sources: Iterable[tuple[int, Source]]) -> Iterator[tuple[int, Source, Outcome]]:
-        """Each when it is done."""
+    def outcomes(self, sources: Iterable[tuple[int, Source]], heard: Heard) -> Iterator[tuple[int, Source, Outcome]]:
+        """Each when it is done; how far a long one is goes to `heard`."""
         for place, source in sources:
-            yield place, source, source.fault or _outcome(self._pipeline, self._setup, source.path)
+            tell = functools.partial(heard, source.name)
+            yield place, source, source.fault or _outcome(self._pipeline, self._setup, source.path, tell)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -71,8 +77,8 @@ class Several:
             process.ready()
         self._busy: dict[Connection, tuple[_Process, int, Source]] = {}
 
-    def outcomes(self, sources: Iterable[tuple[int, Source]]) -> Iterator[tuple[int, Source, Outcome]]:
-        """Each when it is done."""
+    def outcomes(self, sources: Iterable[tuple[int, Source]], heard: Heard) -> Iterator[tuple[int, Source, Outcome]]:
+        """Each when it is done; how far a long one is goes to `heard`."""
         waiting = deque(sources)
         while waiting or self._busy:
             while waiting and self._idle:
@@ -85,9 +91,13 @@ class Several:
                 self._busy[process.connection] = process, place, source
             ready = wait(list(self._busy))
             for connection in [each for each in self._busy if each in ready]:
-                process, place, source = self._busy.pop(connection)
-                outcome, process = process.outcome(self._setup)
-                self._idle.append(process)
+                process, place, source = self._busy[connection]
+                outcome, successor = process.outcome(self._setup)
+                if isinstance(outcome, float):
+                    heard(source.name, outcome)
+                    continue
+                del self._busy[connection]
+                self._idle.append(successor)
                 yield place, source, outcome
 
     def close(self) -> None:
@@ -113,10 +123,10 @@ class _Process:
             raise answer
         return answer
 
-    def outcome(self, setup: Setup) -> tuple[Outcome, "_Process"]:
-        """What came of the file, and the process to go on with."""
+    def outcome(self, setup: Setup) -> tuple[Outcome | float, "_Process"]:
+        """What came of the file, or how many seconds of it were heard by now; and the process to go on with."""
         try:
-            outcome: Outcome = self.connection.recv()
+            outcome: Outcome | float = self.connection.recv()
         except EOFError:
             outcome = f"the process that transcribed it {self._end()}"
             process = _Process(setup)
@@ -145,10 +155,11 @@ def _work(connection: Connection, setup: Setup, parent: int) -> None:
     connection.send(pipeline.warnings)
     with suppress(EOFError):
         while True:
-            connection.send(_outcome(pipeline, setup, connection.recv()))
+            connection.send(_outcome(pipeline, setup, connection.recv(), connection.send))
 
 
-def _outcome(pipeline: Pipeline, setup: Setup, path: Path) -> Outcome:
+def _outcome(pipeline: Pipeline, setup: Setup, path: Path, heard: Callable[[float], None]) -> Outcome:
+    pipeline.on_window = heard
     try:
         return pipeline.transcribe(path, setup.limits, setup.options)
     except (InferenceError, OSError) as error:

@@ -9,16 +9,18 @@ import sys
 import threading
 import time
 
+import numpy as np
 import psutil
 import pytest
+import soundfile
 
 from inference.cli import transcribing
 from inference.cli.sources import Search, Source
-from inference.cli.workers import Setup, Several
+from inference.cli.workers import Here, Setup, Several
 from inference.loading import CACHE
 from inference.package import load_package
 from inference.types import AudioLimits, Options
-from tests.samples import CLIPS, wav
+from tests.samples import CLIPS, encode, wav
 
 FOLDER = ["a.wav", "b/c.wav", "b/d.flac"]
 
@@ -147,7 +149,7 @@ def test_a_disk_that_cannot_be_written_ends_it(transcribe, folder, tmp_path):
 def test_several_processes_keep_the_order(transcribe, tmp_path, library_texts):
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"no audio")
-    code, printed, told = transcribe("--jobs", 2, CLIPS[0], bad, *CLIPS[1:])
+    code, printed, told = transcribe(CLIPS[0], "--jobs", 2, bad, *CLIPS[1:])
     assert code == 1
     assert printed.splitlines() == [f"{path}\t{library_texts[path]}" for path in CLIPS]
     assert f"{bad}: not audio" in told
@@ -164,7 +166,7 @@ def test_a_process_that_dies_costs_one_file(setup, tmp_path, library_texts):
     paths = [pipe, *CLIPS]
     workers = Several(setup, 2)
     outcomes = {}
-    for place, _, outcome in workers.outcomes([(n, Source(str(p), p, p)) for n, p in enumerate(paths)]):
+    for place, _, outcome in workers.outcomes([(n, Source(str(p), p, p)) for n, p in enumerate(paths)], print):
         outcomes[place] = outcome
         if len(outcomes) == 1:
             (stuck,) = (process for process, at, _ in workers._busy.values() if at == 0)
@@ -202,3 +204,34 @@ def test_a_reader_that_has_seen_enough(model_directory):
     assert running.wait() == 128 + signal.SIGPIPE
     assert "Traceback" not in running.stderr.read()
     running.stderr.close()
+
+
+def test_a_recording_is_heard_whole_and_its_progress_told(setup, tmp_path, library_texts):
+    speech = np.concatenate([np.append(soundfile.read(path)[0], np.zeros(16_000)) for path in CLIPS * 2])
+    long = tmp_path / "long.wav"
+    long.write_bytes(encode(speech))
+    heard = []
+    sources = [(0, Source("long", long, long))]
+    for workers in (Here(setup), Several(setup, 2)):
+        ((_, _, transcript),) = workers.outcomes(sources, lambda name, seconds: heard.append((name, seconds)))
+        workers.close()
+        assert transcript.text == " ".join(library_texts[path] for path in CLIPS * 2)
+        assert heard == sorted(heard)
+        assert len(heard) >= 2
+        assert heard[-1] == ("long", pytest.approx(speech.size / 16_000, abs=1.5))
+        heard.clear()
+
+
+def test_channels_apart(transcribe, tmp_path, library_texts):
+    one, other = (soundfile.read(path)[0] for path in CLIPS[:2])
+    samples = np.zeros((one.size + other.size, 2))
+    samples[: one.size, 0], samples[one.size :, 1] = one, other
+    (tmp_path / "call.wav").write_bytes(encode(samples))
+    code, printed, _ = transcribe("--channels", "separate", "--json", tmp_path / "call.wav", "--words")
+    assert code == 0
+    segments = json.loads(printed)["segments"]
+    assert [(each["channel"], each["text"]) for each in segments] == [
+        (0, library_texts[CLIPS[0]]),
+        (1, library_texts[CLIPS[1]]),
+    ]
+    assert [word["word"] for word in segments[0]["words"]] == library_texts[CLIPS[0]].split()
