@@ -1,0 +1,1 @@
+"""Transcript → the forms in which people want it; pure functions."""
