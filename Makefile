@@ -35,7 +35,7 @@ TESTS_AT_ONCE ?= auto
 test: $(VENV)/dev.stamp  ## install what tests need and run them
 	$(BIN)/python -m pytest -m "not (parity or training or measuring)" -n $(TESTS_AT_ONCE) --dist loadfile
 
-test-measuring: $(VENV)/dev.stamp  ## those of measuring code, which start servers, and those that need system programs
+test-measuring: $(VENV)/dev.stamp  ## those of measuring code, those that take long, and those that need system programs
 	$(BIN)/python -m pytest -m "(measuring or programs) and not training"
 
 test-quick: $(VENV)/dev.stamp  ## those that start no Gunicorn

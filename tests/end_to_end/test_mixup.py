@@ -5,6 +5,7 @@ import pytest
 from loadtest.__main__ import main
 
 
+@pytest.mark.measuring
 @pytest.mark.timeout(900)  # a minute or so; however slow a machine is
 def test_nobody_gets_anothers_text(model_directory, capsys):
     assert main(["mixup", "--model", str(model_directory), "--requests", "2000"]) == 0, capsys.readouterr().out

@@ -36,6 +36,7 @@ def manifest(directory, tmp_path):
     return path
 
 
+@pytest.mark.measuring
 def test_refused(directory, manifest, monkeypatch, capsys):
     monkeypatch.setattr(gate, "LARGEST_RISE", -1.0)  # nobody passes
     monkeypatch.setattr(quantise, "plans", lambda *sought: candidates.plans(*sought)[:1])  # all of them take minutes
@@ -46,6 +47,7 @@ def test_refused(directory, manifest, monkeypatch, capsys):
     assert load_package(directory).int8 == ()
 
 
+@pytest.mark.measuring
 def test_accepted(directory, manifest, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(gate, "LARGEST_RISE", 100.0)  # everybody passes
     clock = itertools.count()  # every graph seems slower than the one before
@@ -72,6 +74,7 @@ def test_accepted(directory, manifest, tmp_path, monkeypatch, capsys):
     assert taken.provenance["int8"]["gate"] == "none"
 
 
+@pytest.mark.measuring
 def test_a_stop_between_the_files_leaves_a_whole_package(directory, manifest, monkeypatch):
     def stopped(*_):
         raise KeyboardInterrupt

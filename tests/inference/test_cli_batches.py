@@ -176,6 +176,15 @@ def test_a_process_that_dies_costs_one_file(setup, tmp_path, library_texts):
     assert [outcomes[place].text for place in sorted(outcomes)] == [library_texts[path] for path in CLIPS]
 
 
+@pytest.fixture
+def interruptible():
+    """What is started in the background of a shell, as these tests may be, ignores Ctrl-C, and so do its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_leaves_nothing_half_done(model_directory, tmp_path):
     out, folder = tmp_path / "out", tmp_path / "in"
     folder.mkdir()

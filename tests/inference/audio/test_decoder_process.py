@@ -260,5 +260,8 @@ def _until_asleep(pid):
 
 
 def _peak_mib(pid):
-    status = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(status.get("VmHWM", "0").split()[0]) / 1024  # none any more once it has ended
+    try:
+        status = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    except FileNotFoundError:  # it has ended: what it has written may be read later
+        return 0.0
+    return int(status.get("VmHWM", "0").split()[0]) / 1024
