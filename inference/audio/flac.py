@@ -1,9 +1,10 @@
 """How many samples a FLAC file holds (RFC 9639): by its STREAMINFO block, else by the number of its last frame."""
 
+import re
 import struct
 from mmap import mmap
 
-FLAC_BEGINS = b"fLaC\x00\x00\x00\x22"
+FLAC_BEGINS = re.compile(rb"fLaC\x00\x00\x00\x22")
 """Magic and the head of STREAMINFO: so rare elsewhere that it marks a second file behind a first."""
 _STREAMINFO_END = 42
 _LAST_FRAME_WITHIN = 1 << 18  # bytes from the end

@@ -10,6 +10,7 @@ from mmap import mmap
 
 from inference.audio.boxes import asf_properties, boxes
 from inference.audio.mpeg import next_xing
+from inference.audio.source import occurrences
 from inference.audio.tags import bytes_behind, id3v2_bytes
 
 Checkpoint = Callable[[], None]
@@ -120,16 +121,15 @@ def _au(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
     return _begins(data, start + offset + size, end, b".snd")
 
 
-def _amr(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
+def _amr(data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint) -> int:
     """By its head, which is no frame."""
     head = b"#!AMR-WB\n" if data[start : start + 9] == b"#!AMR-WB\n" else b"#!AMR\n"
-    return max(data.find(head, start + len(head), end), 0)
+    return next(occurrences(re.compile(head), data, start + len(head), end, checkpoint), 0)
 
 
-def _flv(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
+def _flv(data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint) -> int:
     """By its head of thirteen bytes, of which all but one are always the same."""
-    found = _FLV_HEAD.search(data, start + 13, end)
-    return found.start() if found else 0
+    return next(occurrences(_FLV_HEAD, data, start + 13, end, checkpoint), 0)
 
 
 def _begins(data: bytes | mmap, place: int, end: int, head: bytes) -> int:

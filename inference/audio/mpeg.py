@@ -5,17 +5,19 @@ Headers as in ISO 11172-3 (2.4.2.3), ISO 13818-7 (6.2) and ATSC A/52 (5.3.1).
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from mmap import mmap
 from typing import Literal
+
+from inference.audio.source import occurrences
 
 Kind = Literal["mpeg", "adts", "ac3", ""]
 
 _MOST_JUNK = 1 << 16  # bytes before the first frame
 _MOST_TRIES = 1000
 _SYNC = re.compile(rb"\xff(?=[\xe2-\xff][\x10-\xef])|\xff(?=[\xf0\xf1\xf8\xf9])|\x0b(?=\x77)")
-_XING = re.compile(rb"Xing|Info")
+_XING = (re.compile(rb"Xing"), re.compile(rb"Info"))  # one by one: alternatives take forty times as long
 _SIDE_BYTES = (32, 17, 9)
 _MPEG_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 # kbit/s by the index of the header, for MPEG 1 layers I to III, then MPEG 2 layers I and II with III
@@ -89,21 +91,27 @@ def frames_are_cut(data: bytes | mmap, start: int, end: int) -> bool:
 
 def next_xing(data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]) -> int:
     """Where a later frame with such a header begins, the first one of a file that was joined; 0 where there is none."""
-    for number, found in enumerate(_XING.finditer(data, start, end)):
-        if not number % _MOST_TRIES:
-            checkpoint()
-        for side in _SIDE_BYTES:
-            place = found.start() - 4 - side
-            frame = frame_at(data, place, end) if place > start else None
-            if frame and frame.kind == "mpeg" and frame.side_bytes == side and frame_at(data, place + frame.size, end):
-                return place
-    return 0
+    firsts = (next(_with_header(each, data, start, end, checkpoint), 0) for each in _XING)
+    return min(filter(None, firsts), default=0)
 
 
 def guessed_seconds(data: bytes | mmap, start: int, end: int) -> float:
     """Duration if all frames were like the first in size; 0 where there is no frame."""
     frame = frame_at(data, start, end)
     return (end - start) / frame.size * frame.samples / frame.sample_rate if frame else 0.0
+
+
+def _with_header(
+    name: re.Pattern[bytes], data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]
+) -> Iterator[int]:
+    for number, found in enumerate(occurrences(name, data, start, end, checkpoint)):
+        if not number % _MOST_TRIES:
+            checkpoint()
+        for side in _SIDE_BYTES:
+            place = found - 4 - side
+            frame = frame_at(data, place, end) if place > start else None
+            if frame and frame.kind == "mpeg" and frame.side_bytes == side and frame_at(data, place + frame.size, end):
+                yield place
 
 
 def _first_of_three(data: bytes | mmap, offset: int, end: int) -> Frame | None:

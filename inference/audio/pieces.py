@@ -30,7 +30,7 @@ from inference.audio.pyav_blocks import pyav_blocks
 from inference.audio.raw import is_wrapped, wrapped_seconds
 from inference.audio.riff import read_wav_header
 from inference.audio.soundfile_blocks import soundfile_blocks
-from inference.audio.source import Part
+from inference.audio.source import Part, occurrences
 from inference.audio.tags import id3v2_bytes
 from inference.errors import UndecodableAudio, UnsupportedCodec
 
@@ -85,7 +85,7 @@ def pieces_of(data: bytes | mmap, checkpoint: Callable[[], None]) -> list[Piece]
         case "wav":
             pieces = _waves(data, container, start, end)
         case "flac":
-            pieces = _flacs(data, container, start, end)
+            pieces = _flacs(data, container, start, end, checkpoint)
         case "ogg":
             pieces = _links(data, container, start, end, checkpoint)
         case "au" if is_wrapped(data, start, end):
@@ -174,10 +174,11 @@ def _is_wave(data: bytes | mmap, offset: int) -> bool:
     return data[offset : offset + 4] in (b"RIFF", b"RF64", b"BW64") and data[offset + 8 : offset + 12] == b"WAVE"
 
 
-def _flacs(data: bytes | mmap, container: Container, start: int, end: int) -> Iterator[Piece]:
+def _flacs(
+    data: bytes | mmap, container: Container, start: int, end: int, checkpoint: Callable[[], None]
+) -> Iterator[Piece]:
     while start < end:
-        following = data.find(FLAC_BEGINS, start + 4, end)
-        stop = end if following < 0 else following
+        stop = next(occurrences(FLAC_BEGINS, data, start + 4, end, checkpoint), end)
         samples, rate = flac_samples(data, start, stop)
         if samples or not rate or not (samples := counted_samples(data, start, stop)):
             yield Piece(container, start, stop, samples / rate if rate else 0.0, "soundfile")

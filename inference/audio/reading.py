@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator
-from mmap import MADV_DONTNEED, mmap
+from mmap import mmap
 
 from inference.audio.blocks import Block, Blocks
 from inference.audio.pieces import Piece, pieces_of
+from inference.audio.source import forget
 from inference.errors import AudioOutOfLimits, AudioTooCostly, AudioTooShort, UndecodableAudio
 from inference.types import AudioLimits
 
@@ -69,7 +70,6 @@ class Reading:
             self.seconds = began + frames / rate
             self.full = len(block.samples) > wanted
             self._allowed = self._limits.decode_seconds + PROCESSOR_SHARE * self.seconds
-            self._forget()
             if wanted > 0 and len(block.samples):
                 elsewhere = time.thread_time()
                 yield Block(block.samples[:wanted], rate)
@@ -94,11 +94,7 @@ class Reading:
 
     def _go_on(self) -> None:
         """End what takes too much of a processor; by its time, so that a busy machine ends nothing."""
+        forget(self._data)
         self._checkpoint()
         if time.thread_time() - self._began > self._allowed:
             raise AudioTooCostly(f"decoding takes more than {self._allowed:.3g} s of processor time")
-
-    def _forget(self) -> None:
-        """Give back the pages of a file that were read: mapped ones count as this process's memory."""
-        if isinstance(self._data, mmap):
-            self._data.madvise(MADV_DONTNEED)

@@ -1,8 +1,31 @@
 """Bytes for a decoder to read: a file, or a part of one as if it were the whole."""
 
 import io
-from collections.abc import Callable
-from mmap import mmap
+import re
+from collections.abc import Callable, Iterator
+from mmap import MADV_DONTNEED, mmap
+
+_STRETCH = 16 << 20  # bytes that are searched at a time
+_LONGEST = 64  # bytes of what is searched for
+
+
+def forget(data: bytes | mmap) -> None:
+    """Give back the pages of a mapped file that were read: as long as a process has them, they are its memory."""
+    if isinstance(data, mmap):
+        data.madvise(MADV_DONTNEED)
+
+
+def occurrences(
+    pattern: re.Pattern[bytes], data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]
+) -> Iterator[int]:
+    """Where a pattern of at most 64 bytes occurs, in order; a mapped file of any size, in bounded memory."""
+    for begin in range(start, end, _STRETCH):
+        checkpoint()
+        stop = min(begin + _STRETCH, end)
+        for found in pattern.finditer(data, begin, min(stop + _LONGEST - 1, end)):
+            if found.start() < stop:
+                yield found.start()
+        forget(data)
 
 
 class Part:

@@ -1,11 +1,12 @@
 """Recordings as windows: all of the sound, once, at its time; channels apart; limits that hold while it is decoded."""
 
+import re
 import time
 
 import numpy as np
 import pytest
 
-from inference.audio import reading
+from inference.audio import reading, source
 from inference.audio.decode import decode
 from inference.audio.flac import with_samples
 from inference.audio.recording import End, read_windows
@@ -166,6 +167,14 @@ def test_faults_of_the_end_are_found_at_the_end():
         windows_of(encode(damaged, subtype="FLOAT"))
     with pytest.raises(AudioTooShort):
         windows_of(encode(tone(0.05)), channels="separate")
+
+
+@pytest.mark.parametrize("stretch", [1, 5, 64, 1000])
+def test_a_file_is_searched_in_stretches(monkeypatch, stretch):
+    monkeypatch.setattr(source, "_STRETCH", stretch)
+    data, pattern = b"0123 hit 9hithit " * 9, re.compile(b"hit")
+    found = list(source.occurrences(pattern, data, 3, len(data) - 2, lambda: None))
+    assert found == [each.start() for each in pattern.finditer(data, 3, len(data) - 2)]
 
 
 def test_it_can_be_stopped():
