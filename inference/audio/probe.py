@@ -74,6 +74,7 @@ def _tried(
     try:
         decoded = decode(audio, limits, SAMPLE_RATE, checkpoint)
     except LongerThanWindow:
+        limits = dataclasses.replace(limits, detect_speech=False)  # which costs more than decoding
         (end,) = (each for each in read_windows(audio, limits, Options(), checkpoint) if isinstance(each, End))
         return "recording", "", end.warnings
     return "clip", f"the first {limits.limit_seconds:g} s are heard" if decoded.clipped else "", decoded.warnings

@@ -8,6 +8,7 @@ import pytest
 
 
 @pytest.mark.measuring
+@pytest.mark.timeout(900)  # a quarter of a minute; however slow a machine is
 def test_memory_does_not_grow_with_the_number_of_files():
     """A fifth of a minute in which 4,000 are decoded; 20,000 were, by hand (docs/reliability.md)."""
     command = [sys.executable, "-m", "tests.inference.audio.growth", "--decodes", "4000"]
