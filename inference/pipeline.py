@@ -11,7 +11,7 @@ from pathlib import Path
 from inference.audio.decode import decode
 from inference.audio.recording import End, read_windows
 from inference.audio.resampling import at_rate
-from inference.audio.speech import spans
+from inference.audio.speech import FRAME_SECONDS, spans
 from inference.audio.speech_network import hears_features, probabilities, probabilities_of_features
 from inference.decoding.decoder import Decoders
 from inference.errors import LongerThanWindow
@@ -20,7 +20,7 @@ from inference.joining import Joiner
 from inference.package import Package
 from inference.prepared.cache import reading
 from inference.recogniser import OnnxRecogniser, Recogniser, SessionOptions
-from inference.types import AudioLimits, Float32Array, Options, Segment, StageTime, Transcript, Waveform
+from inference.types import AudioLimits, Float32Array, Options, Segment, Span, StageTime, Transcript, Waveform, Word
 
 Checkpoint = Callable[[], None]
 """Called where work can stop; raises WorkInterrupted to stop it."""
@@ -155,17 +155,12 @@ class Pipeline:
         with clock("features"):
             waveform = at_rate(waveform, self.package.features.sample_rate)  # windows are for models of 16 kHz
             log_mel = self._featurizer.log_mel(waveform.samples)
-            features = normalise(log_mel)
-        segments: tuple[Segment, ...] = ()
-        if not detect_speech or self._anybody_speaks(waveform, log_mel, clock):
-            with clock("inference"):
-                log_probabilities = self._recogniser(features)
-            with clock("decoding"):
-                text = self._decoders.text(log_probabilities, options.decoding)
-                words = self._decoders.words(log_probabilities, text, waveform) if options.words else ()
-                segments = (Segment(text, 0.0, seconds, words),)
+        spoken: Span | None = Span(0.0, seconds)
+        if detect_speech:
+            with clock("speech"):
+                spoken = self._spoken(waveform, log_mel)
         return Transcript(
-            segments=segments,
+            segments=(self._segment(waveform, log_mel, spoken, options, clock),) if spoken else (),
             language=self.package.language,
             model=self.package.name,
             duration=seconds,
@@ -174,13 +169,33 @@ class Pipeline:
             stages=clock.times,
         )
 
-    def _anybody_speaks(self, waveform: Waveform, log_mel: Float32Array, clock: "_StageClock") -> bool:
-        with clock("speech"):
-            if hears_features(self.package.features):
-                found = probabilities_of_features(log_mel)
-            else:
-                found = probabilities(waveform)
-            return bool(spans(found))
+    def _spoken(self, waveform: Waveform, log_mel: Float32Array) -> Span | None:
+        """From where somebody first speaks to where somebody last does."""
+        known = hears_features(self.package.features)
+        found = spans(probabilities_of_features(log_mel) if known else probabilities(waveform))
+        seconds = waveform.samples.size / waveform.sample_rate
+        if not found:
+            return None
+        end = found[-1].end
+        return Span(found[0].start, end if end < seconds - FRAME_SECONDS else seconds)
+
+    def _segment(
+        self, waveform: Waveform, log_mel: Float32Array, span: Span, options: Options, clock: "_StageClock"
+    ) -> Segment:
+        """What is said there. Models hear better without the silence around it, which also costs time."""
+        hop, rate = self.package.features.hop_size, waveform.sample_rate
+        first, end = round(span.start * rate / hop), round(span.end * rate / hop)
+        if span.end * rate > waveform.samples.size - hop:
+            end = log_mel.shape[1]
+        with clock("inference"):
+            log_probabilities = self._recogniser(normalise(log_mel[:, first:end]))
+        with clock("decoding"):
+            text = self._decoders.text(log_probabilities, options.decoding)
+            heard = Waveform(waveform.samples[first * hop : end * hop], rate)
+            words = self._decoders.words(log_probabilities, text, heard) if options.words else ()
+        begin = first * hop / rate
+        later = tuple(Word(word.text, word.start + begin, word.end + begin) for word in words)
+        return Segment(text, span.start, span.end, later)
 
 
 class _StageClock:

@@ -128,8 +128,8 @@ STAGES: Mapping[str, str] = {
     "queue": "Wait for a lane.",
     "decode": "Container to 16 kHz mono, resampling included.",
     "features": "Waveform to log-mel.",
-    "speech": "Whether anybody speaks; where nobody does, no stage follows.",
-    "inference": "Log-mel to log-probabilities: ONNX Runtime.",
+    "speech": "Where somebody speaks: from there to there the model hears, and nothing where nobody does.",
+    "inference": "Log-mel of the speech to log-probabilities: ONNX Runtime.",
     "decoding": "Log-probabilities to text: CTC and vocabulary.",
 }
 """Every stage of a request in its order, and what it is. The first is the server's, the others a lane's."""

@@ -141,7 +141,7 @@ def recognised(pipeline, samples, **planning):
     segments = [
         segment
         for each in windows
-        for segment in joiner.add(each, pipeline.recognise(each.waveform, Options(words=True)))
+        for segment in joiner.add(each, pipeline.recognise(each.waveform, Options(words=True), detect_speech=False))
     ]
     return windows, [word for segment in (*segments, *joiner.finish()) for word in segment.words]
 

@@ -137,6 +137,21 @@ def test_where_nobody_speaks_no_model_runs(pipeline):
     assert [time.stage for time in transcript.stages] == ["decode", "features", "speech"]
 
 
+def test_what_is_around_speech_changes_neither_text_nor_times(pipeline, library_texts):
+    """The model does not hear it; times count from the beginning of the clip all the same."""
+    for path in CLIPS:
+        speech, options = samples_of(path), Options(words=True)
+        alone = pipeline.transcribe(encode(speech), options=options)
+        longer = np.concatenate([0.003 * noise(2.48), speech, 0.003 * noise(2, seed=1)])
+        among = pipeline.transcribe(encode(longer), AudioLimits("clip", limit_seconds=20), options)
+        assert among.text == alone.text == library_texts[path]
+        (segment,), words = among.segments, alone.segments[0].words
+        assert 1.9 < segment.start < 2.9
+        assert segment.end < 2.48 + speech.size / RATE + 0.6
+        for ours, theirs in zip(segment.words, words, strict=True):
+            assert ours.start == pytest.approx(theirs.start + 2.48, abs=0.13)
+
+
 def test_it_can_be_switched_off(pipeline):
     transcript = pipeline.transcribe(encode(noise(SECONDS)), AudioLimits(detect_speech=False))
     assert [time.stage for time in transcript.stages] == ["decode", "features", "inference", "decoding"]
