@@ -90,6 +90,9 @@ REQUESTS ?= 100000
 mixup: $(VENV)/dev.stamp  ## REQUESTS=100000: does any client ever get another's text?
 	$(BIN)/python -m loadtest mixup --requests $(REQUESTS) $(TOOL_OPTIONS)
 
+recording: $(VENV)/dev.stamp  ## an hour built from known clips: right, fast, light, no burden on others, whatever dies?
+	$(BIN)/python -m loadtest recording $(TOOL_OPTIONS)
+
 PAGE = --page docs/performance.md
 BENCH_MODEL ?= build/medium
 figures: $(VENV)/dev.stamp  ## BENCH_MODEL=build/medium: what the server costs, beside the library; writes docs/performance.md
@@ -109,4 +112,4 @@ requirements: $(VENV)/dev.stamp  ## compile requirements/*.in; UPGRADE="--upgrad
 	$(COMPILE) $(UPGRADE) --python-platform linux requirements/export.in -o requirements/export.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux -c requirements/export.txt requirements/training.in -o requirements/training.txt
 
-.PHONY: help fuzz run test test-measuring test-quick test-pythons requirements parity lint docs tune capacity loadtest chaos soak mixup figures bench
+.PHONY: help fuzz run test test-measuring test-quick test-pythons requirements parity lint docs tune capacity loadtest chaos soak mixup recording figures bench

@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     )
 
     overlength: Literal["window", "clip", "reject"] = Field(
-        "clip",
+        "window",
         description="Long audio: hear all of it, in windows (`window`), `clip` it at the next setting, or `reject` it.",
     )
     clip_seconds: float = Field(

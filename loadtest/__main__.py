@@ -1,4 +1,4 @@
-"""`python -m loadtest run|chaos|tune|capacity|soak|mixup|workers|figures`: `--help` behind each says what it does.
+"""`python -m loadtest run|chaos|tune|capacity|soak|mixup|recording|workers|figures`: `--help` behind each says more.
 
 Everything here starts a server of its own on the loopback, and ends it. Texts are compared with what the library says
 to the same bytes. Ends with 0, 1 where the server failed, 2 where nothing could be measured.
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from inference.errors import InferenceError
-from loadtest import capacity, figures, mixup, run, soak, tune, workers
+from loadtest import capacity, figures, mixup, recording, run, soak, tune, workers
 from loadtest.harness.children import Failed
 from loadtest.harness.outcomes import WrongText
 from loadtest.harness.server import ServerFailed
@@ -22,6 +22,7 @@ _COMMANDS = {
     "capacity": capacity,
     "soak": soak,
     "mixup": mixup,
+    "recording": recording,
     "workers": workers,
     "figures": figures,
 }

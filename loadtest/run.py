@@ -30,7 +30,7 @@ from loadtest.recorder import read_outcomes
 from loadtest.scenarios import SCENARIOS
 
 _STOP_SECONDS = 90.0
-_MIXED_LENGTHS = [0.2 + index * 9.8 / 31 for index in range(32)]  # seconds, up to ASR_CLIP_SECONDS
+_MIXED_LENGTHS = [0.2 + index * 9.8 / 31 for index in range(32)]  # seconds, below ASR_WINDOW_SECONDS
 
 
 def main(options: argparse.Namespace) -> int:

@@ -41,7 +41,7 @@ def main(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     step = (_LONGEST - _SHORTEST) / (_LENGTHS - 1)
     clips = subject.clips([_SHORTEST + index * step for index in range(_LENGTHS)])
-    with subject.server(options.out, ASR_CLIP_SECONDS=_LONGEST, ASR_PROFILE=TUNED) as server:
+    with subject.server(options.out, ASR_WINDOW_SECONDS=_LONGEST, ASR_PROFILE=TUNED) as server:
         outcomes, series = uvloop.run(_soak(server, clips, options.minutes * 60))
     with (options.out / "memory.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)

@@ -53,9 +53,8 @@ def create_app(settings: Settings) -> FastAPI:
         # event loop would stand still for tens of milliseconds each time.
         gc.collect()
         gc.freeze()
-        transcription = Transcription(
-            pool, served.packages, served.default, _limits(settings), settings.request_timeout
-        )
+        lanes = plan.workers * plan.lanes
+        transcription = Transcription(pool, served, _limits(settings), settings.request_timeout, lanes)
         connections = ConnectionLimits(-(-settings.max_connections // plan.workers), settings.head_seconds)
         allow_connections(connections.connections)
         spool = SpoolDirectory(settings.spool, settings.max_upload_bytes)
@@ -65,7 +64,13 @@ def create_app(settings: Settings) -> FastAPI:
                 transcription=transcription,
                 spool=spool,
                 connection_limits=connections,
-                warnings=lambda: (*served.warnings, *metrics_page.warnings(), *spool.warnings, *pool.warnings),
+                warnings=lambda: (
+                    *served.warnings,
+                    *metrics_page.warnings(),
+                    *spool.warnings,
+                    *pool.warnings,
+                    *transcription.warnings,
+                ),
             )
         finally:
             await pool.close()

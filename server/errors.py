@@ -2,7 +2,7 @@
 
 ServerError
 ├── Overloaded          the predicted wait is over the limit, or there is no room for more bytes
-├── ShuttingDown        the worker takes nothing new
+├── ShuttingDown        the worker ends
 ├── LaneCrashed         the process died under this request, twice
 ├── PoisonInput         this very input has killed two processes
 ├── StorageFailed       a body could not be written to the spool directory
@@ -36,7 +36,7 @@ class Overloaded(ServerError):
 
 
 class ShuttingDown(ServerError):
-    """The worker takes nothing new, since it ends; another one, or a new one, does."""
+    """The worker ends, and takes nothing new or had no time to finish this; another one, or a new one, does."""
 
 
 class LaneCrashed(ServerError):

@@ -13,6 +13,7 @@ from server import metrics_page
 
 _BOOT_ERRORS = (Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR)
 _LONGEST_PAUSE = 30.0  # seconds
+_LAST_WORDS = 2.0  # seconds for answers to requests that were not finished, and to end the lanes
 
 
 class AsrWorker(UvicornWorker):  # type: ignore[misc]
@@ -30,7 +31,10 @@ class AsrWorker(UvicornWorker):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
-        self.config.timeout_graceful_shutdown = self.cfg.graceful_timeout
+        # The master kills what lives longer than its own: before that whoever still waits is to be told.
+        self.config.timeout_graceful_shutdown = max(
+            self.cfg.graceful_timeout - _LAST_WORDS, self.cfg.graceful_timeout / 2
+        )
         self._served = mmap.mmap(-1, 1)  # written by the worker, read by the master
         # Gunicorn ends a worker whose heartbeat stops; one that hangs before its first would be waited for for ever.
         self.notify()

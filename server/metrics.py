@@ -8,9 +8,32 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from inference.types import STAGES
 
-_LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10, 15, 20, 30, 60)
+_LATENCY_BUCKETS = (
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.2,
+    0.3,
+    0.5,
+    0.75,
+    1,
+    1.5,
+    2,
+    3,
+    5,
+    7.5,
+    10,
+    15,
+    20,
+    30,
+    60,
+    300,
+    1800,
+    7200,
+)
 _STAGE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10)
-_AUDIO_BUCKETS = (0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60, 120, 300, 600, 3600)
+_AUDIO_BUCKETS = (0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60, 120, 300, 600, 3600, 14400)
 
 REQUESTS = Counter("asr_http_requests", "HTTP requests answered.", ["route", "method", "status"])
 REQUEST_SECONDS = Histogram(
@@ -21,20 +44,29 @@ REQUEST_SECONDS = Histogram(
 )
 STAGE_SECONDS = Histogram(
     "asr_stage_seconds",
-    f"Time of one clip in one stage: {', '.join(STAGES)}.",
+    f"Time of one clip or window in one stage: {', '.join(STAGES)}.",
     ["stage"],
     buckets=_STAGE_BUCKETS,
 )
 AUDIO_DURATION_SECONDS = Histogram(
-    "asr_audio_duration_seconds", "Length of the clips transcribed.", buckets=_AUDIO_BUCKETS
+    "asr_audio_duration_seconds", "Length of the clips and recordings transcribed.", buckets=_AUDIO_BUCKETS
 )
-AUDIO_SECONDS = Counter("asr_audio_seconds", "Audio transcribed, in seconds; what was left out is not counted.")
-COMPUTE_SECONDS = Counter("asr_compute_seconds", "Time that lanes spent on clips that came through, in seconds.")
+AUDIO_SECONDS = Counter("asr_audio_seconds", "Audio heard, in seconds; what was left out is not counted.")
+COMPUTE_SECONDS = Counter(
+    "asr_compute_seconds", "Time that lanes spent on clips and windows that came through, in seconds."
+)
 
 QUEUED_SECONDS = Gauge(
     "asr_queued_lane_seconds", "Work waiting for a lane, in predicted lane seconds.", multiprocess_mode="livesum"
 )
-RUNNING = Gauge("asr_running_requests", "Clips in a lane.", multiprocess_mode="livesum")
+RUNNING = Gauge("asr_running_requests", "Clips and windows in a lane.", multiprocess_mode="livesum")
+RECORDINGS = Gauge(
+    "asr_recordings",
+    "Recordings under way: those that are decoded and heard (running), and those that wait for their turn (waiting).",
+    ["state"],
+    multiprocess_mode="livesum",
+)
+WINDOWS = Gauge("asr_windows", "Windows of recordings in the queue or in a lane.", multiprocess_mode="livesum")
 LANES = Gauge("asr_lanes", "Lanes by state: ready or down.", ["state"], multiprocess_mode="livesum")
 PRECISION = Gauge(
     "asr_precision",
@@ -72,7 +104,7 @@ LANE_RESTARTS = Counter(
     "Lanes started again, by cause: died, hung, deadline, memory, start_failed, load_failed, driver_failed.",
     ["cause"],
 )
-RETRIES = Counter("asr_retried_requests", "Requests run again since their lane died.")
+RETRIES = Counter("asr_retried_requests", "Clips and windows run again since their lane died.")
 
 # Series that begin at nought: one that appears with its first event hides that event from `rate` and `increase`.
 for _counter, _values in (

@@ -110,8 +110,12 @@ def _field_rows(schema: dict[str, Any], others: dict[str, Any], prefix: str = ""
     for name, field in schema["properties"].items():
         if "$ref" in field:
             yield from _field_rows(others[field["$ref"].rpartition("/")[2]], others, f"{prefix}{name}.")
-        else:
+        elif "$ref" in field.get("items", {}):
             yield f"`{prefix}{name}`", field["type"], field.get("description", "")
+            yield from _field_rows(others[field["items"]["$ref"].rpartition("/")[2]], others, f"{prefix}{name}[].")
+        else:
+            kinds = " or ".join(kind["type"] for kind in field.get("anyOf", [field]))
+            yield f"`{prefix}{name}`", kinds, field.get("description", "")
 
 
 def _values(schema: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, create_model
 
-from inference.types import STAGES, Transcript
+from inference.types import STAGES, Segment, Transcript
 
 _seconds: Any = {stage: (float, Field(description=meaning)) for stage, meaning in STAGES.items()}
 Processing = create_model(
@@ -16,10 +16,26 @@ Processing = create_model(
 )
 
 
+class SegmentReply(BaseModel):
+    """A stretch of speech."""
+
+    text: str = Field(description="What was said in it.")
+    start: float = Field(description="Seconds from the beginning of the audio.")
+    end: float
+    channel: int | None = Field(description="Counted from 0, where channels are heard apart; else null.")
+
+    @classmethod
+    def of(cls, segment: Segment) -> Self:
+        """Render one."""
+        start, end = round(segment.start, 3), round(segment.end, 3)
+        return cls(text=segment.text, start=start, end=end, channel=segment.channel)
+
+
 class TranscriptionReply(BaseModel):
     """What `POST /transcribe` answers."""
 
     text: str = Field(description="What was said; empty where nothing was heard.")
+    segments: list[SegmentReply] = Field(description="The same in stretches of speech, by time; of all channels.")
     language: str = Field(description="BCP 47 tag of the model's language.")
     model: str = Field(description="Name of the package that heard it.")
     duration: float = Field(description="Seconds of audio received.")
@@ -35,6 +51,7 @@ class TranscriptionReply(BaseModel):
         total = round(monotonic() - transcript.stages[0].began, 4)
         return cls(
             text=transcript.text,
+            segments=[SegmentReply.of(segment) for segment in transcript.segments if segment.text],
             language=transcript.language,
             model=transcript.model,
             duration=transcript.duration,

@@ -5,7 +5,7 @@ from server import metrics
 
 
 def count(transcript: Transcript) -> None:
-    """Count what was transcribed; audio that was left out is not."""
+    """Count a clip; audio that was left out is not."""
     for time in transcript.stages:
         metrics.STAGE_SECONDS.labels(time.stage).observe(time.seconds)
     metrics.AUDIO_DURATION_SECONDS.observe(transcript.duration)
@@ -13,12 +13,30 @@ def count(transcript: Transcript) -> None:
     metrics.COMPUTE_SECONDS.inc(transcript.lane_seconds)
 
 
+def count_window(transcript: Transcript, seconds: float) -> None:
+    """Count a window of a recording, which tells so many seconds of it; how long it waited says nothing of others."""
+    for time in transcript.stages:
+        if time.stage != "queue":
+            metrics.STAGE_SECONDS.labels(time.stage).observe(time.seconds)
+    metrics.AUDIO_SECONDS.inc(seconds)
+    metrics.COMPUTE_SECONDS.inc(transcript.lane_seconds)
+
+
+def count_recording(transcript: Transcript) -> None:
+    """Count a recording, whose windows are counted already."""
+    for stage in ("queue", "decode"):
+        metrics.STAGE_SECONDS.labels(stage).observe(transcript.seconds(stage))
+    metrics.AUDIO_DURATION_SECONDS.observe(transcript.duration)
+
+
 def log_fields(transcript: Transcript) -> dict[str, object]:
     """What a request's log line says of its transcription; never the text."""
     return {
         "model": transcript.model,
         "duration": round(transcript.duration, 3),
+        "heard": round(transcript.heard, 3),
         "clipped": transcript.clipped,
+        "segments": len(transcript.segments),
         "characters": len(transcript.text),
         **{f"{time.stage}_seconds": round(time.seconds, 4) for time in transcript.stages},
     }

@@ -2,33 +2,41 @@
 
 import asyncio
 import math
-import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from inference.audio.pieces import estimate_seconds
-from inference.errors import UnavailableOption
+from inference.errors import LongerThanWindow, UnavailableOption
 from inference.package import Package
 from inference.task import Task
 from inference.types import AudioLimits, Options, Transcript
 from server import telemetry
+from server.deadline import Deadline
 from server.errors import UnknownModel
 from server.pool.pool import Pool
 from server.principal import Principal
+from server.recordings import Recording, Recordings
+from server.startup import Served
+
+_GUESSED_TOO_LONG = 8.0  # times: by the least bit rate there is
 
 
 class Transcription:
-    """Makes a task of a request, and sees it through the pool."""
+    """Makes a task of a request, or of a recording many, and sees it through the pool."""
 
-    def __init__(
-        self, pool: Pool, packages: Mapping[str, Package], default: str, limits: AudioLimits, request_timeout: float
-    ) -> None:
-        """`default` names the package of those who wish for none; `request_timeout` in seconds."""
-        self.packages = packages
-        self.default = default
+    def __init__(self, pool: Pool, served: Served, limits: AudioLimits, request_timeout: float, lanes: int) -> None:
+        """`request_timeout` in seconds; `lanes` are those of all workers."""
+        self.packages = served.packages
+        self.default = served.default
+        """Name of the package of those who wish for none."""
         self._pool = pool
         self._limits = limits
         self._request_timeout = request_timeout
+        self._recordings = Recordings(pool, limits, lanes)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What works worse than it could, as sentences."""
+        return self._recordings.warnings
 
     def refuse_overload(self, principal: Principal, patience: float = math.inf) -> None:
         """Raise Overloaded before the body of a request is read, where its size would make no difference."""
@@ -41,11 +49,24 @@ class Transcription:
 
         Raises what `Pool.run` raises, UnknownModel, and UnavailableOption. Cancelling it stops the work.
         """
-        deadline = time.monotonic() + min(patience, self._request_timeout)
+        deadline = Deadline(patience, self._request_timeout, self._limits.window_seconds)
         package = self._package(options)
-        seconds = min(estimate_seconds(audio), self._limits.limit_seconds)
-        task = Task("transcribe", package.name, audio, options, deadline)
-        transcript = await self._pool.run(task, principal, self._pool.cost(package.name, task.kind, seconds))
+        # A long file has to be read from the disk for it.
+        stated, likely = _lengths(audio) if isinstance(audio, bytes) else await asyncio.to_thread(_lengths, audio)
+        recording = Recording(audio, stated, package, options, principal, deadline)
+        if options.channels != "mix" or (self._limits.overlength == "window" and likely > self._limits.window_seconds):
+            self._recordings.admit(recording)
+            return await self._recordings.transcribe(recording)
+        try:
+            return await self._transcribe_clip(recording, likely)
+        except LongerThanWindow:  # which only a decoder could tell
+            return await self._recordings.transcribe(recording)
+
+    async def _transcribe_clip(self, clip: Recording, seconds: float) -> Transcript:
+        limits = self._limits
+        seconds = min(seconds, limits.window_seconds if limits.overlength == "window" else limits.limit_seconds)
+        task = Task("transcribe", clip.package.name, clip.audio, clip.options, clip.deadline.at(0.0))
+        transcript = await self._pool.run(task, clip.principal, self._pool.cost(task.model, task.kind, seconds))
         asyncio.get_running_loop().call_soon(telemetry.count, transcript)  # the answer goes first
         return transcript
 
@@ -58,3 +79,9 @@ class Transcription:
         if options.decoding == "beam" and not package.language_model:
             raise UnavailableOption(f"decoding=beam: {package.name} has no language model")
         return package
+
+
+def _lengths(audio: bytes | Path) -> tuple[float, float]:
+    """Seconds of audio by its own word, 0 where it has none, and those that are likely."""
+    stated = estimate_seconds(audio, guess=False)
+    return stated, stated or estimate_seconds(audio) / _GUESSED_TOO_LONG

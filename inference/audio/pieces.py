@@ -98,16 +98,16 @@ def pieces_of(data: bytes | mmap, checkpoint: Callable[[], None]) -> list[Piece]
     return taken
 
 
-def estimate_seconds(audio: bytes | Path) -> float:
+def estimate_seconds(audio: bytes | Path, *, guess: bool = True) -> float:
     """Say how long the audio claims to last, in a millisecond or so; for admission and nothing else.
 
     WAV is counted; others are asked; what does not say is taken to come at 16 kbit/s, so that the guess errs towards
-    too long. What cannot be read or decoded costs nothing.
+    too long, or 0 seconds where there is to be no guess. What cannot be read or decoded costs nothing.
     """
     try:
         with opened(audio) as data:
             container, start, end = identify(data)
-            return stated_seconds(container, data, start, end) or _guess(container, data, start, end)
+            return stated_seconds(container, data, start, end) or guess * _guess(container, data, start, end)
     except (OSError, UndecodableAudio, UnsupportedCodec):
         return 0.0
 

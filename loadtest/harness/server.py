@@ -137,10 +137,17 @@ class GunicornServer(Program):
 
     def lanes(self) -> list[psutil.Process]:
         """Live pool processes, the oldest first."""
+        return self._children_that_run("spawn_main")
+
+    def decoders(self) -> list[psutil.Process]:
+        """Live processes that decode recordings, the oldest first."""
+        return self._children_that_run("decoder_main")
+
+    def _children_that_run(self, function: str) -> list[psutil.Process]:
         found = []
         for worker in self.workers():
             with suppress(psutil.NoSuchProcess):
-                found += [child for child in worker.children() if _runs(child, "spawn_main", unknown=False)]
+                found += [child for child in worker.children() if _runs(child, function, unknown=False)]
         return sorted(found, key=lambda process: process.create_time())
 
     def log_lines(self) -> list[Any]:
@@ -161,7 +168,7 @@ class GunicornServer(Program):
 
 
 def _runs(process: psutil.Process, function: str, *, unknown: bool = True) -> bool:
-    """Whether a process runs that part of multiprocessing; `unknown` for one that is gone, or a zombie."""
+    """Whether a process runs that function or module; `unknown` for one that is gone, or a zombie."""
     with suppress(psutil.Error):
         return function in " ".join(process.cmdline())
     return unknown

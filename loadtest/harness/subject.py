@@ -24,7 +24,7 @@ class Subject:
     precision: str
 
     def clips(self, lengths: Sequence[float]) -> list[Clip]:
-        """Cut a clip for each length in seconds; none may be longer than the server's ASR_CLIP_SECONDS.
+        """Cut a clip for each length in seconds; none may be longer than the server's ASR_WINDOW_SECONDS.
 
         Raises InferenceError where the package cannot be used. The model is gone afterwards: it maps the weights that
         lanes map, whose memory may be measured next.

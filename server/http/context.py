@@ -1,5 +1,6 @@
 """The outermost middleware: request ids, one log line and one count for each request, an answer to what is raised."""
 
+import asyncio
 import os
 import re
 import time
@@ -10,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import metrics
-from server.errors import ServerError
+from server.errors import ServerError, ShuttingDown
 from server.http.problems import problem_response
 
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
@@ -52,11 +53,10 @@ class RequestContext:
                 await self._app(scope, receive, send_with_id)
             except ClientDisconnect:
                 pass  # nobody is left to be answered
-            except Exception as error:  # noqa: BLE001 - the last resort: a bug must not cost the client its answer
-                if not isinstance(error, ServerError):
-                    logger.opt(exception=error).error("unexpected error")
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a bug must not cost the client its answer
+                told = _fit_to_tell(error)
                 if status == _CLIENT_GONE:
-                    await problem_response(error, request_id)(scope, receive, send_with_id)
+                    await problem_response(told, request_id)(scope, receive, send_with_id)
             finally:
                 _record(scope, status, time.perf_counter() - started, log_fields)
 
@@ -79,6 +79,15 @@ def outcome_of(status: int) -> str:
     if status in _AT_CAPACITY:
         return "refused"
     return "served" if status < 400 else "rejected" if status < 500 else "failed"
+
+
+def _fit_to_tell(error: BaseException) -> Exception:
+    """What the client is told of it; a bug is logged."""
+    if isinstance(error, asyncio.CancelledError):  # only where the grace of a worker that ends is over
+        return ShuttingDown("the server ends, and this was not finished in time; try again")
+    if not isinstance(error, ServerError):
+        logger.opt(exception=error).error("unexpected error")
+    return error if isinstance(error, Exception) else RuntimeError(str(error))
 
 
 def _record(scope: Scope, status: int, seconds: float, log_fields: dict[str, object]) -> None:

@@ -111,38 +111,59 @@ class Pool:
             raise Overloaded(reason, max(1, math.ceil(excess)))
         return wait
 
+    def admit(self, principal: Principal, patience: float, cost: float = 0.0) -> None:
+        """Let in a request whose tasks come later, each by `run_part`; raise Overloaded or ShuttingDown."""
+        self._refuse_if_closing()
+        metrics.PREDICTED_WAIT_SECONDS.observe(self.refuse_overload(principal, patience, cost))
+
     async def run(self, task: Task, principal: Principal, cost: float) -> Transcript:
         """Queue a task and wait for its transcript, until its deadline at most.
 
         Raises Overloaded, PoisonInput or ShuttingDown before any work; DeadlineExceeded; LaneCrashed; ModelUnavailable;
         any InputError. Cancelling it frees the place in the queue, or stops the work at its next stage.
         """
-        entry = await self._admit(task, principal, cost)
+        await self._refuse_poison(task)
+        self.admit(principal, task.deadline - time.monotonic(), cost)
+        entry = Entry(task, principal, cost)
         try:
-            async with asyncio.timeout_at(asyncio.get_running_loop().time() + task.deadline - time.monotonic()):
-                return await entry.outcome
-        except (TimeoutError, DeadlineExceeded):
+            return await self._see_through(entry)
+        except DeadlineExceeded:
             metrics.DEADLINES_MISSED.labels(self._place(entry)).inc()
-            raise DeadlineExceeded(f"no answer within {task.deadline - entry.admitted:.3g} s") from None
+            raise
         except asyncio.CancelledError:
             metrics.CANCELLED.labels(self._place(entry)).inc()
             metrics.CANCELLED_SECONDS.inc(cost)
             raise
-        finally:
-            self._leave(entry)
 
-    async def _admit(self, task: Task, principal: Principal, cost: float) -> Entry:
+    async def run_part(self, task: Task, principal: Principal, cost: float) -> Transcript:
+        """Do the same for a task of a request that was let in: it is not refused, whatever else waits.
+
+        What becomes of the request is counted by whoever holds all its parts.
+        """
+        self._refuse_if_closing()
+        await self._refuse_poison(task)
+        return await self._see_through(Entry(task, principal, cost))
+
+    def _refuse_if_closing(self) -> None:
         if self._closing:
             metrics.REJECTED.labels("shutting_down").inc()
             raise ShuttingDown("this worker takes no new requests; try again at once")
+
+    async def _refuse_poison(self, task: Task) -> None:
         if await self._quarantine.holds(task):
             metrics.REJECTED.labels("poison").inc()
             raise PoisonInput("this very input has ended two processes within the last minutes")
-        patience = task.deadline - time.monotonic()
-        metrics.PREDICTED_WAIT_SECONDS.observe(self.refuse_overload(principal, patience, cost))
-        entry = Entry(task, principal, cost)
+
+    async def _see_through(self, entry: Entry) -> Transcript:
+        deadline = entry.deadline
         self._backlog.put(entry)
-        return entry
+        try:
+            async with asyncio.timeout_at(asyncio.get_running_loop().time() + deadline - time.monotonic()):
+                return await entry.outcome
+        except (TimeoutError, DeadlineExceeded):
+            raise DeadlineExceeded(f"no answer within {deadline - entry.admitted:.3g} s") from None
+        finally:
+            self._leave(entry)
 
     @staticmethod
     def _place(entry: Entry) -> str:

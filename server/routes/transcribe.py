@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
-from inference.types import Decoding, Options
+from inference.types import Channels, Decoding, Options
 from server import telemetry
 from server.http.disconnect import unless_disconnected
 from server.http.problems import INVALID, NEVER_SENT, PROBLEMS, UNEXPECTED
@@ -33,12 +33,29 @@ async def transcribe(
     decoding: Annotated[
         Decoding, Query(description="`auto` takes the language model where the package has one.")
     ] = "auto",
+    channels: Annotated[
+        str,
+        Query(
+            pattern=r"^(mix|separate|\d{1,2}(,\d{1,2}){0,31})$",
+            description="`mix`: all as one; `separate`: each apart, its segments with its number; or the numbers, from "
+            "0, of those to hear apart, such as `0,1`.",
+        ),
+    ] = "mix",
 ) -> TranscriptionReply:
     """Turn speech into text: the audio as multipart field `file`, or as the raw body."""
     state = request.state
     transcription: Transcription = state.transcription
+    options = Options(model, decoding, channels=_channels(channels))
     async with read_audio(request, state.spool) as audio:
-        work = transcription.transcribe(audio, state.principal, Options(model, decoding), state.patience)
+        work = transcription.transcribe(audio, state.principal, options, state.patience)
         transcript = await unless_disconnected(request.receive, work)
     state.log_fields.update(telemetry.log_fields(transcript))
     return TranscriptionReply.of(transcript, state.request_id)
+
+
+def _channels(wish: str) -> Channels:
+    match wish:
+        case "mix" | "separate":
+            return wish
+        case numbers:
+            return tuple(dict.fromkeys(map(int, numbers.split(","))))

@@ -19,7 +19,7 @@ def server(model_directory, tmp_path_factory):
     """One lane, so that what runs and what waits is known."""
     from tests.end_to_end.conftest import running
 
-    settings = {"ASR_LANES": "1", "ASR_CLIP_SECONDS": "60"}
+    settings = {"ASR_LANES": "1", "ASR_WINDOW_SECONDS": "60"}
     with running(model_directory, tmp_path_factory.mktemp("deadlines"), settings) as server:
         yield server
 

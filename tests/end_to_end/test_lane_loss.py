@@ -88,9 +88,10 @@ def test_a_hung_lane_keeps_nobody_but_its_own_request_waiting(start, library_tex
         assert {reply.result().json()["text"] for reply in replies} == {library_texts[NAMASTE]}
 
 
-def test_an_input_that_kills_two_lanes_is_let_in_no_more(start, library_texts):
-    poison = sentence_of(60)
-    with start(ASR_LANES=1, ASR_CLIP_SECONDS=60) as server, in_background() as submit:
+@pytest.mark.parametrize("seconds", [60, 70], ids=["clip", "window of a recording"])
+def test_an_input_that_kills_two_lanes_is_let_in_no_more(start, library_texts, seconds):
+    poison = sentence_of(seconds)
+    with start(ASR_LANES=1, ASR_WINDOW_SECONDS=60) as server, in_background() as submit:
         reply = submit(server.post, poison)
         first = running_lane(server)
         first.kill()
@@ -102,6 +103,7 @@ def test_an_input_that_kills_two_lanes_is_let_in_no_more(start, library_texts):
         crashed = reply.result()
         assert (crashed.status_code, crashed.json()["type"]) == (500, "/problems/lane-crashed")
         assert crashed.json()["request_id"] == crashed.headers["x-request-id"]
+        assert ("(0.0 to " in crashed.json()["detail"]) == (seconds > 60)
         refused = server.post(poison)
         assert (refused.status_code, refused.json()["type"]) == (422, "/problems/poison-input")
         assert server.metric("asr_rejected_requests_total", reason="poison") == 1

@@ -76,7 +76,7 @@ def test_a_long_body_is_no_matter_of_memory(server, pipeline, form):
     def post(audio):
         body = {"files": {"file": ("long.wav", audio)}} if form else {"content": audio}
         with server.client() as client:
-            return client.post("/transcribe", **body).json()["text"]
+            return client.post("/transcribe", **body).json()
 
     audio = sentence_of(500)
     assert len(audio) > 15 * MIB
@@ -84,7 +84,9 @@ def test_a_long_body_is_no_matter_of_memory(server, pipeline, form):
     post(sentence_of(60))
     most_memory(worker)
     before = most_memory(worker)
-    assert post(audio) == pipeline.transcribe(audio, AudioLimits("clip")).text
+    reply = post(audio)
+    assert (reply["clipped"], reply["duration"]) == (True, 500)
+    assert reply["text"] == pipeline.transcribe(audio, AudioLimits("clip")).text
     assert most_memory(worker) - before < 8 * MIB
 
 
