@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+import psutil
 import uvloop
 
 from loadtest.harness.client import Client, Connecting
@@ -82,11 +83,16 @@ async def _leave(trial: Trial) -> float:
     with Client(trial.server.address) as client:
         asking = client.ask("POST", "/transcribe", trial.file("wav").read_bytes())
         await asyncio.to_thread(wait_until, lambda: trial.server.metric("asr_windows") > 1, "windows under way")
+        decoders = trial.server.decoders()
         asking.cancel()
         began = time.perf_counter()
-        await asyncio.to_thread(wait_until, lambda: _nothing_left(trial), "nothing left")
+        await asyncio.to_thread(wait_until, lambda: not any(map(_lives, decoders)), "the decoder gone")
+        await asyncio.to_thread(wait_until, lambda: not trial.server.metric("asr_windows"), "no windows left")
         return time.perf_counter() - began
 
 
-def _nothing_left(trial: Trial) -> bool:
-    return not (trial.server.decoders() or trial.server.metric("asr_windows") or trial.server.metric("asr_recordings"))
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

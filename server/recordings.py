@@ -52,8 +52,8 @@ class Recordings:
 
     def __init__(self, pool: Pool, limits: AudioLimits, lanes: int) -> None:
         """`lanes` are those of all workers: each may have a window, and one more waits for the first that is free."""
-        self.warnings: tuple[str, ...] = ()
-        """What decoders could not be kept from on this machine, as sentences; known from the first recording on."""
+        self.unguarded: tuple[str, ...] = ()
+        """What keeps decoders in and is not to be had on this machine; known from the first recording on."""
         self._pool = pool
         self._limits = limits
         self._lanes = lanes
@@ -72,7 +72,7 @@ class Recordings:
                 way.grow(0.0)
                 async with self._turns.turn(recording.principal):
                     transcript = await way.go(self._limits)
-                    self.warnings = way.warnings
+                    self.unguarded = way.unguarded
         except (TimeoutError, DeadlineExceeded):
             metrics.DEADLINES_MISSED.labels(way.place).inc()
             waited = time.monotonic() - recording.deadline.began
@@ -99,7 +99,7 @@ class _Way:
 
     def __init__(self, recording: Recording, pool: Pool, share: Callable[[], int]) -> None:
         self.joined = Joined(recording.options)
-        self.warnings: tuple[str, ...] = ()
+        self.unguarded: tuple[str, ...] = ()
         self._recording = recording
         self._pool = pool
         self._share = share
@@ -140,7 +140,7 @@ class _Way:
                 await self._join(_MOST_UNJOINED)
             await self._join(0)
             growing.cancel()
-            self.warnings = windows.unguarded
+            self.unguarded = windows.unguarded
             assert windows.end  # noqa: S101 - after the last window
             return self.joined.transcript(self._recording.package, windows.end, turn, self._decoded)
 

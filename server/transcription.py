@@ -36,7 +36,8 @@ class Transcription:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What works worse than it could, as sentences."""
-        return self._recordings.warnings
+        missing = self._recordings.unguarded
+        return (f"recordings are decoded without {' and '.join(missing)}",) if missing else ()
 
     def refuse_overload(self, principal: Principal, patience: float = math.inf) -> None:
         """Raise Overloaded before the body of a request is read, where its size would make no difference."""

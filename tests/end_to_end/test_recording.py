@@ -15,6 +15,8 @@ from tests.samples import CLIPS, encode, sentence_of
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste").read_bytes()
 TAPE = make_tape(read_spoken(), 70.0, seed=3)
 LONG = TAPE.of(TAPE.samples, 40.0)
+ENDLESS = sentence_of(110)
+"""So long that its decoder waits for the lanes."""
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +93,10 @@ def test_a_lane_that_dies_costs_one_window_a_second_try(server):
 
 def test_a_client_that_leaves(server):
     heard = server.metric("asr_audio_seconds_total")
-    audio = sentence_of(110)  # so long that its decoder waits for the lanes
     with paused(*server.lanes()):
         with socket.create_connection(("127.0.0.1", server.port)) as connection:
-            connection.sendall(b"POST /transcribe HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % len(audio))
-            connection.sendall(audio)
+            connection.sendall(b"POST /transcribe HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % len(ENDLESS))
+            connection.sendall(ENDLESS)
             server.wait_metric(3, "asr_windows")
             assert server.decoders()
             assert server.metric("asr_recordings", state="running") == 1
@@ -103,6 +104,15 @@ def test_a_client_that_leaves(server):
         server.wait_metric(0, "asr_windows")
     server.wait_idle()
     assert server.metric("asr_audio_seconds_total") == heard
+    assert server.post(NAMASTE).status_code == 200
+
+
+def test_a_decoder_that_dies_fails_the_recording_alone(server):
+    with in_background() as submit:
+        with paused(*server.lanes()):
+            reply = submit(server.post, ENDLESS)
+            wait_until(server.decoders, "a decoder")[0].kill()
+        assert (reply.result().status_code, reply.result().json()["type"]) == (500, "/problems/decoder-died")
     assert server.post(NAMASTE).status_code == 200
 
 

@@ -7,6 +7,7 @@ import time
 import pytest
 import soundfile
 
+from inference.errors import DeadlineExceeded
 from inference.package import load_package
 from inference.recogniser import SessionOptions
 from inference.task import Task
@@ -118,3 +119,23 @@ def test_a_refusal_names_the_wait_that_made_it(setup):
     overloaded, deadline = play(pool, refusals)
     assert "of work stand before this request" in overloaded
     assert "its deadline is 50 s away" in deadline
+
+
+def test_parts_of_a_request_are_neither_refused_nor_counted(setup, pipeline):
+    missed = metrics.DEADLINES_MISSED.labels("queue")._value.get()
+
+    async def scene():
+        pool.admit(SOMEBODY, 100.0)
+        parts = [asyncio.ensure_future(pool.run_part(task(), SOMEBODY, 50.0)) for _ in range(3)]
+        while pool._backlog.wait_of(SOMEBODY.id) < 10:  # noqa: ASYNC110 - what is awaited sends no events
+            await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await pool.run(task(), SOMEBODY, 1.0)
+        with pytest.raises(DeadlineExceeded):
+            await pool.run_part(task(seconds=0.0), SOMEBODY, 1.0)
+        return await asyncio.gather(*parts)
+
+    pool = pool_of(ProcessLane(setup), max_queue_seconds=10.0)
+    texts = {transcript.text for transcript in play(pool, scene)}
+    assert texts == {pipeline.transcribe(CLIP).text}
+    assert metrics.DEADLINES_MISSED.labels("queue")._value.get() == missed
