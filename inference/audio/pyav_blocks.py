@@ -139,6 +139,8 @@ class PyavBlocks:
                     yield packet
         except self._av.error.FFmpegError as error:
             self.warnings.append(f"The {self._kind.name} container could not be read to its end ({error.strerror}).")
+        except IndexError:
+            pass  # PyAV, behind the last packet, where a stream was found on the way that the head had not told of
         yield None
 
 

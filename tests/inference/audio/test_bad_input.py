@@ -10,8 +10,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inference.audio.containers import identify
 from inference.audio.decode import decode
 from inference.audio.pieces import estimate_seconds
+from inference.audio.pyav_blocks import pyav_blocks
 from inference.audio.source import Part
 from inference.errors import (
     AudioOutOfLimits,
@@ -122,6 +124,23 @@ def test_a_bomb_is_decoded_to_the_limit_and_no_further(kind, monkeypatch):
     assert (decoded.clipped, decoded.waveform.samples.size) == (True, 160_000)
     assert decoded.duration == pytest.approx(300, abs=0.2) or kind[0] == "wv"
     assert len(read) < len(bomb) / 32_768 / 2 + 8
+
+
+def test_a_stream_that_is_found_late():
+    """Two of 20,000 mutated files had one, and PyAV looked for it in vain once all was read."""
+    data = KINDS["FLV, AAC"]
+    with pyav_blocks(Part(data, 0, len(data)), identify(data)[0]) as blocks:
+        blocks._container = Late(blocks._container)
+        assert sum(len(block.samples) for block in blocks) > 32_000
+
+
+class Late:
+    def __init__(self, container):
+        self._container = container
+
+    def demux(self, stream):
+        yield from self._container.demux(stream)
+        raise IndexError
 
 
 def test_mutated_files_never_surprise():
