@@ -41,7 +41,7 @@ class Transcription:
 
     def refuse_overload(self, principal: Principal, patience: float = math.inf) -> None:
         """Raise Overloaded before the body of a request is read, where its size would make no difference."""
-        self._pool.refuse_overload(principal, min(patience, self._request_timeout))
+        self._pool.refuse_overload(principal, self._deadline(patience).seconds(0.0))
 
     async def transcribe(
         self, audio: bytes | Path, principal: Principal, options: Options, patience: float = math.inf
@@ -50,7 +50,7 @@ class Transcription:
 
         Raises what `Pool.run` raises, UnknownModel, and UnavailableOption. Cancelling it stops the work.
         """
-        deadline = Deadline(patience, self._request_timeout, self._limits.window_seconds)
+        deadline = self._deadline(patience)
         package = self._package(options)
         # A long file has to be read from the disk for it.
         stated, likely = _lengths(audio) if isinstance(audio, bytes) else await asyncio.to_thread(_lengths, audio)
@@ -62,6 +62,9 @@ class Transcription:
             return await self._transcribe_clip(recording, likely)
         except LongerThanWindow:  # which only a decoder could tell
             return await self._recordings.transcribe(recording)
+
+    def _deadline(self, patience: float) -> Deadline:
+        return Deadline(patience, self._request_timeout, self._limits.window_seconds)
 
     async def _transcribe_clip(self, clip: Recording, seconds: float) -> Transcript:
         limits = self._limits

@@ -143,18 +143,14 @@ def _noise(seconds: float, chance: np.random.Generator) -> Samples:
 
 def _music(seconds: float, chance: np.random.Generator) -> Samples:
     """Chords of a plucked instrument, four a second."""
-    times = np.arange(round(seconds * RATE)) / RATE
-    sound = np.zeros_like(times)
-    for beat in np.arange(0.0, seconds, 0.25):
-        since = np.maximum(times - beat, 0.0)
+    since = np.arange(RATE) / RATE
+    sound = np.zeros(round(seconds * RATE) + RATE)
+    for beat in range(0, round(seconds * RATE), RATE // 4):
         for semitones in chance.choice(24, 3, replace=False):
-            tone = 220 * 2 ** (semitones / 12)
-            sound += (
-                (times >= beat)
-                * np.exp(-6 * since)
-                * sum(np.sin(2 * np.pi * tone * partial * since) / partial for partial in (1, 2, 3))
-            )
-    return _pcm(0.05 * sound)
+            phase = 2 * np.pi * 220 * 2 ** (semitones / 12) * since
+            tone = np.sin(phase) + np.sin(2 * phase) / 2 + np.sin(3 * phase) / 3
+            sound[beat : beat + RATE] += np.exp(-6 * since) * tone
+    return _pcm(0.05 * sound[:-RATE])
 
 
 _BETWEEN: Mapping[str, Callable[[float, np.random.Generator], Samples]] = {

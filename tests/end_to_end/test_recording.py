@@ -71,6 +71,7 @@ def test_channels_apart(server):
     assert {each["channel"] for each in ask("1").json()["segments"]} == {1}
     assert {each["channel"] for each in ask("mix").json()["segments"]} == {None}
     assert ask("left").json()["type"] == "/problems/invalid-request"
+    assert ask("2").json()["type"] == "/problems/unavailable-option"
 
 
 def test_longer_than_is_taken(server):

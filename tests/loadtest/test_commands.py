@@ -56,6 +56,14 @@ def test_soak_for_a_few_seconds(run, tmp_path):
     assert (tmp_path / "plot.png").exists()
 
 
+def test_recordings_in_small(run):
+    status, said = run("recording", "--minutes", 2, "--hours", 0.1, "--lanes", 2)
+    assert status in {0, 1}  # speed is what an idle machine is needed for
+    assert [line.partition("%")[0] for line in said.splitlines() if line.startswith("FAILED: words")] == []
+    rows = "words wrong", "texts where", "time for", "p95 of", "windows tried again", "seconds until", "MiB that"
+    assert [row for row in rows if row not in said] == []
+
+
 def test_workers(run):
     status, said = run("workers", "--rounds", 1, "--seconds", 1)
     assert status == 0

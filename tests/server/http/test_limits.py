@@ -1,10 +1,13 @@
 """Bytes of all bodies together, and how they are shared."""
 
+import asyncio
+
 import pytest
 
-from server.errors import Overloaded
-from server.http.limits import BytesInFlight, Room
+from server.errors import BodyTooSlow, Overloaded
+from server.http.limits import BodyBounds, BodyLimits, BytesInFlight, Room
 from server.http.spool import IN_MEMORY
+from server.principal import Principal
 
 
 @pytest.fixture
@@ -65,4 +68,28 @@ def test_what_is_on_the_disk_takes_no_room_in_memory():
         room.take("e", 0, IN_MEMORY)
     for principal, size in {"a": 500, "b": 400, "c": 2, "d": 0.5}.items():
         room.give_back(principal, int(size * IN_MEMORY))
+    assert (room.memory.total, room.disk.total) == (0, 0)
+
+
+@pytest.mark.parametrize(("announced", "comes"), [(1_000, True), (36_000_000, False)])
+def test_what_holds_much_room_has_to_come_fast(announced, comes):
+    """An hour for all of it: 10 kB a second where 36 MB are announced."""
+
+    async def receive():
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": bytes(20), "more_body": True}
+
+    async def application(_scope, receive, _send):
+        for _ in range(40 if comes else 10_000):
+            await receive()
+
+    room = Room(BytesInFlight(10**9, "memory"), BytesInFlight(10**9, "disk"))
+    limits = BodyLimits(application, BodyBounds(10**9, grace=1.0, speed=100), room)
+    headers = [(b"content-length", str(announced).encode())]
+    scope = {"type": "http", "headers": headers, "state": {"principal": Principal("a", "a")}}
+    if comes:
+        asyncio.run(limits(scope, receive, None))
+    else:
+        with pytest.raises(BodyTooSlow):
+            asyncio.run(limits(scope, receive, None))
     assert (room.memory.total, room.disk.total) == (0, 0)
