@@ -32,7 +32,7 @@ class AudioLimits:
     channels: int = 32
     """Most of them."""
     decode_seconds: float = 4.0
-    """Processor time that decoding one piece of audio may take; a recording takes more as it goes on."""
+    """Processor time that decoding may take, beside a tenth of the audio's own length as far as it was decoded."""
     window_seconds: float = 15.0
     """The longest stretch of a recording that reaches the model at once, in seconds."""
     longest_seconds: float = 14_400.0

@@ -28,19 +28,12 @@ def decode(
         reading = Reading(data, limits, most, checkpoint)
         samples = []
         for block in reading:
-            if reading.full:
-                _refuse_more(limits)
             (mixed,) = mixer.take(block.samples)
             samples.append(resampling.take(mixed, block.sample_rate))
-        if reading.full:
-            _refuse_more(limits)
+    if reading.full and limits.overlength == "window":
+        raise LongerThanWindow(f"longer than {most:g} s, the most that is heard at once")
+    if reading.full and limits.overlength == "reject":
+        raise AudioTooLong(f"longer than {most:g} s, the most that is taken at once")
     samples.append(resampling.finish())
     waveform = Waveform(np.concatenate(samples), sample_rate)
     return DecodedAudio(waveform, reading.duration, reading.full, reading.warnings + mixer.warnings())
-
-
-def _refuse_more(limits: AudioLimits) -> None:
-    if limits.overlength == "window":
-        raise LongerThanWindow(f"longer than {limits.window_seconds:g} s, the most that is heard at once")
-    if limits.overlength == "reject":
-        raise AudioTooLong(f"longer than {limits.limit_seconds:g} s, the most that is taken at once")

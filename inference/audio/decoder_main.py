@@ -101,6 +101,7 @@ def _told(error: Exception) -> InferenceError:
 def _import_everything(limits: AudioLimits, *, pyav: bool) -> None:
     """Do once what will be done: what is imported late cannot be opened later on."""
     sound = raw_header("S16LE", 48_000, 2) + bytes(48_000)
+    limits = AudioLimits(detect_speech=limits.detect_speech)
     tuple(windows_of(open_recording(sound, limits), limits, Options()))
     if pyav:
         with pyav_blocks(io.BytesIO(sound), identify(sound)[0]) as blocks:

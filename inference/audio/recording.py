@@ -52,11 +52,14 @@ def read_windows(
 
 def open_recording(data: Encoded, limits: AudioLimits, checkpoint: Callable[[], None] = lambda: None) -> Reading:
     """Look what a file is made of; raise AudioTooLong where it says that it is longer than is taken."""
-    most = limits.longest_seconds if limits.overlength == "window" else limits.limit_seconds
-    reading = Reading(data, limits, most, checkpoint)
-    if reading.duration > most and limits.overlength != "clip":
-        raise AudioTooLong(f"{reading.duration:.0f} s; {most:g} s is the most that is taken")
+    reading = Reading(data, limits, _most(limits), checkpoint)
+    if reading.duration > _most(limits) and limits.overlength != "clip":
+        raise AudioTooLong(f"{reading.duration:.0f} s; {_most(limits):g} s is the most that is taken")
     return reading
+
+
+def _most(limits: AudioLimits) -> float:
+    return limits.longest_seconds if limits.overlength == "window" else limits.limit_seconds
 
 
 def windows_of(reading: Reading, limits: AudioLimits, options: Options) -> Iterator[Item]:
@@ -64,15 +67,12 @@ def windows_of(reading: Reading, limits: AudioLimits, options: Options) -> Itera
     mixer = Mixer(options.channels)
     hearers: list[_Hearer] = []
     for block in reading:
-        if reading.full and limits.overlength != "clip":
-            break
         mixed = mixer.take(block.samples)
         hearers = hearers or [_Hearer(limits, each) for each in mixer.heard]
         for hearer, samples in zip(hearers, mixed, strict=True):
             yield from hearer.take(samples, block.sample_rate)
     if reading.full and limits.overlength != "clip":
-        most = limits.longest_seconds if limits.overlength == "window" else limits.limit_seconds
-        raise AudioTooLong(f"longer than {most:g} s, the most that is taken")
+        raise AudioTooLong(f"longer than {_most(limits):g} s, the most that is taken")
     for hearer in hearers:
         yield from hearer.finish()
     yield End(reading.duration, reading.full, reading.warnings + mixer.warnings())
