@@ -113,11 +113,16 @@ def _parser() -> argparse.ArgumentParser:
 def _channels(text: str) -> Channels:
     if text in ("mix", "separate"):
         return cast("Channels", text)
-    return tuple(int(number) for number in text.split(","))
+    return tuple(_natural(number) for number in text.split(","))
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(text)
+    return int(text)
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
+    if not _natural(text):
         raise ValueError(text)
-    return number
+    return int(text)

@@ -87,9 +87,10 @@ class Several:
                     yield place, source, source.fault
                     continue
                 process = self._idle.pop()
-                process.connection.send(source.path)
+                with suppress(BrokenPipeError):  # it has died since; that will be found where it should answer
+                    process.connection.send(source.path)
                 self._busy[process.connection] = process, place, source
-            ready = wait(list(self._busy))
+            ready = wait(list(self._busy)) if self._busy else []
             for connection in [each for each in self._busy if each in ready]:
                 process, place, source = self._busy[connection]
                 outcome, successor = process.outcome(self._setup)

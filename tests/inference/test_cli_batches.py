@@ -15,11 +15,7 @@ import pytest
 import soundfile
 
 from inference.cli import transcribing
-from inference.cli.sources import Search, Source
-from inference.cli.workers import Here, Setup, Several
-from inference.loading import CACHE
-from inference.package import load_package
-from inference.types import AudioLimits, Options
+from inference.cli.sources import Search
 from tests.samples import CLIPS, encode, wav
 
 FOLDER = ["a.wav", "b/c.wav", "b/d.flac"]
@@ -155,25 +151,12 @@ def test_several_processes_keep_the_order(transcribe, tmp_path, library_texts):
     assert f"{bad}: not audio" in told
 
 
-@pytest.fixture
-def setup(model_directory):
-    return Setup(load_package(model_directory), "auto", CACHE, 1, AudioLimits(), Options())
-
-
-def test_a_process_that_dies_costs_one_file(setup, tmp_path, library_texts):
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)  # whoever opens it waits
-    paths = [pipe, *CLIPS]
-    workers = Several(setup, 2)
-    outcomes = {}
-    for place, _, outcome in workers.outcomes([(n, Source(str(p), p, p)) for n, p in enumerate(paths)], print):
-        outcomes[place] = outcome
-        if len(outcomes) == 1:
-            (stuck,) = (process for process, at, _ in workers._busy.values() if at == 0)
-            stuck._process.kill()
-    workers.close()
-    assert outcomes.pop(0) == "the process that transcribed it was killed by SIGKILL"
-    assert [outcomes[place].text for place in sorted(outcomes)] == [library_texts[path] for path in CLIPS]
+def test_nothing_to_do_for_several_processes(transcribe, tmp_path):
+    assert transcribe("--jobs", 2, tmp_path, tmp_path / "*.wav")[0] == 1
+    with pytest.raises(SystemExit):
+        transcribe("--jobs", 0, tmp_path)
+    with pytest.raises(SystemExit):
+        transcribe("--channels", "0,-1", tmp_path)
 
 
 @pytest.fixture
@@ -213,22 +196,6 @@ def test_a_reader_that_has_seen_enough(model_directory):
     assert running.wait() == 128 + signal.SIGPIPE
     assert "Traceback" not in running.stderr.read()
     running.stderr.close()
-
-
-def test_a_recording_is_heard_whole_and_its_progress_told(setup, tmp_path, library_texts):
-    speech = np.concatenate([np.append(soundfile.read(path)[0], np.zeros(16_000)) for path in CLIPS * 2])
-    long = tmp_path / "long.wav"
-    long.write_bytes(encode(speech))
-    heard = []
-    sources = [(0, Source("long", long, long))]
-    for workers in (Here(setup), Several(setup, 2)):
-        ((_, _, transcript),) = workers.outcomes(sources, lambda name, seconds: heard.append((name, seconds)))
-        workers.close()
-        assert transcript.text == " ".join(library_texts[path] for path in CLIPS * 2)
-        assert heard == sorted(heard)
-        assert len(heard) >= 2
-        assert heard[-1] == ("long", pytest.approx(speech.size / 16_000, abs=1.5))
-        heard.clear()
 
 
 def test_channels_apart(transcribe, tmp_path, library_texts):
