@@ -14,6 +14,7 @@ from gunicorn.arbiter import Arbiter
 from loguru import logger
 
 from config.settings import Settings, read_settings, unknown_variables
+from inference.audio.sandbox import unguarded
 from inference.machine import Plan
 from server import metric_files
 from server.startup import MEMORY, Served, machine_note, profile_note, served_packages
@@ -62,6 +63,10 @@ def announce(settings: Settings, plan: Plan, served: Served) -> None:
     logger.info(machine_note(settings))
     for sentence in (*unknown_variables(), *served.warnings):
         logger.warning(sentence)
+    if missing := unguarded():
+        logger.warning(
+            f"decoders of recordings are kept in by limits alone: {', '.join(missing)} is not to be had here"
+        )
     if note := profile_note(settings):
         logger.info(note)
     package = served.packages[served.default]

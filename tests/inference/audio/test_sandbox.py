@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from inference.audio import sandbox
 from inference.audio.decode import decode
 from inference.errors import InputError
 from inference.types import AudioLimits
@@ -85,6 +86,10 @@ def with_everything():
 
 def test_nothing_can_be_opened_called_or_started(with_everything):
     assert with_everything["left"] == []
+
+
+def test_what_a_start_tells_is_what_there_is(with_everything):
+    assert list(sandbox.unguarded()) == with_everything["unguarded"]
 
 
 def test_what_is_open_can_be_read_and_computed_with(with_everything):
