@@ -13,6 +13,10 @@ Channels: TypeAlias = Literal["mix", "separate"] | tuple[int, ...]
 """All as one, each apart, or those of these numbers apart, counted from 0."""
 Resampler: TypeAlias = Literal["soxr", "resampy"]
 Decoding: TypeAlias = Literal["auto", "greedy", "beam"]
+Numerals: TypeAlias = Literal["words", "ascii", "devanagari"]
+"""How numbers are written: as they were said, `725`, `७२५`."""
+Punctuate: TypeAlias = Literal["none", "pauses"]
+"""Whether a danda is set where a pause says that a sentence has ended."""
 WeightBits: TypeAlias = Literal[8, 7]
 """Of weights in int8 products, by what the processor can sum (`inference/machine.py`)."""
 

@@ -1,0 +1,1 @@
+"""How a transcript is written: pure functions, NeMo's published cases."""
