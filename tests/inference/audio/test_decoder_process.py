@@ -157,15 +157,17 @@ def test_it_dies_with_its_parent():
         "import asyncio, os, sys; from inference.audio.decoder_process import *; from tests.samples import *\n"
         "async def main():\n"
         "    async with DecoderProcess(encode(noise(120)), AudioLimits(detect_speech=False), Options()) as process:\n"
-        "        await anext(process); print(process.pid, flush=True); os.kill(os.getpid(), 9)\n"
+        "        await anext(process); print(process.pid, flush=True)\n"
+        "        os.kill(process.pid, 19); os.kill(os.getpid(), 9)\n"  # a stopped one cannot find its pipe closed
         "asyncio.run(main())"
     )
-    parent = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    parent = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=False)
     pid = int(parent.stdout)
     for _ in range(100):
         if not Path(f"/proc/{pid}").exists() or _state(pid) == "Z":
             return
         time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
     pytest.fail("it lives on")
 
 
