@@ -1,9 +1,10 @@
 """A recording → windows that a model can hear at once: speech only, cut where nobody speaks.
 
 Pure: samples and probabilities of speech in, windows out, and little more kept than one window and what the detector
-is behind. Spans of speech that are near each other share a window. Where speech goes on for longer than one, it is
-cut in its longest pause, else at the quietest place of the last third, with sound from both sides of the cut in both
-windows; `inference/joining.py` gives each word to one of them.
+is behind. Each span of speech is a window, but a short one shares it with what is near: sentences were heard better
+alone than together, words better together than alone. Where speech goes on for longer than a window, it is cut in its
+longest pause, else at the quietest place of the last third, with sound from both sides of the cut in both windows;
+`inference/joining.py` gives each word to one of them.
 """
 
 import itertools
@@ -22,9 +23,9 @@ _FRAME = round(FRAME_SECONDS * _RATE)
 _CONTEXT = round(0.8 * _RATE)
 """Sound on the other side of a cut that a window hears too: a word and a half."""
 _NEAR = round(0.6 * _RATE)
-"""Spans this near share a window: the model hears better with context, and it costs little to hear the pause."""
-_FULL = 2 / 3
-"""Of a window: what is so long takes no further span."""
+"""A short span shares a window with the next one if that is this near."""
+_SHORT = round(1.5 * _RATE)
+"""What is longer, with the silence around it, takes no further span."""
 _MORE = 2 * _RATE
 """So much longer than a window must be known before speech is cut: it may be over soon, and fit."""
 _SOFT = round(0.2 * _RATE)
@@ -128,10 +129,10 @@ class WindowPlanner:
         start, end = spans[0]
         begin = self._context if start == self._given else start
         for next_start, next_end in spans[1:]:
-            if next_start - end > _NEAR or end - begin > _FULL * self._longest:
+            if next_start - end > _NEAR or end - begin > _SHORT:
                 return _Group(begin, start, end, complete=True)
             end = next_end
-        more = self._finder.speaking or self._settled - end <= _NEAR
+        more = self._finder.speaking or (end - begin <= _SHORT and self._settled - end <= _NEAR)
         return _Group(begin, start, end, complete=finished or not more)
 
     def _open_spans(self) -> list[tuple[int, int]]:
