@@ -194,7 +194,10 @@ class Pipeline:
             heard = Waveform(waveform.samples[first * hop : end * hop], rate)
             words = self._decoders.words(log_probabilities, text, heard) if options.words else ()
         begin = first * hop / rate
-        later = tuple(Word(word.text, word.start + begin, word.end + begin) for word in words)
+        later = tuple(
+            Word(word.text, *(min(round(time + begin, 3), span.end) for time in (word.start, word.end)))
+            for word in words
+        )
         return Segment(text, span.start, span.end, later)
 
 

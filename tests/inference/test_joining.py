@@ -1,6 +1,7 @@
 """Windows joined: made of times alone, and of speech that the model hears."""
 
 import difflib
+import itertools
 
 import numpy as np
 import pytest
@@ -100,14 +101,14 @@ def test_whatever_is_cut_where_each_word_stands_there_once(lengths, every, seed)
         words.append((str(number), at, at + length))
         at += length + pause
     chance, heard = np.random.default_rng(seed), []
-    for cut in np.arange(0, at, every):
-        start, end = max(0.0, cut - CONTEXT), min(at, cut + every + CONTEXT)
+    for cut, following in itertools.pairwise([*np.arange(0, at, every), at]):
+        start, end = max(0.0, cut - CONTEXT), min(at, following + CONTEXT)
         inside = [(text, max(a, start), min(b, end)) for text, a, b in words if min(b, end) - max(a, start) > 0.1]
         shaken = np.sort(
             np.clip(chance.uniform(-0.02, 0.02, 2 * len(inside)) + [t for w in inside for t in w[1:]], start, end)
         )
         named = [(text, *shaken[2 * place : 2 * place + 2]) for place, (text, _, _) in enumerate(inside)]
-        heard.append((window(start, end, (cut, min(at, cut + every))), named))
+        heard.append((window(start, end, (cut, following)), named))
     segments = join(*heard)
     assert [text for text, _, _ in said(segments)] == [text for text, _, _ in words]
     times = [time for segment in segments for time in (segment.start, segment.end)]
