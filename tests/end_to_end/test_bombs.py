@@ -24,6 +24,7 @@ def lane_seconds(server):
     return sum(sum(lane.cpu_times()[:2]) for lane in server.lanes())
 
 
+@pytest.mark.measuring
 def test_two_hours_cost_what_ten_seconds_cost(start, bombs):
     with start(ASR_LANES=1, ASR_OVERLENGTH="clip", ASR_HANG_SECONDS=30) as server:
         spent = {}

@@ -28,6 +28,7 @@ def check(reply, name):
     assert reply.status_code == 200 or len(reply.json()["detail"]) > 10, name
 
 
+@pytest.mark.measuring
 def test_no_damage_is_a_failure_of_the_server(start):
     with start(ASR_LANES=1) as server:
         (lane,) = server.lanes()

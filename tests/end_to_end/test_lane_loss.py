@@ -120,6 +120,7 @@ def test_a_lane_over_its_memory_is_recycled_between_requests(start, library_text
         assert server.metric("asr_retried_requests_total") == 0
 
 
+@pytest.mark.measuring
 def test_recycling_under_load_hurts_nobody(start, library_texts):
     with start(ASR_LANE_MEMORY_MB=64) as server, in_background(8) as submit:
         replies = [(path, submit(server.post, path.read_bytes())) for path in CLIPS * 3]

@@ -90,6 +90,7 @@ def test_sigint_as_from_a_terminal(start):
         server.assert_gone(30)
 
 
+@pytest.mark.measuring
 @pytest.mark.parametrize("keep_connections", [False, True])
 def test_sighup_under_load(start, tmp_path, library_texts, keep_connections):
     with start(PROMETHEUS_MULTIPROC_DIR=tmp_path / "metrics") as server:
@@ -103,6 +104,7 @@ def test_sighup_under_load(start, tmp_path, library_texts, keep_connections):
         assert requests == len(answers), "counts survive a reload where they lie in files"
 
 
+@pytest.mark.measuring
 def test_recycled_workers_lose_nothing(start, library_texts):
     with start(ASR_MAX_REQUESTS=20) as server, load(server, library_texts) as answers:
         workers = set()

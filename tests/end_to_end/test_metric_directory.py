@@ -127,6 +127,7 @@ def keep_scraping(url):
             httpx.get(f"{url}/metrics", timeout=5)
 
 
+@pytest.mark.measuring
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="no /proc here")
 def test_a_worker_stopped_inside_a_scrape_holds_nobody(two_workers, directory):
     with two_workers(ASR_MAX_REQUESTS=1_000_000) as server:

@@ -55,6 +55,7 @@ def refusal(server, count):
     )
 
 
+@pytest.mark.measuring
 def test_a_damaged_package_is_not_taken(start, package, model_directory, library_texts):
     with start(package) as server:
         (worker,) = server.workers()
@@ -69,6 +70,7 @@ def test_a_damaged_package_is_not_taken(start, package, model_directory, library
         assert server.post(NAMASTE.read_bytes()).json()["text"] == library_texts[NAMASTE]
 
 
+@pytest.mark.measuring
 def test_no_package_is_lost_by_a_reload(start, package, library_texts):
     second = package.parent / "second"
     shutil.copytree(package, second)
@@ -117,6 +119,7 @@ def failed_starts(server):
     return [line for line in lines if "workers in a row could not start" in line]
 
 
+@pytest.mark.measuring
 def test_a_worker_that_cannot_load_ends_nobody(start, package, model_directory, library_texts):
     with start(package) as server:
         cut(package)

@@ -134,6 +134,7 @@ def test_silence_and_noise_get_no_other_requests_text(client, pipeline):
         assert reply.json()["text"] == pipeline.transcribe(audio).text
 
 
+@pytest.mark.measuring
 def test_200_requests_at_16_at_once_give_the_texts_of_one_after_another(server, pipeline):
     clips = [sentence_of(1 + number % 5, seed=number) for number in range(20)]
     texts = [pipeline.transcribe(clip).text for clip in clips]

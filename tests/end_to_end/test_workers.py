@@ -78,6 +78,7 @@ def test_a_client_that_leaves_stops_the_work_at_the_other_worker(two_workers, pi
     assert two_workers.post(NAMASTE).status_code == 200
 
 
+@pytest.mark.measuring
 def test_a_tidy_up_of_the_directory_is_made_good(pinned, tmp_path):
     clients, first, second = pinned
     (directory,) = tmp_path.glob("asr-workers-*")
