@@ -109,7 +109,7 @@ def make_tape(
         for _ in range(chance.integers(1, 7)):  # some without a rest, longer than a window
             text, sound = spoken[int(chance.integers(len(spoken)))]
             append(_told(sound, loudness, distance, chance), text, "speech")
-            append(_hiss(chance.uniform(0.1, 0.4), -70.0, chance), "", "pause")
+            append(_hiss(chance.uniform(0.1, 1.5), -70.0, chance), "", "pause")
         kind = between[int(chance.integers(len(between)))]
         append(_faded(_BETWEEN[kind](chance.uniform(1.5, 6.0), chance)), "", kind)
     return Tape(np.concatenate(pieces), stretches)
