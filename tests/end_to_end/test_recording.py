@@ -13,7 +13,7 @@ from tests.end_to_end.conftest import running
 from tests.samples import CLIPS, encode, sentence_of
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste").read_bytes()
-TAPE = make_tape(read_spoken(), 70.0, seed=3)
+TAPE = make_tape(read_spoken(), 70.0, ("silence", "noise"), seed=3)
 LONG = TAPE.of(TAPE.samples, 40.0)
 ENDLESS = sentence_of(110)
 """So long that its decoder waits for the lanes."""
