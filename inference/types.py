@@ -134,7 +134,7 @@ STAGES: Mapping[str, str] = {
     "features": "Waveform to log-mel.",
     "speech": "Where somebody speaks: from there to there the model hears, and nothing where nobody does.",
     "inference": "Log-mel of the speech to log-probabilities: ONNX Runtime.",
-    "decoding": "Log-probabilities to text: CTC and vocabulary.",
+    "decoding": "Log-probabilities to text, and to times of words where they are wanted.",
 }
 """Every stage of a request in its order, and what it is. The first is the server's, the others a lane's."""
 

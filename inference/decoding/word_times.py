@@ -16,18 +16,18 @@ from inference.decoding.alignment import AlignedToken
 from inference.types import Float32Array, Span, Waveform, Word
 
 _FRAMES_A_SECOND = 100
-_LEAST_PAUSE = 4
+_LEAST_PAUSE = 3
 """Frames; shorter silence belongs to a plosive."""
-_BELOW_SPEECH = 36.0
+_BELOW_SPEECH = 40.0
 """A pause is so many decibels softer than the words on both sides, or nearly as soft as it gets between them."""
 _ABOVE_FLOOR = 6.0
 _LEAST_CONTRAST = 10.0
 """Decibels between words and what is taken for a pause beside them."""
-_ONSET = 0.03
+_ONSET = 0.02
 """Seconds from the beginning of a word's first step to where the word begins, where no pause tells."""
-_GAP = 0.03
+_GAP = 0.04
 """Seconds between words that run into each other."""
-_LEAD = 0.3
+_LEAD = 0.4
 """Most seconds of a word before its first token, or behind its last."""
 
 
@@ -91,7 +91,7 @@ def _spans(tokens: tuple[AlignedToken, ...], waveform: Waveform, step_seconds: f
 
 def _start(word: _Said, energy: Float32Array, half: float) -> float:
     """Of the first word."""
-    pause = _pause(energy, word.first - 2 * _LEAD, word.first + half, word.loudness)
+    pause = _pause(energy, word.first - 0.6, word.first + half, word.loudness)
     return max(pause[1] if pause else word.first - half, word.first - _LEAD)
 
 
