@@ -29,7 +29,7 @@ from server.pool.pool import Pool
 from server.principal import Principal
 from server.turns import Turns
 
-_AT_ONCE = 4  # recordings of a worker, each with a decoder of its own, which is many times as fast as a lane
+_AT_ONCE = 4  # recordings of a worker, each with a decoder of its own, which is as fast as many lanes
 _GROWS_EVERY = 0.5  # seconds
 _MOST_UNJOINED = 64  # windows, a MiB each; those that were heard wait for earlier ones to be joined
 
@@ -57,7 +57,7 @@ class Recordings:
         self._pool = pool
         self._limits = limits
         self._lanes = lanes
-        self._turns = Turns(max(_AT_ONCE, lanes))
+        self._turns = Turns(_AT_ONCE)
 
     def admit(self, recording: Recording) -> None:
         """Raise Overloaded where its principal would wait too long, or its client has less patience than it takes."""

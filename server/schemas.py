@@ -21,7 +21,7 @@ class SegmentReply(BaseModel):
 
     text: str = Field(description="What was said in it.")
     start: float = Field(description="Seconds from the beginning of the audio.")
-    end: float
+    end: float = Field(description="Likewise.")
     channel: int | None = Field(description="Counted from 0, where channels are heard apart; else null.")
 
     @classmethod
