@@ -7,6 +7,7 @@ byte of that, the process has given up whatever else it could do (`sandbox.py`).
 """
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -104,6 +105,8 @@ def _import_everything(limits: AudioLimits, *, pyav: bool) -> None:
     limits = AudioLimits(detect_speech=limits.detect_speech)
     tuple(windows_of(open_recording(sound, limits), limits, Options()))
     if pyav:
+        for name in ("codeccontext", "stream", "subtitle"):  # which PyAV imports where a film has subtitles
+            importlib.import_module(f"av.subtitles.{name}")
         with pyav_blocks(io.BytesIO(sound), identify(sound)[0]) as blocks:
             tuple(blocks)
 

@@ -61,6 +61,23 @@ def film_with_attachments(name):
     return buffer.getvalue()
 
 
+def film_with_subtitles(samples, rate=16_000):
+    """Matroska with a line of text beside the sound."""
+    text = b"1\n00:00:00,000 --> 00:00:02,000\nA line.\n"
+    buffer = io.BytesIO()
+    with av.open(io.BytesIO(text), format="srt") as lines, av.open(buffer, "w", format="matroska") as output:
+        shown = output.add_stream_from_template(lines.streams[0])
+        stream = output.add_stream("aac", rate=rate, layout="mono")
+        for frame in _frames(np.asarray(samples, np.float32), rate, "mono", stream.codec_context):
+            output.mux(stream.encode(frame))
+        for packet in lines.demux():
+            if packet.size:
+                packet.stream = shown
+                output.mux(packet)
+        output.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
 def picture(codec="mjpeg"):
     """A JPEG."""
     context = av.CodecContext.create(codec, "w")

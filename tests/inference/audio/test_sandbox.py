@@ -8,13 +8,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from inference.audio import sandbox
 from inference.audio.decode import decode
 from inference.errors import InputError
 from inference.types import AudioLimits
+from tests.inference.audio.encoders import ffmpeg, film_with_attachments, film_with_subtitles
 from tests.inference.audio.kinds import files_of_every_kind
+from tests.samples import tone
 
 CHILD = """
 import json, os, signal, socket, sys
@@ -144,7 +147,12 @@ def test_every_kind_of_file_is_decoded_inside():
     cut = {
         f"{name}, cut off": files[name][: len(files[name]) // 2] for name in ("MP3", "MP4, index first", "FLAC", "TTA")
     }
-    inputs = {**files, **cut}
+    films = {
+        "subtitles": film_with_subtitles(tone(2)),
+        "fonts and a cover": film_with_attachments("font.ttf"),
+        "7.1": ffmpeg(np.stack([tone(2, 48_000)] * 8, axis=1), "matroska", "aac", 48_000),
+    }  # of which PyAV imports some parts late
+    inputs = {**files, **cut, **films}
     child = subprocess.run(
         [sys.executable, "-c", ALL_KINDS],
         input="\n".join(data.hex() for data in inputs.values()),
