@@ -132,7 +132,7 @@ STAGES: Mapping[str, str] = {
     "queue": "Wait for a lane.",
     "decode": "Container to 16 kHz mono, resampling included.",
     "features": "Waveform to log-mel.",
-    "speech": "Where somebody speaks: from there to there the model hears, and nothing where nobody does.",
+    "speech": "Where somebody speaks: only that is heard by the model, and where nobody does it is not run.",
     "inference": "Log-mel of the speech to log-probabilities: ONNX Runtime.",
     "decoding": "Log-probabilities to text, and to times of words where they are wanted.",
 }

@@ -1,6 +1,6 @@
 """Clips of music: made-up pieces by the instruments of General MIDI, through fluidsynth and a sound font.
 
-    python -m training.general_midi --clips 400 --out training/build/music
+    python -m training.general_midi --clips 800 --out training/build/music
 
 Its strings, choirs and brass are samples of real ones, which hold and bend their notes as voices do: a detector that
 knows only what formulas sound like (`training.wordless`) hears speech in them. Needs Debian's `fluidsynth` and
@@ -79,9 +79,9 @@ def play(events: list[Event], font: Path, wave: Path) -> None:
         subprocess.run(asked, check=True, capture_output=True)  # noqa: S603 # no shell, no argument from outside
 
 
-def make(count: int, font: Path, folder: Path) -> Path:
+def make(count: int, font: Path, folder: Path, seed: int) -> Path:
     """Write `count` clips and their manifest."""
-    chance = np.random.default_rng(13)
+    chance = np.random.default_rng(seed)
     # All in one go: reading the font takes longer than playing a piece.
     pieces = [piece(chance) for _ in range(count)]
     events = [(number * _SECONDS + at, message) for number, each in enumerate(pieces) for at, message in each]
@@ -104,11 +104,12 @@ def make(count: int, font: Path, folder: Path) -> Path:
 def main() -> None:
     """Run the step from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=400, help=f"of {_SECONDS} s (default: %(default)s)")
+    parser.add_argument("--clips", type=int, default=800, help=f"of {_SECONDS} s (default: %(default)s)")
     parser.add_argument("--font", type=Path, default=FONT, help="a sound font (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=13, help="another one for other pieces")
     options = parser.parse_args()
-    print(make(options.clips, options.font, options.out))
+    print(make(options.clips, options.font, options.out, options.seed))
 
 
 if __name__ == "__main__":

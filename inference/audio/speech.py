@@ -11,7 +11,7 @@ _FRAME_SAMPLES = 640  # at 16 kHz
 
 # Speech begins where a frame is likelier speech than not, and goes on down to less, as in Silero's own rule.
 _BEGINS, _GOES_ON = 0.5, 0.35
-_LEAST_FRAMES = 3
+_LEAST_FRAMES = 4
 """Frames of speech in a span; what has fewer is a click."""
 _PADDING_FRAMES = 8
 """On both sides of a span, for consonants too soft to be noticed; so a pause of twice as many lies inside it."""
