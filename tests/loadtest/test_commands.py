@@ -59,9 +59,11 @@ def test_soak_for_a_few_seconds(run, tmp_path):
 def test_recordings_in_small(run):
     status, said = run("recording", "--minutes", 2, "--hours", 0.1, "--lanes", 2)
     assert status in {0, 1}  # speed is what an idle machine is needed for
-    assert [line.partition("%")[0] for line in said.splitlines() if line.startswith("FAILED: words")] == []
-    rows = "words wrong", "texts where", "time for", "p95 of", "windows tried again", "seconds until", "MiB that"
-    assert [row for row in rows if row not in said] == []
+    wrong = [float(line.split(": ")[-1].partition(" ")[0]) for line in said.splitlines() if "words wrong" in line]
+    assert len(wrong) == 3
+    assert max(wrong) < 6  # percent
+    rows = "texts where", "time for", "p95 of", "windows tried again: 1", "seconds until", "MiB that"
+    assert [row for row in rows if row not in said.replace(" where a lane dies", "")] == []
 
 
 def test_workers(run):
