@@ -14,8 +14,10 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Mapping
 from mmap import ACCESS_READ, mmap
+from pathlib import Path
 from typing import Any
 
 from inference.audio.containers import Encoded, identify
@@ -96,7 +98,10 @@ def _told(error: Exception) -> InferenceError:
         case BrokenPipeError():
             raise error
         case _:
-            return DecoderDied(f"the decoder failed ({type(error).__name__}: {error})")
+            # Its own words may name files of this machine, and go to a stranger.
+            *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+            place = f"{Path(frame.f_code.co_filename).name}:{line}"
+            return DecoderDied(f"the decoder failed ({type(error).__name__} at {place})")
 
 
 def _import_everything(limits: AudioLimits, *, pyav: bool) -> None:
