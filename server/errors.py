@@ -12,6 +12,7 @@ ServerError
 ├── TooManyConnections  more than `ASR_MAX_CONNECTIONS`
 └── BadRequest          the request itself is malformed
     ├── MissingAudio    no file, or an empty one
+    ├── InvalidWish     a field or parameter of the request is invalid
     ├── UnknownModel    no package of that name is served
     ├── HeadTooLarge    more bytes or headers than are taken
     └── HeadTooSlow     the head did not arrive in time
@@ -73,6 +74,15 @@ class BadRequest(ServerError):
 
 class MissingAudio(BadRequest):
     """No file, or an empty one."""
+
+
+class InvalidWish(BadRequest):
+    """A field or parameter has an unknown name or value, or excludes another; the detail says what is taken."""
+
+    def __init__(self, detail: str, field: str = "") -> None:
+        super().__init__(detail)
+        self.field = field
+        """Its name."""
 
 
 class UnknownModel(BadRequest):

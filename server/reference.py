@@ -13,7 +13,7 @@ from config.reference import settings_reference
 from config.settings import Settings
 from inference.audio.containers import CONTAINERS
 from server.app import create_app
-from server.http.problems import INVALID, NEVER_SENT, PROBLEMS, UNEXPECTED
+from server.http.problems import NEVER_SENT, PROBLEMS, UNEXPECTED
 from server.schemas import Model, TranscriptionReply
 
 _DOCS = Path(__file__).parent.parent / "docs"
@@ -70,7 +70,7 @@ def _model() -> str:
 def _problems() -> str:
     sent = ((error, row) for error, row in PROBLEMS.items() if error not in NEVER_SENT)
     rows = {(row.status, row.slug): error.__doc__ or "" for error, row in sent}
-    rows.update({(problem.status, problem.slug): f"{problem.title}." for problem in (INVALID, UNEXPECTED)})
+    rows[UNEXPECTED.status, UNEXPECTED.slug] = f"{UNEXPECTED.title}."
     return _table(
         ("status", "`type` ends in", "when"),
         ((str(status), f"`{slug}`", meaning.splitlines()[0]) for (status, slug), meaning in sorted(rows.items())),

@@ -5,8 +5,10 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, create_model
 
-from inference.types import STAGES, Segment, Transcript
+from inference.types import STAGES, Options, Segment, Transcript, Word
+from server.wishes import Wishes
 
+_NONE = Wishes(Options())
 _seconds: Any = {stage: (float, Field(description=meaning)) for stage, meaning in STAGES.items()}
 Processing = create_model(
     "Processing",
@@ -16,6 +18,19 @@ Processing = create_model(
 )
 
 
+class WordReply(BaseModel):
+    """A word and when it was said."""
+
+    text: str
+    start: float = Field(description="Seconds from the beginning of the audio.")
+    end: float
+
+    @classmethod
+    def of(cls, word: Word) -> Self:
+        """Render one."""
+        return cls(text=word.text, start=round(word.start, 3), end=round(word.end, 3))
+
+
 class SegmentReply(BaseModel):
     """A stretch of speech."""
 
@@ -23,12 +38,14 @@ class SegmentReply(BaseModel):
     start: float = Field(description="Seconds from the beginning of the audio.")
     end: float = Field(description="Likewise.")
     channel: int | None = Field(description="Counted from 0, where channels are heard apart; else null.")
+    words: list[WordReply] = Field([], description="With `format=verbose_json`: when each word of it was said.")
 
     @classmethod
-    def of(cls, segment: Segment) -> Self:
+    def of(cls, segment: Segment, *, words: bool = False) -> Self:
         """Render one."""
         start, end = round(segment.start, 3), round(segment.end, 3)
-        return cls(text=segment.text, start=start, end=end, channel=segment.channel)
+        said = {"words": [WordReply.of(word) for word in segment.words]} if words else {}
+        return cls(text=segment.text, start=start, end=end, channel=segment.channel, **said)
 
 
 class TranscriptionReply(BaseModel):
@@ -36,6 +53,8 @@ class TranscriptionReply(BaseModel):
 
     text: str = Field(description="What was said; empty where nothing was heard.")
     segments: list[SegmentReply] = Field(description="The same in stretches of speech, by time; of all channels.")
+    words: list[WordReply] = Field([], description="With `words=true`: when each word was said, by time.")
+    raw_text: str = Field("", description="With `numerals` or `punctuate`: the text as the model heard it.")
     language: str = Field(description="BCP 47 tag of the model's language.")
     model: str = Field(description="Name of the package that heard it.")
     duration: float = Field(description="Seconds of audio received.")
@@ -45,13 +64,16 @@ class TranscriptionReply(BaseModel):
     request_id: str = Field(description="Of this request, as in the header `X-Request-ID`.")
 
     @classmethod
-    def of(cls, transcript: Transcript, request_id: str) -> Self:
-        """Render a transcript that has just been made."""
+    def of(cls, heard: Transcript, request_id: str, wishes: Wishes = _NONE) -> Self:
+        """Render a transcript that has just been made; what was not wished for is not set."""
+        transcript, verbose = wishes.written(heard), wishes.format == "verbose_json"
         seconds = {stage: round(transcript.seconds(stage), 4) for stage in STAGES}  # 0 where there was none
         total = round(monotonic() - transcript.stages[0].began, 4)
         return cls(
             text=transcript.text,
-            segments=[SegmentReply.of(segment) for segment in transcript.segments if segment.text],
+            segments=[
+                SegmentReply.of(each, words=verbose and wishes.words) for each in transcript.segments if each.text
+            ],
             language=transcript.language,
             model=transcript.model,
             duration=transcript.duration,
@@ -59,7 +81,15 @@ class TranscriptionReply(BaseModel):
             warnings=list(transcript.warnings),
             processing=Processing(**seconds, total=total),
             request_id=request_id,
+            **({"raw_text": heard.text} if transcript is not heard else {}),
+            **({"words": _words(transcript)} if wishes.words and not verbose else {}),
         )
+
+
+def _words(transcript: Transcript) -> list[WordReply]:
+    """Those of all segments, by time."""
+    words = sorted((word for each in transcript.segments for word in each.words), key=lambda word: word.start)
+    return [WordReply.of(word) for word in words]
 
 
 class Model(BaseModel):

@@ -11,7 +11,7 @@ from inference.task import Task
 from inference.types import AudioLimits, Options, Transcript
 from server import telemetry
 from server.deadline import Deadline
-from server.errors import UnknownModel
+from server.errors import InvalidWish, UnknownModel
 from server.pool.pool import Pool
 from server.principal import Principal
 from server.recordings import Recording, Recordings
@@ -44,14 +44,24 @@ class Transcription:
         self._pool.refuse_overload(principal, self._deadline(patience).seconds(0.0))
 
     async def transcribe(
-        self, audio: bytes | Path, principal: Principal, options: Options, patience: float = math.inf
+        self,
+        audio: bytes | Path,
+        principal: Principal,
+        options: Options,
+        patience: float = math.inf,
+        language: str = "",
     ) -> Transcript:
         """Transcribe a file of audio within the seconds that its client waits, or those of the setting.
 
-        Raises what `Pool.run` raises, UnknownModel, and UnavailableOption. Cancelling it stops the work.
+        `language` is a BCP 47 tag, where the client says what is spoken. Raises what `Pool.run` raises, UnknownModel,
+        InvalidWish for a language that the model does not hear, and UnavailableOption. Cancelling it stops the work.
         """
         deadline = self._deadline(patience)
         package = self._package(options)
+        if language and _primary(language) != _primary(package.language):
+            raise InvalidWish(
+                f"language: {language!r} is not taken; {package.name} hears {package.language}", "language"
+            )
         # A long file has to be read from the disk for it.
         stated, likely = _lengths(audio) if isinstance(audio, bytes) else await asyncio.to_thread(_lengths, audio)
         recording = Recording(audio, stated, package, options, principal, deadline)
@@ -83,6 +93,11 @@ class Transcription:
         if options.decoding == "beam" and not package.language_model:
             raise UnavailableOption(f"decoding=beam: {package.name} has no language model")
         return package
+
+
+def _primary(tag: str) -> str:
+    """The language of a BCP 47 tag, without script and region."""
+    return tag.replace("_", "-").partition("-")[0].lower()
 
 
 def _lengths(audio: bytes | Path) -> tuple[float, float]:

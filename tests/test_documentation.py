@@ -70,7 +70,8 @@ def test_replies_are_shown_as_they_are(document, spoken_texts):
     (shown,) = re.findall(r"^    \{\"text\".*?\}$", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     reply = TranscriptionReply.model_validate_json(shown, strict=True)
     assert reply.text == spoken_texts[ROOT / "tests/data/namaste.wav"]
-    assert list(json.loads(shown)) == list(TranscriptionReply.model_fields)
+    always = [name for name, field in TranscriptionReply.model_fields.items() if field.is_required()]
+    assert list(json.loads(shown)) == always
 
 
 @pytest.mark.parametrize("document", [*KEPT, *sorted(DOCS.glob("notes/*.md"))], ids=lambda document: document.name)

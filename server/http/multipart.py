@@ -1,6 +1,6 @@
-"""multipart/form-data (RFC 7578), read in one pass: the content of one field, and nothing else of it is kept."""
+"""multipart/form-data (RFC 7578), read in one pass: the file is handed on, small fields of text are kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
@@ -11,11 +11,12 @@ from server.errors import BadRequest, MissingAudio
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-_MOST_PARTS = 17
+_MOST_PARTS = 129
+_MOST_TEXT = 65_536  # bytes of all fields of text together
 
 
-class FormField:
-    """Hands the content of the field `name` to `append`, piece by piece, as the body is fed in.
+class Form:
+    """Hands the content of the field `name` to `append`, piece by piece, as the body is fed in; others are `fields`.
 
     With or without a file name, and however that is written: a part is what its name says.
     """
@@ -26,10 +27,12 @@ class FormField:
         name: str,
         append: Callable[[bytes], None],
         describe: Callable[[str], None] = lambda _: None,
+        texts: Container[str] = (),
     ) -> None:
         """Raise BadRequest where the media type has no usable boundary.
 
-        `describe` is called with the content type of the field, where it has one.
+        `describe` is called with the content type of the field, where it has one. `texts` are the names of fields
+        whose content is kept; of others the name is.
         """
         boundary = parse_options_header(content_type)[1].get(b"boundary")
         if not boundary:
@@ -37,10 +40,13 @@ class FormField:
         self._name = name.encode()
         self._append = append
         self._describe = describe
+        self._texts = texts
+        self._kept: list[tuple[str, bytearray]] = []
+        self._room = _MOST_TEXT
         self._header_name = self._header_value = b""
         self._disposition = self._content_type = b""
         self._parts = 0
-        self._wanted = self._found = self._ended = False
+        self._wanted = self._found = self._keeps = self._ended = False
         callbacks: MultipartCallbacks = {
             "on_part_begin": self._begin_part,
             "on_header_field": self._read_header_name,
@@ -61,6 +67,14 @@ class FormField:
             self._parser.write(data)
         except FormParserError as error:
             raise BadRequest(f"the form is malformed: {error}") from error
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """Name and text of each other field, in their order; raise BadRequest where one is not UTF-8."""
+        try:
+            return [(name, text.decode()) for name, text in self._kept]
+        except UnicodeDecodeError:
+            raise BadRequest("a field of the form is not UTF-8") from None
 
     def finish(self) -> None:
         """End; raise BadRequest for half a form, MissingAudio for one without the field."""
@@ -99,10 +113,19 @@ class FormField:
         self._found = self._found or self._wanted
         if self._wanted:
             self._describe(self._content_type.decode("latin-1"))
+            return
+        text = name.decode(errors="replace")
+        self._keeps = text in self._texts
+        self._kept.append((text, bytearray()))
 
     def _read_content(self, data: bytes, start: int, end: int) -> None:
         if self._wanted:
             self._append(data[start:end])
+        elif self._keeps:
+            self._room -= end - start
+            if self._room < 0:
+                raise BadRequest(f"the fields beside '{self._name.decode()}' hold more than {_MOST_TEXT} bytes")
+            self._kept[-1][1].extend(data[start:end])
 
     def _end(self) -> None:
         self._ended = True

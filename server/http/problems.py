@@ -43,6 +43,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     inference_errors.WorkCancelled: Problem(499, "client-closed-request", "The client went away"),
     inference_errors.InferenceError: Problem(500, "inference-failed", "The audio could not be transcribed"),
     errors.MissingAudio: Problem(422, "missing-audio", "No audio was sent"),
+    errors.InvalidWish: Problem(400, "invalid-request", "A parameter of the request is invalid"),
     errors.UnknownModel: Problem(400, "unknown-model", "There is no such model"),
     errors.ModelUnavailable: Problem(503, "model-unavailable", "The model cannot be loaded"),
     errors.HeadTooLarge: Problem(431, "head-too-large", "The head of the request is too large", closes=True),
@@ -57,7 +58,6 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.LaneCrashed: Problem(500, "lane-crashed", "The process died under this request, twice"),
     errors.StorageFailed: Problem(507, "insufficient-storage", "The body cannot be stored"),
 }
-INVALID = Problem(400, "invalid-request", "A parameter of the request is invalid")
 UNEXPECTED = Problem(500, "internal-error", "Something unexpected went wrong")
 NEVER_SENT = (inference_errors.WorkCancelled, inference_errors.InferenceError)
 """Nobody is there any more to receive the first; every cause of the second has a row of its own."""
@@ -73,7 +73,8 @@ def problem_response(error: Exception, request_id: str) -> JSONResponse:
     headers: Mapping[str, str] = {}
     if isinstance(error, RequestValidationError):
         # Not FastAPI's own text, which names files of this server.
-        problem, detail = INVALID, "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
+        problem = PROBLEMS[errors.InvalidWish]
+        detail = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
     elif isinstance(error, HTTPException):
         title = HTTPStatus(error.status_code).phrase
         problem, detail = Problem(error.status_code, title.lower().replace(" ", "-"), title), error.detail

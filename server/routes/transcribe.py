@@ -1,61 +1,57 @@
 """`POST /transcribe`."""
 
 from collections import defaultdict
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request, Response
 
-from inference.types import Channels, Decoding, Options
-from server import telemetry
-from server.http.disconnect import unless_disconnected
-from server.http.problems import INVALID, NEVER_SENT, PROBLEMS, UNEXPECTED
-from server.http.upload import REQUEST_BODY, read_audio
+from server.formats.renderings import RENDERINGS
+from server.http.problems import NEVER_SENT, PROBLEMS, UNEXPECTED
+from server.http.upload import request_body
+from server.routes.hearing import hear, rendered
 from server.schemas import Problem, TranscriptionReply
-from server.transcription import Transcription
+from server.wishes import WISHES, Wishes
 
 router = APIRouter(tags=["transcription"])
 
+_OPENAPI = {
+    "parameters": [
+        {"name": name, "in": "query", "required": False, "schema": field.schema, "description": field.meaning}
+        for name, field in WISHES.items()
+    ],
+    "requestBody": request_body(
+        {name: {**field.schema, "description": field.meaning} for name, field in WISHES.items()}
+    ),
+}
+
 
 def _responses() -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says of failures, by status: all titles of the one table."""
+    """What OpenAPI says of answers, by status: every format, and all titles of the one table of failures."""
+    texts: dict[str, Any] = {
+        media_type.partition(";")[0]: {"schema": {"type": "string"}} for _, media_type in RENDERINGS.values()
+    }
     content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
     sent = [row for error, row in PROBLEMS.items() if error not in NEVER_SENT]
     titles: defaultdict[int, list[str]] = defaultdict(list)
-    for row in (*sent, INVALID, UNEXPECTED):
+    for row in (*sent, UNEXPECTED):
         titles[row.status].append(row.title)
-    return {status: {"description": "; ".join(titles[status]), "content": content} for status in sorted(titles)}
+    failures: dict[int | str, dict[str, Any]] = {
+        status: {"description": "; ".join(titles[status]), "content": content} for status in sorted(titles)
+    }
+    return {200: {"content": texts}, **failures}
 
 
-@router.post("/transcribe", responses=_responses(), openapi_extra={"requestBody": REQUEST_BODY})
-async def transcribe(
-    request: Request,
-    model: Annotated[str, Query(description="One that `GET /v1/models` lists; `ASR_MODEL` where none is named.")] = "",
-    decoding: Annotated[
-        Decoding, Query(description="`auto` takes the language model where the package has one.")
-    ] = "auto",
-    channels: Annotated[
-        str,
-        Query(
-            pattern=r"^(mix|separate|\d{1,2}(,\d{1,2}){0,31})$",
-            description="`mix`: all as one; `separate`: each apart, its segments with its number; or the numbers, from "
-            "0, of those to hear apart, such as `0,1`.",
-        ),
-    ] = "mix",
-) -> TranscriptionReply:
+@router.post("/transcribe", response_model=TranscriptionReply, responses=_responses(), openapi_extra=_OPENAPI)
+async def transcribe(request: Request) -> Response:
     """Turn speech into text: the audio as multipart field `file`, or as the raw body."""
-    state = request.state
-    transcription: Transcription = state.transcription
-    options = Options(model, decoding, channels=_channels(channels))
-    async with read_audio(request, state.spool) as audio:
-        work = transcription.transcribe(audio, state.principal, options, state.patience)
-        transcript = await unless_disconnected(request.receive, work)
-    state.log_fields.update(telemetry.log_fields(transcript))
-    return TranscriptionReply.of(transcript, state.request_id)
+    wishes, transcript = await hear(
+        request, WISHES, lambda given: Wishes.of({name: values[0] for name, values in given.items()})
+    )
+    if rendering := RENDERINGS.get(wishes.format):
+        render, media_type = rendering
+        return Response(await rendered(transcript, lambda: render(wishes.written(transcript))), media_type=media_type)
 
+    def reply() -> str:
+        return TranscriptionReply.of(transcript, request.state.request_id, wishes).model_dump_json(exclude_unset=True)
 
-def _channels(wish: str) -> Channels:
-    match wish:
-        case "mix" | "separate":
-            return wish
-        case numbers:
-            return tuple(dict.fromkeys(map(int, numbers.split(","))))
+    return Response(await rendered(transcript, reply), media_type="application/json")

@@ -83,7 +83,7 @@ def test_a_form_without_the_field(client):
 
 def test_a_field_that_is_no_file(client):
     """With or without a file name, a part is what its name says."""
-    reply = client.post("/transcribe", data={"file": "text"}, files={"other": ("clip.wav", wav())})
+    reply = client.post("/transcribe", data={"file": "text"}, files={"model": ("clip.wav", b"hi-demo")})
     assert_problem(reply, 422, "undecodable-audio", "not audio")
 
 

@@ -86,7 +86,7 @@ def test_a_wish_that_nobody_knows(server):
     with server.client() as client:
         reply = client.post("/transcribe", params={"decoding": "best"}, content=NAMASTE)
     assert (reply.status_code, reply.json()["type"]) == (400, "/problems/invalid-request")
-    assert reply.json()["detail"] == "decoding: Input should be 'auto', 'greedy' or 'beam'"
+    assert reply.json()["detail"] == "decoding: 'best' is not taken; what is: auto, greedy, beam"
 
 
 def test_a_package_that_is_damaged_is_left_out(start, tmp_path, model_directory):

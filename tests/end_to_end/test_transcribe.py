@@ -65,7 +65,7 @@ def test_shape_of_the_reply(send, library_texts, pipeline):
 )
 def test_forms_as_clients_write_them(client, library_texts, content_type, disposition):
     part = f"--B\r\nContent-Disposition: {disposition}\r\n\r\n".encode() + NAMASTE.read_bytes()
-    other = b'\r\n--B\r\nContent-Disposition: form-data; name="model"\r\n\r\nhi\r\n--B--\r\n'
+    other = b'\r\n--B\r\nContent-Disposition: form-data; name="model"\r\n\r\nhi-demo\r\n--B--\r\n'
     reply = client.post("/transcribe", content=part + other, headers={"Content-Type": content_type})
     assert reply.json()["text"] == library_texts[NAMASTE]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from server.errors import BadRequest, MissingAudio
-from server.http.multipart import FormField
+from server.http.multipart import Form
 
 TYPE = "multipart/form-data; boundary=B"
 CONTENT = b"\r\n--C\r\n\r\n-\r\n--\r\n--A\r\n" + bytes(range(256))  # all but the boundary
@@ -15,7 +15,7 @@ def part(content, disposition='form-data; name="file"', more=b""):
 
 def content_of(body, step=None, content_type=TYPE):
     pieces = []
-    form = FormField(content_type, "file", pieces.append)
+    form = Form(content_type, "file", pieces.append)
     for start in range(0, len(body), step or len(body) or 1):
         form.feed(body[start : start + (step or len(body))])
     form.finish()
@@ -62,7 +62,7 @@ def test_an_empty_form():
         (part(CONTENT) + part(CONTENT) + b"--B--", "more than one"),
         (part(CONTENT, "form-data") + b"--B--", "no name"),
         (b"--B\r\n\r\n" + CONTENT + b"\r\n--B--", "no name"),
-        (part(b"", 'form-data; name="x"') * 18 + b"--B--", "more than 17"),
+        (part(b"", 'form-data; name="x"') * 130 + b"--B--", "more than 129"),
         (part(b"", more=b"X: " + b"1" * 100_000 + b"\r\n") + b"--B--", "malformed"),
         (part(b"", more=b"X: 1\r\n" * 1000) + b"--B--", "malformed"),
     ],
@@ -76,4 +76,25 @@ def test_what_is_no_whole_form(body, hint, step):
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=", TYPE + "x" * 300])
 def test_a_boundary_that_is_none(content_type):
     with pytest.raises(BadRequest):
-        FormField(content_type, "file", print)
+        Form(content_type, "file", print)
+
+
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_fields_of_text_are_kept_in_any_order(step):
+    model = part("हिंदी".encode(), 'form-data; name="model"')
+    other = part(CONTENT, 'form-data; name="unknown"; filename="a.bin"')
+    body = model + other + part(CONTENT) + model + b"--B--"
+    pieces = []
+    form = Form(TYPE, "file", pieces.append, texts={"model"})
+    for start in range(0, len(body), step):
+        form.feed(body[start : start + step])
+    form.finish()
+    assert b"".join(pieces) == CONTENT
+    assert form.fields == [("model", "हिंदी"), ("unknown", ""), ("model", "हिंदी")]
+
+
+def test_text_that_is_not_utf8():
+    form = Form(TYPE, "file", print, texts={"model"})
+    form.feed(part(b"\xff", 'form-data; name="model"') + b"--B--")
+    with pytest.raises(BadRequest, match="UTF-8"):
+        form.fields  # noqa: B018 - the property decodes

@@ -1,0 +1,88 @@
+"""Wishes: what is taken, what is refused and how that is said."""
+
+import pytest
+
+from inference.types import Segment, StageTime, Transcript, Word
+from server.errors import InvalidWish
+from server.schemas import TranscriptionReply
+from server.wishes import WISHES, Field, Wishes, read
+
+
+def wishes(**given):
+    return Wishes.of({name: values[0] for name, values in read(WISHES, given.items()).items()})
+
+
+def test_nothing_is_wished_for():
+    nothing = wishes(model="", format="", words="")
+    assert nothing == Wishes.of({})
+    assert (nothing.format, nothing.words, nothing.options.words, nothing.options.channels) == (
+        "json", False, False, "mix",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "aligned", "shown"),
+    [
+        ({"words": "true"}, True, True),
+        ({"format": "verbose_json"}, True, True),
+        ({"format": "verbose_json", "words": "false"}, False, False),
+        ({"format": "srt"}, True, False),
+        ({"format": "vtt"}, True, False),
+        ({"format": "tsv"}, False, False),
+        ({"format": "text"}, False, False),
+        ({"format": "text", "punctuate": "pauses"}, True, False),
+        ({"numerals": "ascii"}, False, False),
+    ],
+)
+def test_words_are_aligned_where_they_are_needed(given, aligned, shown):
+    assert (wishes(**given).options.words, wishes(**given).words) == (aligned, shown)
+
+
+def test_channels():
+    assert wishes(channels="separate").options.channels == "separate"
+    assert wishes(channels="2,0,2").options.channels == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("sent", "field", "said"),
+    [
+        ([("formt", "srt")], "formt", "no such field; there are file, model"),
+        ([("format", "SRT")], "format", "'SRT' is not taken; what is: json, text, srt"),
+        ([("words", "yes")], "words", "false, true"),
+        ([("channels", "left")], "channels", "numbers of channels such as 0,1"),
+        ([("language", "हिन्दी")], "language", "BCP 47"),
+        ([("format", "srt"), ("format", "vtt")], "format", "given twice, as 'srt' and 'vtt'"),
+        ([("words", "true"), ("format", "text")], "words", "format=text has no place for them"),
+    ],
+)
+def test_what_is_refused_names_its_field(sent, field, said):
+    with pytest.raises(InvalidWish, match=said) as refusal:
+        Wishes.of({name: values[0] for name, values in read(WISHES, sent).items()})
+    assert refusal.value.field == field
+    assert refusal.value.detail.startswith(f"{field}: ")
+
+
+def test_the_same_twice_is_once():
+    assert read(WISHES, [("format", "srt"), ("format", "srt"), ("format", "")]) == {"format": ("srt",)}
+
+
+def test_a_field_that_has_several_values():
+    fields = {"keywords[]": Field("Words.", several=True)}
+    sent = [("keywords[]", "एक"), ("keywords[]", "दो"), ("keywords[]", "एक")]
+    assert read(fields, sent) == {"keywords[]": ("एक", "दो")}
+
+
+def test_text_segments_and_words_of_a_reply_agree():
+    said = (Word("सात", 0.1, 0.4), Word("सौ", 0.4, 0.6), Word("रुपये", 0.7, 1.0), Word("दो", 2.0, 2.3))
+    segments = (Segment("सात सौ रुपये", 0.1, 1.0, said[:3]), Segment("दो", 2.0, 2.3, said[3:]))
+    heard = Transcript(segments, "hi", "m", 3.0, 3.0, False, (StageTime("queue", 0.0, 0.0),))
+    plain = TranscriptionReply.of(heard, "id").model_dump(exclude_unset=True)
+    assert not {"words", "raw_text"} & set(plain)
+    flat = wishes(words="true", numerals="ascii", punctuate="pauses")
+    reply = TranscriptionReply.of(heard, "id", flat).model_dump(exclude_unset=True)
+    assert (reply["raw_text"], reply["text"]) == ("सात सौ रुपये दो", "₹700। 2।")
+    assert reply["words"] == [{"text": "₹700।", "start": 0.1, "end": 1.0}, {"text": "2।", "start": 2.0, "end": 2.3}]
+    assert "words" not in reply["segments"][0]
+    verbose = TranscriptionReply.of(heard, "id", wishes(format="verbose_json")).model_dump(exclude_unset=True)
+    assert "words" not in verbose
+    assert [word["text"] for each in verbose["segments"] for word in each["words"]] == heard.text.split()
