@@ -104,9 +104,9 @@ def _divided(before: list[Word], after: list[Word], overlap: Span, cut: float) -
         return before, after
     kept, rest = before[: left.index], after[right.index :]
     if kept and rest and rest[0].start < kept[-1].end:
-        border = round((rest[0].start + kept[-1].end) / 2, 3)
-        kept[-1] = replace(kept[-1], start=min(kept[-1].start, border), end=border)
-        rest[0] = replace(rest[0], start=border, end=max(rest[0].end, border))
+        border = max(round((rest[0].start + kept[-1].end) / 2, 3), kept[-1].start)
+        kept[-1] = replace(kept[-1], end=border)
+        rest = [replace(word, start=max(word.start, border), end=max(word.end, border)) for word in rest]
     return kept, rest
 
 

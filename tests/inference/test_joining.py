@@ -115,6 +115,21 @@ def test_whatever_is_cut_where_each_word_stands_there_once(lengths, every, seed)
     assert times == sorted(times)
 
 
+HEARD = st.lists(st.floats(0, 3), max_size=12).map(sorted)
+
+
+@settings(max_examples=500)
+@given(st.tuples(HEARD, HEARD, HEARD))
+def test_times_are_in_order_whatever_windows_hear(heard):
+    windows = window(0, 3, (0, 2.25)), window(1.5, 4.5, (2.25, 3.75)), window(3, 6, (3.75, 6))
+    words = [
+        [("क", each.start + begin, each.start + end) for begin, end in zip(times[::2], times[1::2], strict=False)]
+        for each, times in zip(windows, heard, strict=True)
+    ]
+    times = [time for _, *both in said(join(*zip(windows, words, strict=True))) for time in both]
+    assert times == sorted(times)
+
+
 def sound_of(path):
     """A clip from its first sound to its last, as clips that were cut."""
     samples = soundfile.read(path, dtype="float32")[0]
