@@ -14,7 +14,7 @@ _GROUPS: Mapping[str, Sequence[str]] = {
         "bind", "trusted_proxies", "keepalive_seconds", "max_connections", "head_seconds", "body_seconds",
         "body_bytes_per_second",
     ),
-    "Models": ("model", "models", "models_loaded", "precision", "decoding", "cache"),
+    "Models": ("model", "models", "model_aliases", "models_loaded", "precision", "decoding", "cache"),
     "Audio": ("overlength", "clip_seconds", "window_seconds", "max_audio_seconds", "resampler", "detect_speech"),
     "Bodies": ("max_upload_mb", "max_inflight_mb", "max_spool_mb", "spool"),
     "Load": ("max_queue_seconds", "request_timeout", "client_weights"),
@@ -40,6 +40,10 @@ def _table(names: Sequence[str]) -> str:
 
 
 def _row(name: str, field: FieldInfo) -> str:
-    default = field.default.relative_to(_ROOT) if isinstance(field.default, Path) else field.default
+    default = field.default
+    if isinstance(default, Path):
+        default = default.relative_to(_ROOT)
+    elif isinstance(default, tuple) and default:
+        default = ", ".join(default)
     shown = "computed" if default is None else "none" if default == () else f"`{default}`"
     return f"| `{variable_of(name)}` | {shown} | {field.description} |"

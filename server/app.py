@@ -24,7 +24,7 @@ from server.http.spool import IN_MEMORY, SpoolDirectory
 from server.pool.driver import Patience
 from server.pool.pool import Limits, Pool
 from server.pool.process_lane import ProcessLane
-from server.routes import health, models, transcribe
+from server.routes import health, models, openai, transcribe
 from server.startup import Served, resolve_plan, served_packages, shared_directory
 from server.transcription import Transcription
 
@@ -83,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     install_error_handlers(app)
     app.include_router(transcribe.router)
+    app.include_router(openai.router)
     app.include_router(models.router)
     app.include_router(health.router)
     _add_middleware(app, settings, plan)
@@ -97,7 +98,7 @@ def _add_middleware(app: FastAPI, settings: Settings, plan: Plan) -> None:
         BytesInFlight(max(settings.max_spool_bytes // plan.workers, settings.max_upload_bytes), "ASR_MAX_SPOOL_MB"),
     )
     app.add_middleware(BodyLimits, bounds=bounds, room=room)
-    app.add_middleware(Admission, routes=transcribe.router.routes)
+    app.add_middleware(Admission, routes=(*transcribe.router.routes, *openai.router.routes))
     app.add_middleware(Authentication, trusted=settings.trusted_proxies, weights=settings.client_weights)
     app.add_middleware(RequestContext)
 

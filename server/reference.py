@@ -14,6 +14,7 @@ from config.settings import Settings
 from inference.audio.containers import CONTAINERS
 from server.app import create_app
 from server.http.problems import NEVER_SENT, PROBLEMS, UNEXPECTED
+from server.routes.openai import FIELDS
 from server.schemas import Model, TranscriptionReply
 
 _DOCS = Path(__file__).parent.parent / "docs"
@@ -59,6 +60,16 @@ def _parameters() -> str:
     )
 
 
+def _openai_fields() -> str:
+    return _table(
+        ("field", "values", "meaning"),
+        (
+            (f"`{name}`", ", ".join(f"`{value}`" for value in field.values) or field.taken, field.meaning)
+            for name, field in FIELDS.items()
+        ),
+    )
+
+
 def _reply() -> str:
     return _fields(TranscriptionReply.model_json_schema())
 
@@ -89,6 +100,7 @@ _PARTS: Mapping[str, Callable[[], str]] = {
     "containers": _containers,
     "parameters": _parameters,
     "reply": _reply,
+    "openai": _openai_fields,
     "model": _model,
     "problems": _problems,
     "settings": lambda: f"\n{settings_reference()}\n",

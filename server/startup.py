@@ -31,6 +31,8 @@ class Served:
     default: str
     warnings: tuple[str, ...]
     """Which packages were left out and why, as sentences."""
+    aliases: tuple[str, ...] = ()
+    """Other names of the default one."""
 
 
 def served_packages(settings: Settings) -> Served:
@@ -53,7 +55,7 @@ def served_packages(settings: Settings) -> Served:
             warnings.append(f"{manifest.parent} is not served: another package is called {package.name} too")
         else:
             packages[package.name] = package
-    return Served(packages, default.name, tuple(warnings))
+    return Served(packages, default.name, tuple(warnings), settings.model_aliases)
 
 
 def checked_package(settings: Settings, directory: Path) -> Package:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Collection
 from pathlib import Path
 
 from inference.audio.pieces import estimate_seconds
@@ -17,6 +18,7 @@ from server.principal import Principal
 from server.recordings import Recording, Recordings
 from server.startup import Served
 
+_SHOWN = 60  # characters of an unknown name
 _GUESSED_TOO_LONG = 8.0  # times: by the least bit rate there is
 
 
@@ -26,6 +28,7 @@ class Transcription:
     def __init__(self, pool: Pool, served: Served, limits: AudioLimits, request_timeout: float, lanes: int) -> None:
         """`request_timeout` in seconds; `lanes` are those of all workers."""
         self.packages = served.packages
+        self._aliases = {"", *served.aliases}
         self.default = served.default
         """Name of the package of those who wish for none."""
         self._pool = pool
@@ -49,19 +52,19 @@ class Transcription:
         principal: Principal,
         options: Options,
         patience: float = math.inf,
-        language: str = "",
+        languages: Collection[str] = (),
     ) -> Transcript:
         """Transcribe a file of audio within the seconds that its client waits, or those of the setting.
 
-        `language` is a BCP 47 tag, where the client says what is spoken. Raises what `Pool.run` raises, UnknownModel,
-        InvalidWish for a language that the model does not hear, and UnavailableOption. Cancelling it stops the work.
+        `languages` are BCP 47 tags, where the client says what may be spoken. Raises what `Pool.run` raises,
+        UnknownModel, InvalidWish where the model hears none of those, and UnavailableOption. Cancelling it stops the
+        work.
         """
         deadline = self._deadline(patience)
         package = self._package(options)
-        if language and _primary(language) != _primary(package.language):
-            raise InvalidWish(
-                f"language: {language!r} is not taken; {package.name} hears {package.language}", "language"
-            )
+        if languages and _primary(package.language) not in map(_primary, languages):
+            heard = f"{package.name} hears {package.language}"
+            raise InvalidWish(f"language: {', '.join(languages)!r} is not taken; {heard}", "language")
         # A long file has to be read from the disk for it.
         stated, likely = _lengths(audio) if isinstance(audio, bytes) else await asyncio.to_thread(_lengths, audio)
         recording = Recording(audio, stated, package, options, principal, deadline)
@@ -84,12 +87,17 @@ class Transcription:
         asyncio.get_running_loop().call_soon(telemetry.count, transcript)  # the answer goes first
         return transcript
 
+    def package(self, name: str) -> Package:
+        """Find a package by its name or an alias; raise UnknownModel."""
+        package = self.packages.get(name) or (self.packages[self.default] if name in self._aliases else None)
+        if package is None:
+            there_are = ", ".join(sorted((*self.packages, *self._aliases - {""})))
+            raise UnknownModel(f"there is no model {name[:_SHOWN]!r} here; there are {there_are}")
+        return package
+
     def _package(self, options: Options) -> Package:
         """Find the package of a request, and see that it can do what is wished for."""
-        name = options.model or self.default
-        package = self.packages.get(name)
-        if package is None:
-            raise UnknownModel(f"there is no model {name!r} here; there are {', '.join(sorted(self.packages))}")
+        package = self.package(options.model)
         if options.decoding == "beam" and not package.language_model:
             raise UnavailableOption(f"decoding=beam: {package.name} has no language model")
         return package

@@ -13,6 +13,7 @@ from server.errors import InvalidWish
 Format: TypeAlias = Literal["json", "text", "srt", "vtt", "verbose_json", "tsv"]
 
 _SHOWN = 60  # characters of a wrong value
+_LONGEST = 1000  # characters of a value with a pattern, since expressions may take the square of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Field:
     meaning: str
     values: tuple[str, ...] = ()
     """All that are taken; the first is the default where there is one."""
-    pattern: str = r".*"
+    pattern: str = ""
     """Of what is taken, where that cannot be listed."""
     taken: str = ""
     """The same for people."""
@@ -33,12 +34,14 @@ class Field:
     @property
     def schema(self) -> dict[str, Any]:
         """For OpenAPI."""
-        kinds = {"enum": list(self.values)} if self.values else {"pattern": f"^{self.pattern}$"} if self.taken else {}
+        kinds = {"enum": list(self.values)} if self.values else {"pattern": f"^{self.pattern}$"} if self.pattern else {}
         return {"type": "string", **kinds, **({"default": self.default} if self.default else {})}
 
     def takes(self, value: str) -> bool:
         """Whether it may be written so."""
-        return value in self.values if self.values else re.fullmatch(self.pattern, value, re.DOTALL) is not None
+        if self.values:
+            return value in self.values
+        return not self.pattern or (len(value) <= _LONGEST and re.fullmatch(self.pattern, value) is not None)
 
 
 WISHES: Mapping[str, Field] = {
@@ -92,8 +95,8 @@ class Wishes:
     """Whether the answer says when each word was said."""
     numerals: Numerals = "words"
     punctuate: Punctuate = "none"
-    language: str = ""
-    """BCP 47 tag of what is spoken; empty for what the model hears."""
+    languages: tuple[str, ...] = ()
+    """BCP 47 tags of what may be spoken; none for what the model hears."""
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> Self:
@@ -115,7 +118,7 @@ class Wishes:
             words,
             cast("Numerals", given.get("numerals", "words")),
             punctuate,
-            given.get("language", ""),
+            tuple(given[name] for name in ("language",) if name in given),
         )
 
     def written(self, transcript: Transcript) -> Transcript:
@@ -129,13 +132,16 @@ class Wishes:
 def read(fields: Mapping[str, Field], sent: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     """Return the values of each field that was given; what is empty was not.
 
-    Raises InvalidWish for a name that is no field, a value that is not taken, and two values of a field that has one.
+    A field called `name[]` may be written without brackets. Raises InvalidWish for a name that is no field, a value
+    that is not taken, and two values of a field that has one.
     """
     found: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
-    for name, value in sent:
+    for written_name, value in sent:
+        name = written_name if written_name in fields else f"{written_name}[]"
         field = fields.get(name)
         if field is None:
-            raise InvalidWish(f"{name[:_SHOWN]}: there is no such field; there are file, {', '.join(fields)}", name)
+            there_are = ", ".join(("file", *fields))
+            raise InvalidWish(f"{written_name[:_SHOWN]}: there is no such field; there are {there_are}", written_name)
         if not value or value in found[name]:
             continue
         if not field.takes(value):

@@ -56,7 +56,7 @@ class RequestContext:
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a bug must not cost the client its answer
                 told = _fit_to_tell(error)
                 if status == _CLIENT_GONE:
-                    await problem_response(told, request_id)(scope, receive, send_with_id)
+                    await problem_response(told, request_id, scope["path"])(scope, receive, send_with_id)
             finally:
                 _record(scope, status, time.perf_counter() - started, log_fields)
 

@@ -1,4 +1,4 @@
-"""Errors → HTTP: one table, and one renderer for each dialect of answers; today RFC 9457 problem details alone."""
+"""Errors → HTTP: one table, and one renderer for each dialect of answers: RFC 9457, and OpenAI's under `/v1/`."""
 
 import json
 from collections.abc import Mapping
@@ -59,6 +59,13 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.StorageFailed: Problem(507, "insufficient-storage", "The body cannot be stored"),
 }
 UNEXPECTED = Problem(500, "internal-error", "Something unexpected went wrong")
+_FIELDS: dict[type[Exception], str] = {
+    errors.UnknownModel: "model",
+    errors.MissingAudio: "file",
+    inference_errors.InputError: "file",
+}
+"""The field that is at fault, where the error itself does not say."""
+_OPENAI_PATHS = "/v1/"
 NEVER_SENT = (inference_errors.WorkCancelled, inference_errors.InferenceError)
 """Nobody is there any more to receive the first; every cause of the second has a row of its own."""
 
@@ -68,8 +75,8 @@ def problem_of(error: Exception) -> Problem:
     return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), UNEXPECTED)
 
 
-def problem_response(error: Exception, request_id: str) -> JSONResponse:
-    """Answer for any error; for a bug, without a word about its cause."""
+def problem_response(error: Exception, request_id: str, path: str = "") -> JSONResponse:
+    """Answer for any error, as clients of this path understand it; for a bug, without a word about its cause."""
     headers: Mapping[str, str] = {}
     if isinstance(error, RequestValidationError):
         # Not FastAPI's own text, which names files of this server.
@@ -84,6 +91,10 @@ def problem_response(error: Exception, request_id: str) -> JSONResponse:
     else:
         detail = str(error)
         headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.Overloaded) else {}
+    if problem.closes:
+        headers = {**headers, "Connection": "close"}
+    if path.startswith(_OPENAI_PATHS):
+        return _openai(problem, detail, _field(error), headers)
     return _rfc9457(problem, detail, request_id, headers)
 
 
@@ -95,7 +106,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:
     # Async, since a plain function would cost a trip to a thread and back, which a busy machine makes long.
-    return problem_response(error, request.state.request_id)
+    return problem_response(error, request.state.request_id, request.url.path)
 
 
 class _ProblemResponse(JSONResponse):
@@ -114,4 +125,19 @@ def _rfc9457(problem: Problem, detail: str, request_id: str, headers: Mapping[st
         "detail": detail,
         "request_id": request_id,
     }
-    return _ProblemResponse(content, problem.status, {**headers, "Connection": "close"} if problem.closes else headers)
+    return _ProblemResponse(content, problem.status, headers)
+
+
+def _openai(problem: Problem, detail: str, field: str | None, headers: Mapping[str, str]) -> JSONResponse:
+    if problem.status == 429:
+        kind = "rate_limit_error"
+    else:
+        kind = "server_error" if problem.status >= 500 else "invalid_request_error"
+    code = problem.slug.replace("-", "_")
+    content = {"error": {"message": detail, "type": kind, "param": field, "code": code}}
+    return JSONResponse(content, problem.status, headers)
+
+
+def _field(error: Exception) -> str | None:
+    named = getattr(error, "field", None)
+    return named or next((_FIELDS[base] for base in type(error).__mro__ if base in _FIELDS), None)

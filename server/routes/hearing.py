@@ -29,9 +29,10 @@ async def hear(
     transcription: Transcription = state.transcription
     query = request.query_params.multi_items()
     read(fields, query)  # what is wrong there costs nobody an upload
-    async with read_audio(request, state.spool, fields) as (audio, form):
+    texts = {*fields, *(name.removesuffix("[]") for name in fields)}
+    async with read_audio(request, state.spool, texts) as (audio, form):
         wishes = understand(read(fields, [*query, *form]))
-        work = transcription.transcribe(audio, state.principal, wishes.options, state.patience, wishes.language)
+        work = transcription.transcribe(audio, state.principal, wishes.options, state.patience, wishes.languages)
         transcript = await unless_disconnected(request.receive, work)
     state.log_fields.update(telemetry.log_fields(transcript))
     return wishes, transcript

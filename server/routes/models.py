@@ -1,9 +1,10 @@
 """`GET /v1/models`: what can be asked for."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 
 from inference.audio.containers import CONTAINERS
-from inference.package import MANIFEST
+from inference.package import MANIFEST, Package
+from server.errors import UnknownModel
 from server.schemas import AudioContainer, Model, Models
 from server.transcription import Transcription
 
@@ -15,18 +16,29 @@ async def models(request: Request) -> Models:
     """List the packages that are served."""
     transcription: Transcription = request.state.transcription
     return Models(
-        data=[
-            Model(
-                id=package.name,
-                created=int((package.directory / MANIFEST).stat().st_mtime),
-                owned_by=package.source,
-                language=package.language,
-                default=package.name == transcription.default,
-            )
-            for package in transcription.packages.values()
-        ],
+        data=[_model(package, transcription) for package in transcription.packages.values()],
         containers=[
             AudioContainer(name=each.name, codecs=each.codecs, known_by=each.known_by, decoder=each.decoder)
             for each in CONTAINERS
         ],
+    )
+
+
+@router.get("/v1/models/{name}")
+async def model(request: Request, name: str) -> Model:
+    """Describe the package of this name, or of an alias (`ASR_MODEL_ALIASES`)."""
+    transcription: Transcription = request.state.transcription
+    try:
+        return _model(transcription.package(name), transcription)
+    except UnknownModel as error:
+        raise HTTPException(404, error.detail) from None
+
+
+def _model(package: Package, transcription: Transcription) -> Model:
+    return Model(
+        id=package.name,
+        created=int((package.directory / MANIFEST).stat().st_mtime),
+        owned_by=package.source,
+        language=package.language,
+        default=package.name == transcription.default,
     )

@@ -4,6 +4,7 @@ import pytest
 
 from inference.types import Segment, StageTime, Transcript, Word
 from server.errors import InvalidWish
+from server.routes.openai import FIELDS
 from server.schemas import TranscriptionReply
 from server.wishes import WISHES, Field, Wishes, read
 
@@ -86,3 +87,8 @@ def test_text_segments_and_words_of_a_reply_agree():
     verbose = TranscriptionReply.of(heard, "id", wishes(format="verbose_json")).model_dump(exclude_unset=True)
     assert "words" not in verbose
     assert [word["text"] for each in verbose["segments"] for word in each["words"]] == heard.text.split()
+
+
+def test_a_long_value_is_refused_at_once():
+    with pytest.raises(InvalidWish, match="chunking_strategy"):
+        read(FIELDS, [("chunking_strategy", "{" + '"type":"server_vad"' * 3000)])

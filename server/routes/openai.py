@@ -1,0 +1,126 @@
+"""`POST /v1/audio/transcriptions`, as OpenAI's API and its clients have it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+
+from server.errors import InvalidWish
+from server.formats.openai import simple, verbose
+from server.formats.renderings import RENDERINGS
+from server.http.upload import request_body
+from server.routes.hearing import Given, hear, rendered
+from server.wishes import WISHES, Field, Wishes
+
+router = APIRouter(tags=["openai"])
+
+_NUMBER = r"\d{1,9}(\.\d{0,9})?"
+_NOTHING = r"(?!)"
+_NO_EFFECT = "Taken, without effect: "
+_GRANULARITIES = "timestamp_granularities[]"
+_SPEAKERS = Field(
+    "Refused: speakers are not told apart.", pattern=_NOTHING, taken="nothing, speakers are not told apart"
+)
+_VAD = "chunking_strategy"
+
+FIELDS: Mapping[str, Field] = {
+    "model": Field("A package's name, or one of `ASR_MODEL_ALIASES` for the default one."),
+    "language": WISHES["language"],
+    "languages[]": replace(WISHES["language"], meaning="What may be spoken; the model must hear one.", several=True),
+    "response_format": Field(
+        "JSON, plain text, subtitles, or JSON with times.",
+        ("json", "text", "srt", "vtt", "verbose_json"),
+        default="json",
+    ),
+    _GRANULARITIES: Field(
+        "With `verbose_json`: times of words, of segments, or both.",
+        ("segment", "word"),
+        default="segment",
+        several=True,
+    ),
+    "stream": Field("`true` is refused: answers come whole.", ("false",), default="false"),
+    "include[]": Field(
+        "Refused: log-probabilities of tokens are not to be had.",
+        pattern=_NOTHING,
+        taken="nothing, log-probabilities of tokens are not to be had",
+        several=True,
+    ),
+    "prompt": Field(f"{_NO_EFFECT}the model knows no prompts."),
+    "keywords[]": Field(f"{_NO_EFFECT}the model is not biased towards words.", several=True),
+    "temperature": Field(
+        f"{_NO_EFFECT}the model always gives the likeliest text.",
+        pattern=r"(0|0?\.\d+|0\.|1|1\.0*|\d(\.\d+)?e-\d+)",
+        taken="a number from 0 to 1",
+    ),
+    _VAD: Field(
+        f"{_NO_EFFECT}long audio is cut where nobody speaks, whatever is asked for.",
+        pattern=r'auto|\{[^{}]*"type"\s*:\s*"server_vad"[^{}]*\}',
+        taken="auto, or an object with the type server_vad",
+    ),
+    f"{_VAD}[type]": Field("The same, as forms write objects.", ("server_vad",)),
+    **{
+        f"{_VAD}[{name}]": Field("The same.", pattern=_NUMBER, taken="a number")
+        for name in ("threshold", "prefix_padding_ms", "silence_duration_ms")
+    },
+    "known_speaker_names[]": _SPEAKERS,
+    "known_speaker_references[]": _SPEAKERS,
+}  # fmt: skip
+
+_SCHEMAS = {name: {**field.schema, "description": field.meaning} for name, field in FIELDS.items()}
+_FORM = request_body(
+    {name: {"type": "array", "items": schema} if FIELDS[name].several else schema for name, schema in _SCHEMAS.items()}
+)
+_ERROR: dict[str, Any] = {
+    "description": 'As OpenAI\'s API has it: `{"error": {"message", "type", "param", "code"}}`.',
+    "content": {"application/json": {"schema": {"type": "object"}}},
+}
+
+
+@router.post(
+    "/v1/audio/transcriptions",
+    response_class=Response,
+    responses={200: {"description": "In the format that was asked for."}, "4XX": _ERROR, "5XX": _ERROR},
+    openapi_extra={"requestBody": _FORM},
+)
+async def transcriptions(request: Request) -> Response:
+    """Turn speech into text, for clients of OpenAI's API."""
+    granularities: set[str] = set()
+
+    def understand(given: Given) -> Wishes:
+        granularities.update(_granularities(given))
+        return _wishes(given, words="word" in granularities)
+
+    wishes, transcript = await hear(request, FIELDS, understand)
+    if rendering := RENDERINGS.get(wishes.format):
+        render, media_type = rendering
+        return Response(await rendered(transcript, lambda: render(transcript)), media_type=media_type)
+    if wishes.format == "verbose_json":
+        content = await rendered(transcript, lambda: verbose(transcript, granularities))
+    else:
+        content = await rendered(transcript, lambda: simple(transcript))
+    return Response(content, media_type="application/json")
+
+
+@router.post("/v1/audio/translations", include_in_schema=False)
+async def translations() -> Response:
+    """Say that there is none."""
+    raise HTTPException(404, "This server transcribes and does not translate.")
+
+
+def _granularities(given: Given) -> tuple[str, ...]:
+    """Raise InvalidWish where the format has no place for them."""
+    if _GRANULARITIES in given and given.get("response_format") != ("verbose_json",):
+        raise InvalidWish(f"{_GRANULARITIES}: response_format=verbose_json alone has a place for them", _GRANULARITIES)
+    return given.get(_GRANULARITIES, ("segment",))
+
+
+def _wishes(given: Given, *, words: bool) -> Wishes:
+    """In the server's own terms; raise InvalidWish for those that exclude each other."""
+    if "language" in given and "languages[]" in given:
+        raise InvalidWish("languages[]: language is given too", "languages[]")
+    own = {"model": given.get("model"), "format": given.get("response_format")}
+    wishes = Wishes.of(
+        {name: values[0] for name, values in own.items() if values} | {"words": "true" if words else "false"}
+    )
+    return replace(wishes, languages=given.get("language", given.get("languages[]", ())))
