@@ -31,7 +31,8 @@ run: $(VENV)/run.stamp  ## install what is needed and start the server
 	$(BIN)/python -m gunicorn server.asgi:app
 
 # Of these tests none needs a program that Python's packages do not bring; those that do say so and are skipped.
-TESTS_AT_ONCE ?= auto
+# Half of the time they wait for servers to start and to end.
+TESTS_AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 3 // 2)')
 test: $(VENV)/dev.stamp  ## install what tests need and run them
 	$(BIN)/python -m pytest -m "not (parity or training or measuring)" -n $(TESTS_AT_ONCE) --dist loadfile
 

@@ -41,6 +41,7 @@ def test_two_hours_cost_what_ten_seconds_cost(start, bombs):
     assert spent["flac"] < 4 * spent["flac hour"] + 1
 
 
+@pytest.mark.measuring
 def test_refused_before_its_end_too(start, bombs):
     with start(ASR_LANES=1, ASR_OVERLENGTH="reject") as server:
         before = lane_seconds(server)

@@ -14,6 +14,7 @@ def model(tmp_path, model_directory):
     return shutil.copytree(model_directory, tmp_path / "model")
 
 
+@pytest.mark.measuring
 @pytest.mark.parametrize("damage", ["removed", "cut short"])
 def test_lanes_come_back_when_the_model_does(start, model, library_texts, damage):
     graph = model / "model.onnx"

@@ -60,6 +60,7 @@ def test_several_make_one_and_take_it_away(start):
         server.stop()
 
 
+@pytest.mark.measuring
 def test_removed_with_all_that_is_in_it(two_workers, directory):
     with two_workers() as server:
         for _ in range(4):

@@ -127,6 +127,7 @@ def test_a_client_of_more_weight_is_served_more(server):
     assert order.index(f"{HEAVY}-2") < order.index(f"{LIGHT}-1")
 
 
+@pytest.mark.measuring
 def test_the_refused_can_come_back(server):
     with in_background(500) as submit:
         with paused(*server.lanes()):

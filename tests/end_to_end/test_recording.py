@@ -126,6 +126,7 @@ def test_a_deadline_ends_all_of_it(server):
     assert server.metric("asr_deadlines_missed_total") == missed + 1
 
 
+@pytest.mark.measuring
 def test_two_workers_and_sigterm_in_the_middle(start, server):
     """Windows are done wherever a lane is free; what is under way is finished, and what is not says so."""
     expected = server.post(LONG).json()["text"]

@@ -138,6 +138,7 @@ def test_a_worker_that_cannot_load_ends_nobody(start, package, model_directory, 
 FAULTS = {"it hangs": "time.sleep(10_000)", "it is killed": "os.abort()"}
 
 
+@pytest.mark.measuring
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_worker_whose_start_goes_wrong_is_replaced(start, tmp_path, library_texts, fault):
     configuration, wrong = tmp_path / "gunicorn.conf.py", tmp_path / "wrong"

@@ -129,6 +129,7 @@ def test_plans_have_fingerprints_of_their_own(planned):
     assert len(set(prints)) == 4
 
 
+@pytest.mark.measuring
 @ABLE
 def test_plans_for_two_kinds_of_processors_are_prepared_apart(planned, tmp_path):
     graphs = []

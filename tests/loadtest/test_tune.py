@@ -27,6 +27,7 @@ def settings(model_directory, tmp_path):
     return Settings(model=model_directory, profile=tmp_path / "tuned.yaml")
 
 
+@pytest.mark.measuring
 def test_a_tiny_run_writes_a_profile_that_the_server_uses(settings, model_directory, tmp_path):
     arguments = ["tune", "--model", str(model_directory), "--seconds", "0.1", "--rounds", "1"]
     arguments += ["--out", str(settings.profile), "--plot", str(tmp_path / "tuned.png")]
