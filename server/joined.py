@@ -43,16 +43,24 @@ class Joined:
         self.end = 0.0
         """Seconds of the recording up to which all has been heard."""
 
-    def add(self, window: Window, transcript: Transcript) -> None:
-        """Take the next window of its channel."""
-        self._segments += self._joiners[window.channel].add(window, transcript)
+    def add(self, window: Window, transcript: Transcript) -> tuple[Segment, ...]:
+        """Take the next window of its channel; return the segments that have become final."""
+        final = self._joiners[window.channel].add(window, transcript)
+        self._segments += final
         self._stages.append(transcript.stages)
         self.heard += window.owned.end - window.owned.start
         self.end = max(self.end, window.owned.end)
+        return final
+
+    def finish(self) -> tuple[Segment, ...]:
+        """Return the segments that waited for a next window."""
+        final = tuple(segment for joiner in self._joiners.values() for segment in joiner.finish())
+        self._segments += final
+        return final
 
     def transcript(self, package: Package, ended: Ended, turn: StageTime, decode: StageTime) -> Transcript:
         """Join all of it; `turn` is the wait before any of it began, `decode` what its decoder took."""
-        self._segments += (segment for joiner in self._joiners.values() for segment in joiner.finish())
+        self.finish()
         times = {
             "queue": replace(turn, stage="queue", seconds=turn.seconds + _stood_still(self._stages)),
             "decode": replace(decode, stage="decode"),

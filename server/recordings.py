@@ -27,6 +27,7 @@ from server.errors import ServerError
 from server.joined import Joined
 from server.pool.pool import Pool
 from server.principal import Principal
+from server.streaming import Tell
 from server.turns import Turns
 
 _AT_ONCE = 4  # recordings of a worker, each with a decoder of its own, which is as fast as many lanes
@@ -64,9 +65,9 @@ class Recordings:
         cost = self._cost(recording, recording.seconds) / self._lanes
         self._pool.admit(recording.principal, recording.deadline.seconds(recording.seconds), cost)
 
-    async def transcribe(self, recording: Recording) -> Transcript:
+    async def transcribe(self, recording: Recording, tell: Tell = lambda _: None) -> Transcript:
         """Transcribe one that was admitted; raise what `Pool.run_part` raises, and what its decoder says."""
-        way = _Way(recording, self._pool, self._share)
+        way = _Way(recording, self._pool, self._share, tell)
         try:
             async with asyncio.timeout(None) as way.patience:
                 way.grow(0.0)
@@ -97,12 +98,13 @@ class _Way:
 
     patience: asyncio.Timeout
 
-    def __init__(self, recording: Recording, pool: Pool, share: Callable[[], int]) -> None:
+    def __init__(self, recording: Recording, pool: Pool, share: Callable[[], int], tell: Tell) -> None:
         self.joined = Joined(recording.options)
         self.unguarded: tuple[str, ...] = ()
         self._recording = recording
         self._pool = pool
         self._share = share
+        self._tell = tell
         self._windows = 0
         """In the queue or in lanes."""
         self._heard = asyncio.Event()
@@ -139,6 +141,7 @@ class _Way:
                 self._under_way.append((window, group.create_task(self._recognise(window))))
                 await self._join(_MOST_UNJOINED)
             await self._join(0)
+            self._tell(self.joined.finish())
             growing.cancel()
             self.unguarded = windows.unguarded
             assert windows.end  # noqa: S101 - after the last window
@@ -184,7 +187,7 @@ class _Way:
         """Join what can be, and wait until no more than `most` are left."""
         while self._under_way and (len(self._under_way) > most or self._under_way[0][1].done()):
             window, recognising = self._under_way[0]
-            self.joined.add(window, await recognising)
+            self._tell(self.joined.add(window, await recognising))
             self._under_way.popleft()
 
     @property

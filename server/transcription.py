@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from collections.abc import Collection
 from pathlib import Path
 
 from inference.audio.pieces import estimate_seconds
@@ -17,6 +16,8 @@ from server.pool.pool import Pool
 from server.principal import Principal
 from server.recordings import Recording, Recordings
 from server.startup import Served
+from server.streaming import Tell
+from server.wishes import Wishes
 
 _SHOWN = 60  # characters of an unknown name
 _GUESSED_TOO_LONG = 8.0  # times: by the least bit rate there is
@@ -50,31 +51,33 @@ class Transcription:
         self,
         audio: bytes | Path,
         principal: Principal,
-        options: Options,
+        wishes: Wishes,
         patience: float = math.inf,
-        languages: Collection[str] = (),
+        tell: Tell = lambda _: None,
     ) -> Transcript:
         """Transcribe a file of audio within the seconds that its client waits, or those of the setting.
 
-        `languages` are BCP 47 tags, where the client says what may be spoken. Raises what `Pool.run` raises,
-        UnknownModel, InvalidWish where the model hears none of those, and UnavailableOption. Cancelling it stops the
-        work.
+        `tell` is called with segments as they become final. Raises what `Pool.run` raises, UnknownModel, InvalidWish
+        where the model hears none of the languages, and UnavailableOption. Cancelling it stops the work.
         """
+        options = wishes.options
         deadline = self._deadline(patience)
         package = self._package(options)
-        if languages and _primary(package.language) not in map(_primary, languages):
+        if wishes.languages and _primary(package.language) not in map(_primary, wishes.languages):
             heard = f"{package.name} hears {package.language}"
-            raise InvalidWish(f"language: {', '.join(languages)!r} is not taken; {heard}", "language")
+            raise InvalidWish(f"language: {', '.join(wishes.languages)!r} is not taken; {heard}", "language")
         # A long file has to be read from the disk for it.
         stated, likely = _lengths(audio) if isinstance(audio, bytes) else await asyncio.to_thread(_lengths, audio)
         recording = Recording(audio, stated, package, options, principal, deadline)
         if options.channels != "mix" or (self._limits.overlength == "window" and likely > self._limits.window_seconds):
             self._recordings.admit(recording)
-            return await self._recordings.transcribe(recording)
+            return await self._recordings.transcribe(recording, tell)
         try:
-            return await self._transcribe_clip(recording, likely)
+            transcript = await self._transcribe_clip(recording, likely)
         except LongerThanWindow:  # which only a decoder could tell
-            return await self._recordings.transcribe(recording)
+            return await self._recordings.transcribe(recording, tell)
+        tell(transcript.segments)
+        return transcript
 
     def _deadline(self, patience: float) -> Deadline:
         return Deadline(patience, self._request_timeout, self._limits.window_seconds)

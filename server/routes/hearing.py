@@ -1,8 +1,10 @@
 """What the APIs have in common: a request's audio and wishes → what was heard; and a rendering of it, off the loop."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from fastapi import Request
 
@@ -10,6 +12,7 @@ from inference.types import Transcript
 from server import telemetry
 from server.http.disconnect import unless_disconnected
 from server.http.upload import read_audio
+from server.streaming import Tell
 from server.transcription import Transcription
 from server.wishes import Field, Wishes, read
 
@@ -18,12 +21,24 @@ Given: TypeAlias = dict[str, tuple[str, ...]]
 _LONG = 60.0  # seconds of audio whose words take milliseconds to be put into cues
 
 
-async def hear(
-    request: Request, fields: Mapping[str, Field], understand: Callable[[Given], Wishes]
-) -> tuple[Wishes, Transcript]:
-    """Transcribe the audio of a request as its query and form wish for.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request whose body has been read."""
 
-    Raises what `read_audio`, `read` and `Transcription.transcribe` raise, and ClientDisconnect.
+    given: Given
+    """Its wishes as they were written."""
+    wishes: Wishes
+    transcribe: Callable[[Tell], Coroutine[Any, Any, Transcript]]
+    """As `Transcription.transcribe` does it."""
+
+
+@asynccontextmanager
+async def asked(
+    request: Request, fields: Mapping[str, Field], understand: Callable[[Given], Wishes]
+) -> AsyncIterator[Asked]:
+    """Read a request; its audio is there as long as the context lasts.
+
+    Raises what `read_audio`, `read` and `understand` raise.
     """
     state = request.state
     transcription: Transcription = state.transcription
@@ -31,11 +46,18 @@ async def hear(
     read(fields, query)  # what is wrong there costs nobody an upload
     texts = {*fields, *(name.removesuffix("[]") for name in fields)}
     async with read_audio(request, state.spool, texts) as (audio, form):
-        wishes = understand(read(fields, [*query, *form]))
-        work = transcription.transcribe(audio, state.principal, wishes.options, state.patience, wishes.languages)
-        transcript = await unless_disconnected(request.receive, work)
-    state.log_fields.update(telemetry.log_fields(transcript))
-    return wishes, transcript
+        given = read(fields, [*query, *form])
+        wishes = understand(given)
+        yield Asked(
+            given, wishes, lambda tell: transcription.transcribe(audio, state.principal, wishes, state.patience, tell)
+        )
+
+
+async def heard(request: Request, question: Asked) -> Transcript:
+    """Transcribe the audio; raise what `Transcription.transcribe` raises, and ClientDisconnect."""
+    transcript = await unless_disconnected(request.receive, question.transcribe(lambda _: None))
+    request.state.log_fields.update(telemetry.log_fields(transcript))
+    return transcript
 
 
 async def rendered(transcript: Transcript, render: Callable[[], str]) -> str:

@@ -1,16 +1,21 @@
 """`POST /v1/audio/transcriptions`, as OpenAI's API and its clients have it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from inference.types import Segment
 from server.errors import InvalidWish
 from server.formats.openai import simple, verbose
 from server.formats.renderings import RENDERINGS
+from server.http.disconnect import unless_disconnected
 from server.http.upload import request_body
-from server.routes.hearing import Given, hear, rendered
+from server.routes.events import TranscriptEvents
+from server.routes.hearing import Given, asked, heard, rendered
+from server.streaming import SegmentStream
 from server.wishes import WISHES, Field, Wishes
 
 router = APIRouter(tags=["openai"])
@@ -39,7 +44,9 @@ FIELDS: Mapping[str, Field] = {
         default="segment",
         several=True,
     ),
-    "stream": Field("`true` is refused: answers come whole.", ("false",), default="false"),
+    "stream": Field(
+        "With `json`: server-sent events, one for each window of the audio.", ("false", "true"), default="false"
+    ),
     "include[]": Field(
         "Refused: log-probabilities of tokens are not to be had.",
         pattern=_NOTHING,
@@ -85,18 +92,18 @@ _ERROR: dict[str, Any] = {
 )
 async def transcriptions(request: Request) -> Response:
     """Turn speech into text, for clients of OpenAI's API."""
-    granularities: set[str] = set()
-
-    def understand(given: Given) -> Wishes:
-        granularities.update(_granularities(given))
-        return _wishes(given, words="word" in granularities)
-
-    wishes, transcript = await hear(request, FIELDS, understand)
-    if rendering := RENDERINGS.get(wishes.format):
+    async with AsyncExitStack() as held:
+        question = await held.enter_async_context(asked(request, FIELDS, _wishes))
+        if question.given.get("stream") == ("true",):
+            stream = await held.enter_async_context(SegmentStream(question.transcribe))
+            first = await unless_disconnected(request.receive, _next(stream))  # until then a failure has a status
+            return TranscriptEvents(stream, first, held.pop_all())
+        transcript = await heard(request, question)
+    if rendering := RENDERINGS.get(question.wishes.format):
         render, media_type = rendering
         return Response(await rendered(transcript, lambda: render(transcript)), media_type=media_type)
-    if wishes.format == "verbose_json":
-        content = await rendered(transcript, lambda: verbose(transcript, granularities))
+    if question.wishes.format == "verbose_json":
+        content = await rendered(transcript, lambda: verbose(transcript, _granularities(question.given)))
     else:
         content = await rendered(transcript, lambda: simple(transcript))
     return Response(content, media_type="application/json")
@@ -115,12 +122,17 @@ def _granularities(given: Given) -> tuple[str, ...]:
     return given.get(_GRANULARITIES, ("segment",))
 
 
-def _wishes(given: Given, *, words: bool) -> Wishes:
+def _wishes(given: Given) -> Wishes:
     """In the server's own terms; raise InvalidWish for those that exclude each other."""
+    form = given.get("response_format", ("json",))[0]
+    if given.get("stream") == ("true",) and form != "json":
+        raise InvalidWish(f"stream: response_format={form} comes whole; json is streamed", "stream")
     if "language" in given and "languages[]" in given:
         raise InvalidWish("languages[]: language is given too", "languages[]")
-    own = {"model": given.get("model"), "format": given.get("response_format")}
-    wishes = Wishes.of(
-        {name: values[0] for name, values in own.items() if values} | {"words": "true" if words else "false"}
-    )
+    words = "true" if "word" in _granularities(given) else "false"
+    wishes = Wishes.of({"model": given.get("model", ("",))[0], "format": form, "words": words})
     return replace(wishes, languages=given.get("language", given.get("languages[]", ())))
+
+
+async def _next(stream: SegmentStream) -> Sequence[Segment] | None:
+    return await anext(stream, None)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from server.formats.renderings import RENDERINGS
 from server.http.problems import NEVER_SENT, PROBLEMS, UNEXPECTED
 from server.http.upload import request_body
-from server.routes.hearing import hear, rendered
+from server.routes.hearing import Given, asked, heard, rendered
 from server.schemas import Problem, TranscriptionReply
 from server.wishes import WISHES, Wishes
 
@@ -44,9 +44,8 @@ def _responses() -> dict[int | str, dict[str, Any]]:
 @router.post("/transcribe", response_model=TranscriptionReply, responses=_responses(), openapi_extra=_OPENAPI)
 async def transcribe(request: Request) -> Response:
     """Turn speech into text: the audio as multipart field `file`, or as the raw body."""
-    wishes, transcript = await hear(
-        request, WISHES, lambda given: Wishes.of({name: values[0] for name, values in given.items()})
-    )
+    async with asked(request, WISHES, _wishes) as question:
+        wishes, transcript = question.wishes, await heard(request, question)
     if rendering := RENDERINGS.get(wishes.format):
         render, media_type = rendering
         return Response(await rendered(transcript, lambda: render(wishes.written(transcript))), media_type=media_type)
@@ -55,3 +54,7 @@ async def transcribe(request: Request) -> Response:
         return TranscriptionReply.of(transcript, request.state.request_id, wishes).model_dump_json(exclude_unset=True)
 
     return Response(await rendered(transcript, reply), media_type="application/json")
+
+
+def _wishes(given: Given) -> Wishes:
+    return Wishes.of({name: values[0] for name, values in given.items()})

@@ -96,6 +96,7 @@ def test_without_waiting(server, heard):
         ({"include": ["logprobs"]}, "include[]", "log-probabilities"),
         ({"known_speaker_names": ["a"]}, "known_speaker_names[]", "speakers"),
         ({"chunking_strategy": {"type": "client_vad"}}, "chunking_strategy[type]", "server_vad"),
+        ({"stream": True, "response_format": "vtt"}, "stream", "json is streamed"),
         ({"extra_body": {"colour": "red"}}, "colour", "no such field"),
         ({"model": "whisper-2"}, "model", "whisper-1"),
         ({"file": ("empty.wav", b"")}, "file", "empty"),
