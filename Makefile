@@ -37,7 +37,7 @@ test: $(VENV)/dev.stamp  ## install what tests need and run them
 	$(BIN)/python -m pytest -m "not (parity or training or measuring)" -n $(TESTS_AT_ONCE) --dist loadfile
 
 test-measuring: $(VENV)/dev.stamp  ## those of measuring code, those that take long, and those that need system programs
-	$(BIN)/python -m pytest -m "(measuring or programs) and not training"
+	$(BIN)/python -m pytest -m "(measuring or programs) and not training" -n $(TESTS_AT_ONCE) --dist loadfile
 
 test-quick: $(VENV)/dev.stamp  ## those that start no Gunicorn
 	$(BIN)/python -m pytest -q -m "not (end_to_end or parity or training or measuring)" -n $(TESTS_AT_ONCE) --dist loadfile
