@@ -1,7 +1,6 @@
 """A recording beside others, one whose lane is killed, and one whose client leaves."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -9,7 +8,7 @@ import psutil
 import uvloop
 
 from loadtest.harness.client import Client, Connecting
-from loadtest.harness.processes import wait_until
+from loadtest.harness.processes import in_background, paused, wait_until
 from loadtest.harness.statistics import percentile
 from loadtest.harness.tape import Tape
 from loadtest.trial import Finding, Trial, ask, lane_seconds
@@ -32,18 +31,16 @@ def neighbours(trial: Trial) -> Iterator[Finding]:
 
 
 def killed(trial: Trial) -> Iterator[Finding]:
-    """A lane killed in the middle: the same text, and one window tried again."""
-    expected, seconds = trial.send(trial.file("wav"))
+    """A lane killed while it hears a window: the same text, and one window tried again."""
+    expected, _ = trial.send(trial.file("wav"))
     before = trial.server.metric("asr_retried_requests_total")
-
-    def kill() -> None:
-        wait_until(lambda: trial.server.metric("asr_running_requests") >= 1, "windows in lanes")
-        trial.server.lanes()[0].kill()
-
-    killing = threading.Timer(seconds / 2, kill)
-    killing.start()
-    answer, _ = trial.send(trial.file("wav"))
-    killing.join()
+    lanes = trial.server.lanes()
+    with in_background(1) as submit:
+        with paused(*lanes):  # or a short recording would be over before it is disturbed
+            sending = submit(trial.send, trial.file("wav"))
+            wait_until(lambda: trial.server.metric("asr_running_requests") == len(lanes), "windows in all lanes")
+            lanes[0].kill()
+        answer, _ = sending.result()
     retried = trial.server.metric("asr_retried_requests_total") - before
     same = answer["text"] == expected["text"]
     found = f"{retried:.0f}, {'the same text' if same else 'ANOTHER TEXT'}"
@@ -80,7 +77,7 @@ async def _beside(trial: Trial) -> tuple[list[float], list[float], float]:
 
 
 async def _leave(trial: Trial) -> float:
-    with Client(trial.server.address) as client:
+    with Client(trial.server.address) as client, paused(*trial.server.lanes()):
         asking = client.ask("POST", "/transcribe", trial.file("wav").read_bytes())
         await asyncio.to_thread(wait_until, lambda: trial.server.metric("asr_windows") > 1, "windows under way")
         decoders = trial.server.decoders()

@@ -1,7 +1,6 @@
 """`stream=true`, asked for by OpenAI's own client with strict types."""
 
 import asyncio
-import io
 
 import numpy as np
 import pytest
@@ -11,11 +10,12 @@ openai = pytest.importorskip("openai")  # it is installed with the rest of requi
 
 from loadtest.harness.processes import paused, wait_until  # noqa: E402
 from tests.end_to_end.test_openai import connected, create  # noqa: E402
-from tests.samples import DATA, encode, sentence_of  # noqa: E402
+from tests.samples import CLIPS, DATA, encode  # noqa: E402
 
 NAMASTE = DATA / "namaste.wav"
-LONG = encode(soundfile.read(io.BytesIO(sentence_of(80)))[0], container="FLAC")
-"""So long that its decoder waits for the lanes."""
+_SENTENCES = [soundfile.read(path)[0] for path in CLIPS]
+LONG = encode(np.concatenate([part for each in 6 * _SENTENCES for part in (each, np.zeros(16_000))]), container="FLAC")
+"""24 windows, so many that its decoder waits for the lanes."""
 
 
 @pytest.fixture(scope="module")
