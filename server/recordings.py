@@ -27,7 +27,7 @@ from server.errors import ServerError
 from server.joined import Joined
 from server.pool.pool import Pool
 from server.principal import Principal
-from server.streaming import Tell
+from server.streaming import OnSegments
 from server.turns import Turns
 
 _AT_ONCE = 4  # recordings of a worker, each with a decoder of its own, which is as fast as many lanes
@@ -65,22 +65,22 @@ class Recordings:
         cost = self._cost(recording, recording.seconds) / self._lanes
         self._pool.admit(recording.principal, recording.deadline.seconds(recording.seconds), cost)
 
-    async def transcribe(self, recording: Recording, tell: Tell = lambda _: None) -> Transcript:
+    async def transcribe(self, recording: Recording, on_segments: OnSegments = lambda _: None) -> Transcript:
         """Transcribe one that was admitted; raise what `Pool.run_part` raises, and what its decoder says."""
-        way = _Way(recording, self._pool, self._share, tell)
+        run = _Run(recording, self._pool, self._share, on_segments)
         try:
-            async with asyncio.timeout(None) as way.patience:
-                way.grow(0.0)
+            async with asyncio.timeout(None) as run.patience:
+                run.grow(0.0)
                 async with self._turns.turn(recording.principal):
-                    transcript = await way.go(self._limits)
-                    self.unguarded = way.unguarded
+                    transcript = await run.go(self._limits)
+                    self.unguarded = run.unguarded
         except (TimeoutError, DeadlineExceeded):
-            metrics.DEADLINES_MISSED.labels(way.place).inc()
+            metrics.DEADLINES_MISSED.labels(run.place).inc()
             waited = time.monotonic() - recording.deadline.began
-            raise DeadlineExceeded(f"{way.joined.end:.0f} s of the audio were heard within {waited:.0f} s") from None
+            raise DeadlineExceeded(f"{run.joined.end:.0f} s of the audio were heard within {waited:.0f} s") from None
         except asyncio.CancelledError:
-            metrics.CANCELLED.labels(way.place).inc()
-            metrics.CANCELLED_SECONDS.inc(self._cost(recording, max(0.0, recording.seconds - way.joined.end)))
+            metrics.CANCELLED.labels(run.place).inc()
+            metrics.CANCELLED_SECONDS.inc(self._cost(recording, max(0.0, recording.seconds - run.joined.end)))
             raise
         telemetry.count_recording(transcript)
         return transcript
@@ -93,18 +93,18 @@ class Recordings:
         return self._pool.cost(recording.package.name, "recognise", seconds)
 
 
-class _Way:
-    """One recording on its way."""
+class _Run:
+    """One recording under way."""
 
     patience: asyncio.Timeout
 
-    def __init__(self, recording: Recording, pool: Pool, share: Callable[[], int], tell: Tell) -> None:
+    def __init__(self, recording: Recording, pool: Pool, share: Callable[[], int], on_segments: OnSegments) -> None:
         self.joined = Joined(recording.options)
         self.unguarded: tuple[str, ...] = ()
         self._recording = recording
         self._pool = pool
         self._share = share
-        self._tell = tell
+        self._on_segments = on_segments
         self._windows = 0
         """In the queue or in lanes."""
         self._heard = asyncio.Event()
@@ -141,7 +141,7 @@ class _Way:
                 self._under_way.append((window, group.create_task(self._recognise(window))))
                 await self._join(_MOST_UNJOINED)
             await self._join(0)
-            self._tell(self.joined.finish())
+            self._on_segments(self.joined.finish())
             growing.cancel()
             self.unguarded = windows.unguarded
             assert windows.end  # noqa: S101 - after the last window
@@ -187,7 +187,7 @@ class _Way:
         """Join what can be, and wait until no more than `most` are left."""
         while self._under_way and (len(self._under_way) > most or self._under_way[0][1].done()):
             window, recognising = self._under_way[0]
-            self._tell(self.joined.add(window, await recognising))
+            self._on_segments(self.joined.add(window, await recognising))
             self._under_way.popleft()
 
     @property

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, create_model
 
 from inference.types import STAGES, Options, Segment, Transcript, Word
+from server.formats.times import shown_times
 from server.wishes import Wishes
 
 _NONE = Wishes(Options())
@@ -41,9 +42,9 @@ class SegmentReply(BaseModel):
     words: list[WordReply] = Field([], description="With `format=verbose_json`: when each word of it was said.")
 
     @classmethod
-    def of(cls, segment: Segment, *, words: bool = False) -> Self:
-        """Render one."""
-        start, end = round(segment.start, 3), round(segment.end, 3)
+    def of(cls, segment: Segment, duration: float, *, words: bool = False) -> Self:
+        """Render one of so much audio."""
+        start, end = shown_times(segment, duration)
         said = {"words": [WordReply.of(word) for word in segment.words]} if words else {}
         return cls(text=segment.text, start=start, end=end, channel=segment.channel, **said)
 
@@ -72,7 +73,9 @@ class TranscriptionReply(BaseModel):
         return cls(
             text=transcript.text,
             segments=[
-                SegmentReply.of(each, words=verbose and wishes.words) for each in transcript.segments if each.text
+                SegmentReply.of(each, transcript.duration, words=verbose and wishes.words)
+                for each in transcript.segments
+                if each.text
             ],
             language=transcript.language,
             model=transcript.model,

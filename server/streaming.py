@@ -7,7 +7,7 @@ from typing import Any, Self, TypeAlias
 
 from inference.types import Segment, Transcript
 
-Tell: TypeAlias = Callable[[Sequence[Segment]], None]
+OnSegments: TypeAlias = Callable[[Sequence[Segment]], None]
 """Is called with segments that have become final, in their order."""
 
 
@@ -20,13 +20,13 @@ class SegmentStream:
     transcript: Transcript
     """Once all segments have come."""
 
-    def __init__(self, start: Callable[[Tell], Coroutine[Any, Any, Transcript]]) -> None:
+    def __init__(self, start: Callable[[OnSegments], Coroutine[Any, Any, Transcript]]) -> None:
         self._start = start
-        self._told: asyncio.Queue[Sequence[Segment] | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[Sequence[Segment] | None] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
-        self._work = asyncio.create_task(self._start(self._told.put_nowait))
-        self._work.add_done_callback(lambda _: self._told.put_nowait(None))
+        self._work = asyncio.create_task(self._start(self._queue.put_nowait))
+        self._work.add_done_callback(lambda _: self._queue.put_nowait(None))
         return self
 
     async def __aexit__(
@@ -39,9 +39,9 @@ class SegmentStream:
         return self
 
     async def __anext__(self) -> Sequence[Segment]:
-        while (segments := await self._told.get()) is not None:
+        while (segments := await self._queue.get()) is not None:
             if any(segment.text for segment in segments):
                 return segments
-        self._told.put_nowait(None)  # for whoever asks again
+        self._queue.put_nowait(None)  # for whoever asks again
         self.transcript = await self._work
         raise StopAsyncIteration

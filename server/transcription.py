@@ -16,7 +16,7 @@ from server.pool.pool import Pool
 from server.principal import Principal
 from server.recordings import Recording, Recordings
 from server.startup import Served
-from server.streaming import Tell
+from server.streaming import OnSegments
 from server.wishes import Wishes
 
 _SHOWN = 60  # characters of an unknown name
@@ -53,12 +53,13 @@ class Transcription:
         principal: Principal,
         wishes: Wishes,
         patience: float = math.inf,
-        tell: Tell = lambda _: None,
+        on_segments: OnSegments = lambda _: None,
     ) -> Transcript:
         """Transcribe a file of audio within the seconds that its client waits, or those of the setting.
 
-        `tell` is called with segments as they become final. Raises what `Pool.run` raises, UnknownModel, InvalidWish
-        where the model hears none of the languages, and UnavailableOption. Cancelling it stops the work.
+        `on_segments` is called with segments as they become final. Raises what `Pool.run` raises,
+        UnknownModel, InvalidWish where the model hears none of the languages, and UnavailableOption. Cancelling it
+        stops the work.
         """
         options = wishes.options
         deadline = self._deadline(patience)
@@ -71,12 +72,12 @@ class Transcription:
         recording = Recording(audio, stated, package, options, principal, deadline)
         if options.channels != "mix" or (self._limits.overlength == "window" and likely > self._limits.window_seconds):
             self._recordings.admit(recording)
-            return await self._recordings.transcribe(recording, tell)
+            return await self._recordings.transcribe(recording, on_segments)
         try:
             transcript = await self._transcribe_clip(recording, likely)
-        except LongerThanWindow:  # which only a decoder could tell
-            return await self._recordings.transcribe(recording, tell)
-        tell(transcript.segments)
+        except LongerThanWindow:  # which only a decoder could know
+            return await self._recordings.transcribe(recording, on_segments)
+        on_segments(transcript.segments)
         return transcript
 
     def _deadline(self, patience: float) -> Deadline:

@@ -75,7 +75,7 @@ def main() -> None:
         try:
             _decode(speaker, limits, options)
         except Exception as error:  # noqa: BLE001 - of any kind, since nobody else would hear of it
-            speaker.send(_told(error))
+            speaker.send(_reportable(error))
     os._exit(0)
 
 
@@ -89,7 +89,7 @@ def _decode(speaker: _Speaker, limits: AudioLimits, options: Options) -> None:
         speaker.send(item)
 
 
-def _told(error: Exception) -> InferenceError:
+def _reportable(error: Exception) -> InferenceError:
     match error:
         case InferenceError():
             return error

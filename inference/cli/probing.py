@@ -5,13 +5,12 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any, get_args
+from typing import Any
 
 from inference.audio.probe import Probe, probe
+from inference.cli.limits import add_limits
 from inference.cli.sources import HELP, Search, Source
-from inference.types import AudioLimits, Overlength
-
-_LIMITS = AudioLimits()
+from inference.types import AudioLimits
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -75,11 +74,5 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help=HELP)
     add("--json", action="store_true", help="one JSON object a line")
-    add(
-        "--overlength",
-        choices=get_args(Overlength),
-        default=_LIMITS.overlength,
-        help="long audio: all of it in windows, or over the limit clipped or refused (default: window)",
-    )
-    add("--limit-seconds", type=float, default=_LIMITS.limit_seconds, help="for clip and reject (default: %(default)s)")
+    add_limits(parser)
     return parser

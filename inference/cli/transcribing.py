@@ -5,9 +5,10 @@ import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
 from inference.audio.pieces import estimate_seconds
+from inference.cli.limits import add_limits
 from inference.cli.outputs import Files, Lines, Output
 from inference.cli.progress import Progress
 from inference.cli.sources import HELP, Search, Source
@@ -16,10 +17,9 @@ from inference.errors import InferenceError
 from inference.loading import CACHE, choose_decoding
 from inference.machine import usable_cpus
 from inference.package import load_package
-from inference.types import AudioLimits, Channels, Options, Overlength
+from inference.types import AudioLimits, Channels, Options
 
 _EMBEDDED_MODEL = Path(__file__).parent.parent.parent / "models" / "hi-demo"
-_LIMITS = AudioLimits()
 _LONG_SECONDS = 60.0  # of a single file, from which on one wants to see how far it is
 
 
@@ -100,13 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=_positive, help="ONNX Runtime threads of each process (default: all processors, shared)")
     detect = "no text where nobody speaks (default: yes)"
     add("--detect-speech", action=argparse.BooleanOptionalAction, default=True, help=detect)
-    add(
-        "--overlength",
-        choices=get_args(Overlength),
-        default=_LIMITS.overlength,
-        help="long audio: all of it in windows, or over the limit clipped or refused (default: window)",
-    )
-    add("--limit-seconds", type=float, default=_LIMITS.limit_seconds, help="for clip and reject (default: %(default)s)")
+    add_limits(parser)
     return parser
 
 

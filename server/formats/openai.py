@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from inference.types import Segment, Transcript
+from server.formats.times import shown_times
 
 
 def simple(transcript: Transcript) -> str:
@@ -40,11 +41,12 @@ def _rest(transcript: Transcript) -> dict[str, Any]:
 def _segment(number: int, segment: Segment, duration: float) -> dict[str, Any]:
     """Without `tokens`, `avg_logprob` and `no_speech_prob`, of which a transcript says nothing."""
     text = segment.text.encode()
+    start, end = shown_times(segment, duration)
     return {
         "id": number,
         "seek": 0,
-        "start": round(segment.start, 3),
-        "end": min(round(segment.end, 3), duration),
+        "start": start,
+        "end": end,
         "text": segment.text,
         "temperature": 0.0,
         "compression_ratio": round(len(text) / len(zlib.compress(text)), 3),  # as Whisper computes it

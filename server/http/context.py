@@ -54,9 +54,9 @@ class RequestContext:
             except ClientDisconnect:
                 pass  # nobody is left to be answered
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a bug must not cost the client its answer
-                told = _fit_to_tell(error)
+                reported = _reportable(error)
                 if status == _CLIENT_GONE:
-                    await problem_response(told, request_id, scope["path"])(scope, receive, send_with_id)
+                    await problem_response(reported, request_id, scope["path"])(scope, receive, send_with_id)
             finally:
                 _record(scope, status, time.perf_counter() - started, log_fields)
 
@@ -81,13 +81,13 @@ def outcome_of(status: int) -> str:
     return "served" if status < 400 else "rejected" if status < 500 else "failed"
 
 
-def _fit_to_tell(error: BaseException) -> Exception:
-    """What the client is told of it; a bug is logged."""
+def _reportable(error: Exception | asyncio.CancelledError) -> Exception:
+    """What the client gets an answer for; a bug is logged."""
     if isinstance(error, asyncio.CancelledError):  # only where the grace of a worker that ends is over
         return ShuttingDown("the server ends, and this was not finished in time; try again")
     if not isinstance(error, ServerError):
         logger.opt(exception=error).error("unexpected error")
-    return error if isinstance(error, Exception) else RuntimeError(str(error))
+    return error
 
 
 def _record(scope: Scope, status: int, seconds: float, log_fields: dict[str, object]) -> None:

@@ -12,7 +12,7 @@ from inference.types import Transcript
 from server import telemetry
 from server.http.disconnect import unless_disconnected
 from server.http.upload import read_audio
-from server.streaming import Tell
+from server.streaming import OnSegments
 from server.transcription import Transcription
 from server.wishes import Field, Wishes, read
 
@@ -28,7 +28,7 @@ class Asked:
     given: Given
     """Its wishes as they were written."""
     wishes: Wishes
-    transcribe: Callable[[Tell], Coroutine[Any, Any, Transcript]]
+    transcribe: Callable[[OnSegments], Coroutine[Any, Any, Transcript]]
     """As `Transcription.transcribe` does it."""
 
 
@@ -49,7 +49,9 @@ async def asked(
         given = read(fields, [*query, *form])
         wishes = understand(given)
         yield Asked(
-            given, wishes, lambda tell: transcription.transcribe(audio, state.principal, wishes, state.patience, tell)
+            given,
+            wishes,
+            lambda on_segments: transcription.transcribe(audio, state.principal, wishes, state.patience, on_segments),
         )
 
 

@@ -211,7 +211,7 @@ def test_what_a_bug_says_is_not_told_to_strangers():
     try:
         Path("/secret/model.onnx").stat()
     except OSError as error:
-        told = decoder_main._told(error)
+        told = decoder_main._reportable(error)
     assert isinstance(told, DecoderDied)
     assert "secret" not in told.detail
     assert "FileNotFoundError at " in told.detail

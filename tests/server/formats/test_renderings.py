@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from inference.types import Segment, Transcript, Word
 from server.formats.cues import Cue, cues_of, lines_of
 from server.formats.renderings import RENDERINGS, srt, text, tsv, vtt
+from server.formats.times import shown_times
 
 SPOKEN = ["हाँ", "नमस्ते", "क्षत्रिय", "अंतर्राष्ट्रीयकरण", "मैं", "किताब", "पढ़ता", "हूँ", "स्त्री"]
 
@@ -101,6 +102,15 @@ def test_channels_stand_in_the_order_of_time():
     first, second = transcript([Word("एक", 0.0, 1.0), Word("तीन", 6.0, 7.0)], 0), transcript([Word("दो", 3.0, 4.0)], 1)
     both = Transcript((*first.segments, *second.segments), "hi", "test", 8.0, 8.0, False, ())
     assert [(cue.channel, cue.lines[0]) for cue in cues_of(both)] == [(0, "एक"), (1, "दो"), (0, "तीन")]
+
+
+@pytest.mark.parametrize("end", [2.0, 2.0004, 2.0808, 2.080875])
+def test_no_segment_ends_behind_the_audio(end):
+    """Rounded to the millisecond, 2.080875 s would be 2.081 s."""
+    start, shown = shown_times(Segment("एक", 0.1234, end), 2.080875)
+    assert start == 0.123
+    assert shown == pytest.approx(end, abs=0.0005)
+    assert shown <= 2.080875
 
 
 def test_nobody_speaks():
