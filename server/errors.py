@@ -12,7 +12,7 @@ ServerError
 ├── TooManyConnections  more than `ASR_MAX_CONNECTIONS`
 └── BadRequest          the request itself is malformed
     ├── MissingAudio    no file, or an empty one
-    ├── InvalidWish     a field or parameter of the request is invalid
+    ├── InvalidParameter     a field or parameter of the request is invalid
     ├── UnknownModel    no package of that name is served
     ├── HeadTooLarge    more bytes or headers than are taken
     └── HeadTooSlow     the head did not arrive in time
@@ -76,7 +76,7 @@ class MissingAudio(BadRequest):
     """No file, or an empty one."""
 
 
-class InvalidWish(BadRequest):
+class InvalidParameter(BadRequest):
     """A field or parameter has an unknown name or value, or excludes another; the detail says what is taken."""
 
     def __init__(self, detail: str, field: str = "") -> None:

@@ -7,9 +7,9 @@ from pydantic import BaseModel, Field, create_model
 
 from inference.types import STAGES, Options, Segment, Transcript, Word
 from server.formats.times import shown_times
-from server.wishes import Wishes
+from server.parameters import Parameters
 
-_NONE = Wishes(Options())
+_NONE = Parameters(Options())
 _seconds: Any = {stage: (float, Field(description=meaning)) for stage, meaning in STAGES.items()}
 Processing = create_model(
     "Processing",
@@ -65,15 +65,15 @@ class TranscriptionReply(BaseModel):
     request_id: str = Field(description="Of this request, as in the header `X-Request-ID`.")
 
     @classmethod
-    def of(cls, heard: Transcript, request_id: str, wishes: Wishes = _NONE) -> Self:
+    def of(cls, heard: Transcript, request_id: str, parameters: Parameters = _NONE) -> Self:
         """Render a transcript that has just been made; what was not wished for is not set."""
-        transcript, verbose = wishes.written(heard), wishes.format == "verbose_json"
+        transcript, verbose = parameters.written(heard), parameters.format == "verbose_json"
         seconds = {stage: round(transcript.seconds(stage), 4) for stage in STAGES}  # 0 where there was none
         total = round(monotonic() - transcript.stages[0].began, 4)
         return cls(
             text=transcript.text,
             segments=[
-                SegmentReply.of(each, transcript.duration, words=verbose and wishes.words)
+                SegmentReply.of(each, transcript.duration, words=verbose and parameters.words)
                 for each in transcript.segments
                 if each.text
             ],
@@ -85,7 +85,7 @@ class TranscriptionReply(BaseModel):
             processing=Processing(**seconds, total=total),
             request_id=request_id,
             **({"raw_text": heard.text} if transcript is not heard else {}),
-            **({"words": _words(transcript)} if wishes.words and not verbose else {}),
+            **({"words": _words(transcript)} if parameters.words and not verbose else {}),
         )
 
 

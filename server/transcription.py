@@ -11,13 +11,13 @@ from inference.task import Task
 from inference.types import AudioLimits, Options, Transcript
 from server import telemetry
 from server.deadline import Deadline
-from server.errors import InvalidWish, UnknownModel
+from server.errors import InvalidParameter, UnknownModel
+from server.parameters import Parameters
 from server.pool.pool import Pool
 from server.principal import Principal
 from server.recordings import Recording, Recordings
 from server.startup import Served
 from server.streaming import OnSegments
-from server.wishes import Wishes
 
 _SHOWN = 60  # characters of an unknown name
 _GUESSED_TOO_LONG = 8.0  # times: by the least bit rate there is
@@ -51,22 +51,22 @@ class Transcription:
         self,
         audio: bytes | Path,
         principal: Principal,
-        wishes: Wishes,
+        parameters: Parameters,
         patience: float = math.inf,
         on_segments: OnSegments = lambda _: None,
     ) -> Transcript:
         """Transcribe a file of audio within the seconds that its client waits, or those of the setting.
 
         `on_segments` is called with segments as they become final. Raises what `Pool.run` raises,
-        UnknownModel, InvalidWish where the model hears none of the languages, and UnavailableOption. Cancelling it
+        UnknownModel, InvalidParameter where the model hears none of the languages, and UnavailableOption. Cancelling it
         stops the work.
         """
-        options = wishes.options
+        options = parameters.options
         deadline = self._deadline(patience)
         package = self._package(options)
-        if wishes.languages and _primary(package.language) not in map(_primary, wishes.languages):
+        if parameters.languages and _primary(package.language) not in map(_primary, parameters.languages):
             heard = f"{package.name} hears {package.language}"
-            raise InvalidWish(f"language: {', '.join(wishes.languages)!r} is not taken; {heard}", "language")
+            raise InvalidParameter(f"language: {', '.join(parameters.languages)!r} is not taken; {heard}", "language")
         # A long file has to be read from the disk for it.
         stated, likely = _lengths(audio) if isinstance(audio, bytes) else await asyncio.to_thread(_lengths, audio)
         recording = Recording(audio, stated, package, options, principal, deadline)

@@ -43,7 +43,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     inference_errors.WorkCancelled: Problem(499, "client-closed-request", "The client went away"),
     inference_errors.InferenceError: Problem(500, "inference-failed", "The audio could not be transcribed"),
     errors.MissingAudio: Problem(422, "missing-audio", "No audio was sent"),
-    errors.InvalidWish: Problem(400, "invalid-request", "A parameter of the request is invalid"),
+    errors.InvalidParameter: Problem(400, "invalid-request", "A parameter of the request is invalid"),
     errors.UnknownModel: Problem(400, "unknown-model", "There is no such model"),
     errors.ModelUnavailable: Problem(503, "model-unavailable", "The model cannot be loaded"),
     errors.HeadTooLarge: Problem(431, "head-too-large", "The head of the request is too large", closes=True),
@@ -80,7 +80,7 @@ def problem_response(error: Exception, request_id: str, path: str = "") -> JSONR
     headers: Mapping[str, str] = {}
     if isinstance(error, RequestValidationError):
         # Not FastAPI's own text, which names files of this server.
-        problem = PROBLEMS[errors.InvalidWish]
+        problem = PROBLEMS[errors.InvalidParameter]
         detail = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
     elif isinstance(error, HTTPException):
         title = HTTPStatus(error.status_code).phrase

@@ -8,15 +8,15 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from inference.types import Segment
-from server.errors import InvalidWish
+from server.errors import InvalidParameter
 from server.formats.openai import simple, verbose
 from server.formats.renderings import RENDERINGS
 from server.http.disconnect import unless_disconnected
 from server.http.upload import request_body
+from server.parameters import PARAMETERS, Field, Parameters
 from server.routes.events import TranscriptEvents
-from server.routes.hearing import Given, asked, heard, rendered
+from server.routes.requests import Given, read_request, rendered, transcribe_request
 from server.streaming import SegmentStream
-from server.wishes import WISHES, Field, Wishes
 
 router = APIRouter(tags=["openai"])
 
@@ -31,8 +31,10 @@ _VAD = "chunking_strategy"
 
 FIELDS: Mapping[str, Field] = {
     "model": Field("A package's name, or one of `ASR_MODEL_ALIASES` for the default one."),
-    "language": WISHES["language"],
-    "languages[]": replace(WISHES["language"], meaning="What may be spoken; the model must hear one.", several=True),
+    "language": PARAMETERS["language"],
+    "languages[]": replace(
+        PARAMETERS["language"], meaning="What may be spoken; the model must hear one.", several=True
+    ),
     "response_format": Field(
         "JSON, plain text, subtitles, or JSON with times.",
         ("json", "text", "srt", "vtt", "verbose_json"),
@@ -93,17 +95,17 @@ _ERROR: dict[str, Any] = {
 async def transcriptions(request: Request) -> Response:
     """Turn speech into text, for clients of OpenAI's API."""
     async with AsyncExitStack() as held:
-        question = await held.enter_async_context(asked(request, FIELDS, _wishes))
-        if question.given.get("stream") == ("true",):
-            stream = await held.enter_async_context(SegmentStream(question.transcribe))
+        wanted = await held.enter_async_context(read_request(request, FIELDS, _parameters))
+        if wanted.given.get("stream") == ("true",):
+            stream = await held.enter_async_context(SegmentStream(wanted.transcribe))
             first = await unless_disconnected(request.receive, _next(stream))  # until then a failure has a status
             return TranscriptEvents(stream, first, held.pop_all())
-        transcript = await heard(request, question)
-    if rendering := RENDERINGS.get(question.wishes.format):
+        transcript = await transcribe_request(request, wanted)
+    if rendering := RENDERINGS.get(wanted.parameters.format):
         render, media_type = rendering
         return Response(await rendered(transcript, lambda: render(transcript)), media_type=media_type)
-    if question.wishes.format == "verbose_json":
-        content = await rendered(transcript, lambda: verbose(transcript, _granularities(question.given)))
+    if wanted.parameters.format == "verbose_json":
+        content = await rendered(transcript, lambda: verbose(transcript, _granularities(wanted.given)))
     else:
         content = await rendered(transcript, lambda: simple(transcript))
     return Response(content, media_type="application/json")
@@ -116,22 +118,24 @@ async def translations() -> Response:
 
 
 def _granularities(given: Given) -> tuple[str, ...]:
-    """Raise InvalidWish where the format has no place for them."""
+    """Raise InvalidParameter where the format has no place for them."""
     if _GRANULARITIES in given and given.get("response_format") != ("verbose_json",):
-        raise InvalidWish(f"{_GRANULARITIES}: response_format=verbose_json alone has a place for them", _GRANULARITIES)
+        raise InvalidParameter(
+            f"{_GRANULARITIES}: response_format=verbose_json alone has a place for them", _GRANULARITIES
+        )
     return given.get(_GRANULARITIES, ("segment",))
 
 
-def _wishes(given: Given) -> Wishes:
-    """In the server's own terms; raise InvalidWish for those that exclude each other."""
+def _parameters(given: Given) -> Parameters:
+    """In the server's own terms; raise InvalidParameter for those that exclude each other."""
     form = given.get("response_format", ("json",))[0]
     if given.get("stream") == ("true",) and form != "json":
-        raise InvalidWish(f"stream: response_format={form} comes whole; json is streamed", "stream")
+        raise InvalidParameter(f"stream: response_format={form} comes whole; json is streamed", "stream")
     if "language" in given and "languages[]" in given:
-        raise InvalidWish("languages[]: language is given too", "languages[]")
+        raise InvalidParameter("languages[]: language is given too", "languages[]")
     words = "true" if "word" in _granularities(given) else "false"
-    wishes = Wishes.of({"model": given.get("model", ("",))[0], "format": form, "words": words})
-    return replace(wishes, languages=given.get("language", given.get("languages[]", ())))
+    parameters = Parameters.of({"model": given.get("model", ("",))[0], "format": form, "words": words})
+    return replace(parameters, languages=given.get("language", given.get("languages[]", ())))
 
 
 async def _next(stream: SegmentStream) -> Sequence[Segment] | None:

@@ -8,19 +8,19 @@ from fastapi import APIRouter, Request, Response
 from server.formats.renderings import RENDERINGS
 from server.http.problems import NEVER_SENT, PROBLEMS, UNEXPECTED
 from server.http.upload import request_body
-from server.routes.hearing import Given, asked, heard, rendered
+from server.parameters import PARAMETERS, Parameters
+from server.routes.requests import Given, read_request, rendered, transcribe_request
 from server.schemas import Problem, TranscriptionReply
-from server.wishes import WISHES, Wishes
 
 router = APIRouter(tags=["transcription"])
 
 _OPENAPI = {
     "parameters": [
         {"name": name, "in": "query", "required": False, "schema": field.schema, "description": field.meaning}
-        for name, field in WISHES.items()
+        for name, field in PARAMETERS.items()
     ],
     "requestBody": request_body(
-        {name: {**field.schema, "description": field.meaning} for name, field in WISHES.items()}
+        {name: {**field.schema, "description": field.meaning} for name, field in PARAMETERS.items()}
     ),
 }
 
@@ -44,17 +44,21 @@ def _responses() -> dict[int | str, dict[str, Any]]:
 @router.post("/transcribe", response_model=TranscriptionReply, responses=_responses(), openapi_extra=_OPENAPI)
 async def transcribe(request: Request) -> Response:
     """Turn speech into text: the audio as multipart field `file`, or as the raw body."""
-    async with asked(request, WISHES, _wishes) as question:
-        wishes, transcript = question.wishes, await heard(request, question)
-    if rendering := RENDERINGS.get(wishes.format):
+    async with read_request(request, PARAMETERS, _parameters) as wanted:
+        parameters, transcript = wanted.parameters, await transcribe_request(request, wanted)
+    if rendering := RENDERINGS.get(parameters.format):
         render, media_type = rendering
-        return Response(await rendered(transcript, lambda: render(wishes.written(transcript))), media_type=media_type)
+        return Response(
+            await rendered(transcript, lambda: render(parameters.written(transcript))), media_type=media_type
+        )
 
     def reply() -> str:
-        return TranscriptionReply.of(transcript, request.state.request_id, wishes).model_dump_json(exclude_unset=True)
+        return TranscriptionReply.of(transcript, request.state.request_id, parameters).model_dump_json(
+            exclude_unset=True
+        )
 
     return Response(await rendered(transcript, reply), media_type="application/json")
 
 
-def _wishes(given: Given) -> Wishes:
-    return Wishes.of({name: values[0] for name, values in given.items()})
+def _parameters(given: Given) -> Parameters:
+    return Parameters.of({name: values[0] for name, values in given.items()})

@@ -1,4 +1,4 @@
-"""What clients wish for, as they wrote it: fields of a form and parameters of a query → `Wishes`, for every API."""
+"""Fields of a form and parameters of a query, as clients write them → `Parameters`, for every API."""
 
 import re
 from collections import defaultdict
@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, TypeAlias, cast
 
 from inference.text.writing import written
 from inference.types import Channels, Decoding, Numerals, Options, Punctuate, Transcript
-from server.errors import InvalidWish
+from server.errors import InvalidParameter
 
 Format: TypeAlias = Literal["json", "text", "srt", "vtt", "verbose_json", "tsv"]
 
@@ -18,7 +18,7 @@ _LONGEST = 1000  # characters of a value with a pattern, since expressions may t
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A wish as an API has it: what it means, and what may be written."""
+    """A parameter as an API has it: what it means, and what may be written."""
 
     meaning: str
     values: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class Field:
         return not self.pattern or (len(value) <= _LONGEST and re.fullmatch(self.pattern, value) is not None)
 
 
-WISHES: Mapping[str, Field] = {
+PARAMETERS: Mapping[str, Field] = {
     "model": Field("One that `GET /v1/models` lists; `ASR_MODEL` where none is named."),
     "language": Field(
         "What is spoken, such as `hi` or `hi-IN`; 400 where the model hears another language.",
@@ -85,7 +85,7 @@ WISHES: Mapping[str, Field] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class Parameters:
     """Those of one request, whichever API it came by."""
 
     options: Options
@@ -100,12 +100,12 @@ class Wishes:
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> Self:
-        """Understand values that `WISHES` takes; raise InvalidWish for those that exclude each other."""
+        """Understand values that `PARAMETERS` takes; raise InvalidParameter for those that exclude each other."""
         form = cast("Format", given.get("format", "json"))
         as_json = form in ("json", "verbose_json")
         words = given.get("words", "true" if form == "verbose_json" else "false") == "true"
         if words and not as_json:
-            raise InvalidWish(f"words: format={form} has no place for them; json and verbose_json have", "words")
+            raise InvalidParameter(f"words: format={form} has no place for them; json and verbose_json have", "words")
         punctuate = cast("Punctuate", given.get("punctuate", "none"))
         return cls(
             Options(
@@ -132,8 +132,8 @@ class Wishes:
 def read(fields: Mapping[str, Field], sent: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     """Return the values of each field that was given; what is empty was not.
 
-    A field called `name[]` may be written without brackets. Raises InvalidWish for a name that is no field, a value
-    that is not taken, and two values of a field that has one.
+    A field called `name[]` may be written without brackets. Raises InvalidParameter for a name that is no field, a
+    value that is not taken, and two values of a field that has one.
     """
     found: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
     for written_name, value in sent:
@@ -141,21 +141,23 @@ def read(fields: Mapping[str, Field], sent: Iterable[tuple[str, str]]) -> dict[s
         field = fields.get(name)
         if field is None:
             there_are = ", ".join(("file", *fields))
-            raise InvalidWish(f"{written_name[:_SHOWN]}: there is no such field; there are {there_are}", written_name)
+            raise InvalidParameter(
+                f"{written_name[:_SHOWN]}: there is no such field; there are {there_are}", written_name
+            )
         if not value or value in found[name]:
             continue
         if not field.takes(value):
             taken = field.taken or ", ".join(field.values)
-            raise InvalidWish(f"{name}: {value[:_SHOWN]!r} is not taken; what is: {taken}", name)
+            raise InvalidParameter(f"{name}: {value[:_SHOWN]!r} is not taken; what is: {taken}", name)
         if found[name] and not field.several:
-            raise InvalidWish(f"{name}: given twice, as {found[name][0][:_SHOWN]!r} and {value[:_SHOWN]!r}", name)
+            raise InvalidParameter(f"{name}: given twice, as {found[name][0][:_SHOWN]!r} and {value[:_SHOWN]!r}", name)
         found[name] += (value,)
     return {name: values for name, values in found.items() if values}
 
 
-def _channels(wish: str) -> Channels:
-    match wish:
+def _channels(given: str) -> Channels:
+    match given:
         case "mix" | "separate":
-            return wish
+            return given
         case numbers:
             return tuple(dict.fromkeys(map(int, numbers.split(","))))

@@ -1,4 +1,4 @@
-"""What the APIs have in common: a request's audio and wishes → what was heard; and a rendering of it, off the loop."""
+"""What the APIs have in common: a request → its audio and parameters → a transcript, rendered off the loop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -12,9 +12,9 @@ from inference.types import Transcript
 from server import telemetry
 from server.http.disconnect import unless_disconnected
 from server.http.upload import read_audio
+from server.parameters import Field, Parameters, read
 from server.streaming import OnSegments
 from server.transcription import Transcription
-from server.wishes import Field, Wishes, read
 
 Given: TypeAlias = dict[str, tuple[str, ...]]
 
@@ -22,20 +22,20 @@ _LONG = 60.0  # seconds of audio whose words take milliseconds to be put into cu
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TranscriptionRequest:
     """A request whose body has been read."""
 
     given: Given
-    """Its wishes as they were written."""
-    wishes: Wishes
+    """Its parameters as they were written."""
+    parameters: Parameters
     transcribe: Callable[[OnSegments], Coroutine[Any, Any, Transcript]]
     """As `Transcription.transcribe` does it."""
 
 
 @asynccontextmanager
-async def asked(
-    request: Request, fields: Mapping[str, Field], understand: Callable[[Given], Wishes]
-) -> AsyncIterator[Asked]:
+async def read_request(
+    request: Request, fields: Mapping[str, Field], understand: Callable[[Given], Parameters]
+) -> AsyncIterator[TranscriptionRequest]:
     """Read a request; its audio is there as long as the context lasts.
 
     Raises what `read_audio`, `read` and `understand` raise.
@@ -47,17 +47,19 @@ async def asked(
     texts = {*fields, *(name.removesuffix("[]") for name in fields)}
     async with read_audio(request, state.spool, texts) as (audio, form):
         given = read(fields, [*query, *form])
-        wishes = understand(given)
-        yield Asked(
+        parameters = understand(given)
+        yield TranscriptionRequest(
             given,
-            wishes,
-            lambda on_segments: transcription.transcribe(audio, state.principal, wishes, state.patience, on_segments),
+            parameters,
+            lambda on_segments: transcription.transcribe(
+                audio, state.principal, parameters, state.patience, on_segments
+            ),
         )
 
 
-async def heard(request: Request, question: Asked) -> Transcript:
+async def transcribe_request(request: Request, wanted: TranscriptionRequest) -> Transcript:
     """Transcribe the audio; raise what `Transcription.transcribe` raises, and ClientDisconnect."""
-    transcript = await unless_disconnected(request.receive, question.transcribe(lambda _: None))
+    transcript = await unless_disconnected(request.receive, wanted.transcribe(lambda _: None))
     request.state.log_fields.update(telemetry.log_fields(transcript))
     return transcript
 

@@ -1,21 +1,21 @@
-"""Wishes: what is taken, what is refused and how that is said."""
+"""Parameters: what is taken, what is refused and how that is said."""
 
 import pytest
 
 from inference.types import Segment, StageTime, Transcript, Word
-from server.errors import InvalidWish
+from server.errors import InvalidParameter
+from server.parameters import PARAMETERS, Field, Parameters, read
 from server.routes.openai import FIELDS
 from server.schemas import TranscriptionReply
-from server.wishes import WISHES, Field, Wishes, read
 
 
 def wishes(**given):
-    return Wishes.of({name: values[0] for name, values in read(WISHES, given.items()).items()})
+    return Parameters.of({name: values[0] for name, values in read(PARAMETERS, given.items()).items()})
 
 
 def test_nothing_is_wished_for():
     nothing = wishes(model="", format="", words="")
-    assert nothing == Wishes.of({})
+    assert nothing == Parameters.of({})
     assert (nothing.format, nothing.words, nothing.options.words, nothing.options.channels) == (
         "json", False, False, "mix",
     )  # fmt: skip
@@ -57,14 +57,14 @@ def test_channels():
     ],
 )
 def test_what_is_refused_names_its_field(sent, field, said):
-    with pytest.raises(InvalidWish, match=said) as refusal:
-        Wishes.of({name: values[0] for name, values in read(WISHES, sent).items()})
+    with pytest.raises(InvalidParameter, match=said) as refusal:
+        Parameters.of({name: values[0] for name, values in read(PARAMETERS, sent).items()})
     assert refusal.value.field == field
     assert refusal.value.detail.startswith(f"{field}: ")
 
 
 def test_the_same_twice_is_once():
-    assert read(WISHES, [("format", "srt"), ("format", "srt"), ("format", "")]) == {"format": ("srt",)}
+    assert read(PARAMETERS, [("format", "srt"), ("format", "srt"), ("format", "")]) == {"format": ("srt",)}
 
 
 def test_a_field_that_has_several_values():
@@ -90,5 +90,5 @@ def test_text_segments_and_words_of_a_reply_agree():
 
 
 def test_a_long_value_is_refused_at_once():
-    with pytest.raises(InvalidWish, match="chunking_strategy"):
+    with pytest.raises(InvalidParameter, match="chunking_strategy"):
         read(FIELDS, [("chunking_strategy", "{" + '"type":"server_vad"' * 3000)])
