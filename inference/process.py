@@ -1,13 +1,31 @@
-"""What a lane owes the machine: to end with its parent, whatever ended that one, and to give memory back."""
+"""What a process of ours owes the machine: to end when its parent wants it to, or ends, and to give memory back."""
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from multiprocessing.resource_tracker import ensure_running
 
 _PR_SET_PDEATHSIG = 1
+
+
+@contextlib.contextmanager
+def signals_blocked(*numbers: signal.Signals) -> Iterator[None]:
+    """A process that is started within never gets these signals, not even before it runs a line of ours.
+
+    Ctrl-C in a terminal reaches the whole group, and so does SIGTERM by a service manager; the parent decides when its
+    children stop.
+    """
+    ensure_running()  # multiprocessing starts it with its first process, and unblocks what we had blocked
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def die_with(parent: int, *, watching: bool = True) -> None:

@@ -7,7 +7,6 @@ reads it before every stage.
 
 import ctypes
 import io
-import signal
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -91,7 +90,6 @@ class _Process:
 
 def initialise(setup: Setup, control: Control) -> None:
     """Tie this process to its parent. Cannot fail: an initialiser that raises breaks its pool without a reason."""
-    _ignore_signals_of_the_group()
     die_with(setup.parent)
     _Process.setup = setup
     _Process.control = control
@@ -158,9 +156,3 @@ def canary(sample_rate: int) -> bytes:
     buffer = io.BytesIO()
     soundfile.write(buffer, noise, sample_rate, format="WAV", subtype="PCM_16")
     return buffer.getvalue()
-
-
-def _ignore_signals_of_the_group() -> None:
-    """Ctrl-C in a terminal reaches the whole group; the parent decides when its children stop."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -19,7 +19,7 @@ from inference.errors import InferenceError, PackageError
 from inference.loading import load
 from inference.package import Package
 from inference.pipeline import Pipeline
-from inference.process import die_with
+from inference.process import die_with, signals_blocked
 from inference.recogniser import SessionOptions
 from inference.types import AudioLimits, Options
 
@@ -65,16 +65,15 @@ class Here:
 
 
 class Several:
-    """Processes of our own. One that dies costs the file that it was at, and another takes its place."""
+    """Processes of our own. One that dies costs the file that it was at, and is started again."""
 
     def __init__(self, setup: Setup, jobs: int) -> None:
-        self._setup = setup
         first = _Process(setup)  # alone, since it may have to prepare the graph for the others
-        self._idle = [first]
         self.warnings = first.ready()
-        self._idle += [_Process(setup) for _ in range(1, jobs)]
-        for process in self._idle[1:]:
+        self._processes = [first, *(_Process(setup) for _ in range(1, jobs))]
+        for process in self._processes[1:]:
             process.ready()
+        self._idle = list(self._processes)
         self._busy: dict[Connection, tuple[_Process, int, Source]] = {}
 
     def outcomes(self, sources: Iterable[tuple[int, Source]], heard: Heard) -> Iterator[tuple[int, Source, Outcome]]:
@@ -93,25 +92,31 @@ class Several:
             ready = wait(list(self._busy)) if self._busy else []
             for connection in [each for each in self._busy if each in ready]:
                 process, place, source = self._busy[connection]
-                outcome, successor = process.outcome(self._setup)
+                outcome = process.outcome()
                 if isinstance(outcome, float):
                     heard(source.name, outcome)
                     continue
                 del self._busy[connection]
-                self._idle.append(successor)
+                self._idle.append(process)
                 yield place, source, outcome
 
     def close(self) -> None:
         """End all processes, whatever they are at."""
-        for process in [*self._idle, *(each for each, _, _ in self._busy.values())]:
+        for process in self._processes:
             process.end()
 
 
 class _Process:
     def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._start()
+
+    def _start(self) -> None:
         self.connection, theirs = _SPAWN.Pipe()
-        self._process: BaseProcess = _SPAWN.Process(target=_work, args=(theirs, setup, os.getpid()), daemon=True)
-        self._process.start()
+        arguments = (theirs, self._setup, os.getpid())
+        self._process: BaseProcess = _SPAWN.Process(target=_work, args=arguments, daemon=True)
+        with signals_blocked(signal.SIGINT):  # of a terminal
+            self._process.start()
         theirs.close()
 
     def ready(self) -> tuple[str, ...]:
@@ -124,16 +129,15 @@ class _Process:
             raise answer
         return answer
 
-    def outcome(self, setup: Setup) -> tuple[Outcome | float, "_Process"]:
-        """What came of the file, or how many seconds of it were heard by now; and the process to go on with."""
+    def outcome(self) -> Outcome | float:
+        """What came of the file, or how many seconds of it were heard by now; ready for the next one where it died."""
         try:
             outcome: Outcome | float = self.connection.recv()
         except EOFError:
             outcome = f"the process that transcribed it {self._end()}"
-            process = _Process(setup)
-            process.ready()
-            return outcome, process
-        return outcome, self
+            self._start()
+            self.ready()
+        return outcome
 
     def end(self) -> None:
         self._process.kill()
@@ -146,15 +150,14 @@ class _Process:
 
 
 def _work(connection: Connection, setup: Setup, parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     die_with(parent)
     try:
         pipeline = setup.load()
     except InferenceError as error:
         connection.send(error)
         return
-    connection.send(pipeline.warnings)
-    with suppress(EOFError):
+    with suppress(EOFError, ConnectionError):  # the parent has ended, or is about to
+        connection.send(pipeline.warnings)
         while True:
             connection.send(_outcome(pipeline, setup, connection.recv(), connection.send))
 

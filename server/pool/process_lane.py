@@ -12,6 +12,7 @@ import asyncio
 import itertools
 import multiprocessing
 import resource
+import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +21,7 @@ from multiprocessing.sharedctypes import RawValue
 from typing import Any, TypeVar
 
 from inference import worker
+from inference.process import signals_blocked
 from inference.task import Task
 from inference.worker import Control, Ready, Setup
 from server.pool.lane import Call
@@ -54,7 +56,8 @@ class ProcessLane:
             raise OSError(error.errno, f"{error.strerror}, for semaphores in /dev/shm") from error
         before = set(multiprocessing.active_children())
         # From this thread, which lives as long as the worker: the kernel ends a child with the thread that made it.
-        loading = self._executor.submit(worker.load_model, model)
+        with signals_blocked(signal.SIGINT, signal.SIGTERM):
+            loading = self._executor.submit(worker.load_model, model)
         (self._process,) = set(multiprocessing.active_children()) - before
         self.died.clear()
         asyncio.get_running_loop().add_reader(self._process.sentinel, self._on_death)

@@ -45,7 +45,8 @@ def test_sigterm_under_load(start, library_texts):
         with paused(*server.lanes()):
             replies = [(path, submit(server.post, path.read_bytes())) for path in CLIPS * 2]
             server.wait_metric(len(replies), "asr_predicted_wait_seconds_count")
-            server.process.send_signal(signal.SIGTERM)
+            for process in server.tree():  # as a service manager does
+                process.send_signal(signal.SIGTERM)
             wait_until(lambda: not server.is_ready(), "readiness off")
             assert not any(reply.done() for _, reply in replies)
         assert [reply.result().json()["text"] for _, reply in replies] == [library_texts[path] for path, _ in replies]

@@ -135,7 +135,8 @@ def test_two_workers_and_sigterm_in_the_middle(start, server):
         with paused(*shared.lanes()):
             reply = submit(shared.post, LONG)
             shared.wait_metric(2, "asr_running_requests")
-            shared.process.send_signal(signal.SIGTERM)
+            for process in shared.tree():  # as a service manager does
+                process.send_signal(signal.SIGTERM)
             wait_until(lambda: not shared.is_ready(), "readiness off")
         assert reply.result().json()["text"] == expected
         assert shared.process.wait(120) == 0

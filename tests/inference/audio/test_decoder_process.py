@@ -73,7 +73,7 @@ def test_what_is_wrong_with_the_file_is_raised_here():
     ("sent", "error", "detail"),
     [
         (signal.SIGKILL, DecoderDied, "SIGKILL"),
-        (signal.SIGTERM, DecoderDied, "SIGTERM"),
+        (signal.SIGHUP, DecoderDied, "SIGHUP"),
         (signal.SIGSEGV, UndecodableAudio, r"crashed on it \(SIGSEGV\)"),
         (signal.SIGPROF, AudioTooCostly, "processor time"),
     ],
@@ -81,6 +81,12 @@ def test_what_is_wrong_with_the_file_is_raised_here():
 def test_what_ended_it_is_told_apart(sent, error, detail):
     with pytest.raises(error, match=detail):
         run(LONG, after_first=lambda process: os.kill(process.pid, sent))
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_signals_to_the_whole_group_are_the_parents(sent):
+    _, process = run(LONG, after_first=lambda process: os.kill(process.pid, sent))
+    assert process.end == End(120.0, clipped=False)
 
 
 def test_one_that_stands_still_is_ended():
