@@ -10,6 +10,8 @@ ServerError
 ├── BodyTooSlow         the body did not arrive in time
 ├── ModelUnavailable    the model cannot be loaded
 ├── TooManyConnections  more than `ASR_MAX_CONNECTIONS`
+├── Unauthorized        nobody knows who calls
+├── Forbidden           this caller may not do this
 └── BadRequest          the request itself is malformed
     ├── MissingAudio    no file, or an empty one
     ├── InvalidParameter     a field or parameter of the request is invalid
@@ -66,6 +68,14 @@ class ModelUnavailable(ServerError):
 
 class TooManyConnections(ServerError):
     """There are more than `ASR_MAX_CONNECTIONS`."""
+
+
+class Unauthorized(ServerError):
+    """The server asks for a key or a token, and the request has none that is valid; none of its body is read."""
+
+
+class Forbidden(ServerError):
+    """The key or token is valid, and does not allow this: another scope, or another origin."""
 
 
 class BadRequest(ServerError):

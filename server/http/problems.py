@@ -52,6 +52,8 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.BodyTooSlow: Problem(408, "body-too-slow", "The body did not arrive in time", closes=True),
     errors.BodyTooLarge: Problem(413, "body-too-large", "The body is too large", closes=True),
     errors.TooManyConnections: Problem(503, "too-many-connections", "No room for this connection", closes=True),
+    errors.Unauthorized: Problem(401, "unauthorized", "Who calls is not known", closes=True),
+    errors.Forbidden: Problem(403, "forbidden", "The caller may not do this", closes=True),
     errors.PoisonInput: Problem(422, "poison-input", "This input crashes the recogniser"),
     errors.Overloaded: Problem(429, "overloaded", "The server is at capacity"),
     errors.ShuttingDown: Problem(503, "shutting-down", "The server is shutting down"),
@@ -66,6 +68,7 @@ _FIELDS: dict[type[Exception], str] = {
 }
 """The field that is at fault, where the error itself does not say."""
 _OPENAI_PATHS = "/v1/"
+_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 NEVER_SENT = (inference_errors.WorkCancelled, inference_errors.InferenceError)
 """Nobody is there any more to receive the first; every cause of the second has a row of its own."""
 
@@ -90,12 +93,21 @@ def problem_response(error: Exception, request_id: str, path: str = "") -> JSONR
         detail = "The server's log has the cause under this request id."
     else:
         detail = str(error)
-        headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.Overloaded) else {}
+        headers = _headers(error)
     if problem.closes:
         headers = {**headers, "Connection": "close"}
     if path.startswith(_OPENAI_PATHS):
         return _openai(problem, detail, _field(error), headers)
     return _rfc9457(problem, detail, request_id, headers)
+
+
+def _headers(error: Exception) -> dict[str, str]:
+    """What an answer says beside its body."""
+    if isinstance(error, errors.Overloaded):
+        return {"Retry-After": str(error.retry_after)}
+    if isinstance(error, errors.Unauthorized):
+        return {"WWW-Authenticate": "Bearer"}
+    return {}
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -129,10 +141,8 @@ def _rfc9457(problem: Problem, detail: str, request_id: str, headers: Mapping[st
 
 
 def _openai(problem: Problem, detail: str, field: str | None, headers: Mapping[str, str]) -> JSONResponse:
-    if problem.status == 429:
-        kind = "rate_limit_error"
-    else:
-        kind = "server_error" if problem.status >= 500 else "invalid_request_error"
+    kind = _OPENAI_TYPES.get(problem.status)
+    kind = kind or ("server_error" if problem.status >= 500 else "invalid_request_error")
     code = problem.slug.replace("-", "_")
     content = {"error": {"message": detail, "type": kind, "param": field, "code": code}}
     return JSONResponse(content, problem.status, headers)

@@ -12,7 +12,7 @@ TRUSTED = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 
 def principal_of(peer, headers=(), trusted=TRUSTED, weights=None):
     """Of a request from `peer` with these headers."""
-    scope = {"type": "http", "client": peer and (peer, 1234), "headers": list(headers)}
+    scope = {"type": "http", "path": "/", "client": peer and (peer, 1234), "headers": list(headers)}
 
     async def app(scope, receive, send):
         pass
@@ -114,8 +114,8 @@ def test_the_clients_remembered_are_bounded():
     async def flood(authentication):
         for number in range(20_000):
             client = (f"198.{number // 250 % 250}.{number % 250}.{number // 62_500}", 1)
-            await authentication({"type": "http", "client": client, "headers": []}, None, None)
+            await authentication({"type": "http", "path": "/", "client": client, "headers": []}, None, None)
 
     authentication = Authentication(app, (), {})
     asyncio.run(flood(authentication))
-    assert authentication._principal.cache_info().currsize <= 4096
+    assert authentication._by_address.cache_info().currsize <= 4096
