@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, TypeAlias, cast
 
 from inference.text.writing import written
-from inference.types import Channels, Decoding, Numerals, Options, Punctuate, Transcript
+from inference.types import Channels, Decoding, Numerals, Options, Punctuate, Segment, Transcript
 from server.errors import InvalidParameter
 
 Format: TypeAlias = Literal["json", "text", "srt", "vtt", "verbose_json", "tsv"]
@@ -97,6 +97,8 @@ class Parameters:
     punctuate: Punctuate = "none"
     languages: tuple[str, ...] = ()
     """BCP 47 tags of what may be spoken; none for what the model hears."""
+    languages_field: str = "language"
+    """Name of the field that has them."""
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> Self:
@@ -125,8 +127,11 @@ class Parameters:
         """Return a transcript with numbers and dandas as they are wished for."""
         if self.numerals == "words" and self.punctuate == "none":
             return transcript
-        segments = tuple(written(each, self.numerals, self.punctuate) for each in transcript.segments)
-        return replace(transcript, segments=segments)
+        return replace(transcript, segments=tuple(map(self.written_segment, transcript.segments)))
+
+    def written_segment(self, segment: Segment) -> Segment:
+        """Return a segment of it likewise."""
+        return written(segment, self.numerals, self.punctuate)
 
 
 def read(fields: Mapping[str, Field], sent: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ OnSegments: TypeAlias = Callable[[Sequence[Segment]], None]
 class SegmentStream:
     """Iterate for segments, those of a window at a time; then it has the `transcript`. Leaving it ends the work.
 
-    Iterating raises what the work raises.
+    Iterating raises what the work raises. Segments without a text are left out.
     """
 
     transcript: Transcript
@@ -23,9 +23,10 @@ class SegmentStream:
     def __init__(self, start: Callable[[OnSegments], Coroutine[Any, Any, Transcript]]) -> None:
         self._start = start
         self._queue: asyncio.Queue[Sequence[Segment] | None] = asyncio.Queue()
+        self._told = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        self._work = asyncio.create_task(self._start(self._queue.put_nowait))
+        self._work = asyncio.create_task(self._start(self._tell))
         self._work.add_done_callback(lambda _: self._queue.put_nowait(None))
         return self
 
@@ -35,13 +36,27 @@ class SegmentStream:
         self._work.cancel()
         await asyncio.gather(self._work, return_exceptions=True)
 
+    async def wait_for_first(self, seconds: float) -> None:
+        """Wait until segments are there or all is done, at most so long; raise what goes wrong before them."""
+        told = asyncio.create_task(self._told.wait())
+        try:
+            await asyncio.wait({told, self._work}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            told.cancel()
+        if self._work.done() and not self._told.is_set():
+            self._work.result()
+
+    def _tell(self, segments: Sequence[Segment]) -> None:
+        if spoken := [segment for segment in segments if segment.text]:
+            self._queue.put_nowait(spoken)
+            self._told.set()
+
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Sequence[Segment]:
-        while (segments := await self._queue.get()) is not None:
-            if any(segment.text for segment in segments):
-                return segments
+        if (segments := await self._queue.get()) is not None:
+            return segments
         self._queue.put_nowait(None)  # for whoever asks again
         self.transcript = await self._work
         raise StopAsyncIteration

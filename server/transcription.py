@@ -65,8 +65,8 @@ class Transcription:
         deadline = self._deadline(patience)
         package = self._package(options)
         if parameters.languages and _primary(package.language) not in map(_primary, parameters.languages):
-            heard = f"{package.name} hears {package.language}"
-            raise InvalidParameter(f"language: {', '.join(parameters.languages)!r} is not taken; {heard}", "language")
+            field, tags = parameters.languages_field, ", ".join(parameters.languages)
+            raise InvalidParameter(f"{field}: {tags!r} is not taken; {package.name} hears {package.language}", field)
         # A long file has to be read from the disk for it.
         stated, likely = _lengths(audio) if isinstance(audio, bytes) else await asyncio.to_thread(_lengths, audio)
         recording = Recording(audio, stated, package, options, principal, deadline)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from server.errors import BadRequest, MissingAudio
+from server.errors import BadRequest, InvalidParameter, MissingAudio
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -70,11 +70,8 @@ class Form:
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """Name and text of each other field, in their order; raise BadRequest where one is not UTF-8."""
-        try:
-            return [(name, text.decode()) for name, text in self._kept]
-        except UnicodeDecodeError:
-            raise BadRequest("a field of the form is not UTF-8") from None
+        """Name and text of each other field, in their order; raise InvalidParameter where one is not UTF-8."""
+        return [(name, _decoded(name, text)) for name, text in self._kept]
 
     def finish(self) -> None:
         """End; raise BadRequest for half a form, MissingAudio for one without the field."""
@@ -129,3 +126,10 @@ class Form:
 
     def _end(self) -> None:
         self._ended = True
+
+
+def _decoded(name: str, text: bytearray) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise InvalidParameter(f"{name}: not UTF-8", name) from None

@@ -1,21 +1,21 @@
 """`POST /v1/audio/transcriptions`, as OpenAI's API and its clients have it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from inference.types import Segment
+from inference.types import Transcript
 from server.errors import InvalidParameter
 from server.formats.openai import simple, verbose
 from server.formats.renderings import RENDERINGS
 from server.http.disconnect import unless_disconnected
 from server.http.upload import request_body
 from server.parameters import PARAMETERS, Field, Parameters
-from server.routes.events import TranscriptEvents
-from server.routes.requests import Given, read_request, rendered, transcribe_request
+from server.routes.events import QUIET_SECONDS, TranscriptEvents
+from server.routes.requests import Given, TranscriptionRequest, read_request, rendered, transcribe_request
 from server.streaming import SegmentStream
 
 router = APIRouter(tags=["openai"])
@@ -47,7 +47,9 @@ FIELDS: Mapping[str, Field] = {
         several=True,
     ),
     "stream": Field(
-        "With `json`: server-sent events, one for each window of the audio.", ("false", "true"), default="false"
+        "With `json` and `verbose_json`: server-sent events, some for each window of the audio.",
+        ("false", "true"),
+        default="false",
     ),
     "include[]": Field(
         "Refused: log-probabilities of tokens are not to be had.",
@@ -74,7 +76,8 @@ FIELDS: Mapping[str, Field] = {
     },
     "known_speaker_names[]": _SPEAKERS,
     "known_speaker_references[]": _SPEAKERS,
-}  # fmt: skip
+    **{name: PARAMETERS[name] for name in ("numerals", "punctuate")},
+}
 
 _SCHEMAS = {name: {**field.schema, "description": field.meaning} for name, field in FIELDS.items()}
 _FORM = request_body(
@@ -98,17 +101,12 @@ async def transcriptions(request: Request) -> Response:
         wanted = await held.enter_async_context(read_request(request, FIELDS, _parameters))
         if wanted.given.get("stream") == ("true",):
             stream = await held.enter_async_context(SegmentStream(wanted.transcribe))
-            first = await unless_disconnected(request.receive, _next(stream))  # until then a failure has a status
-            return TranscriptEvents(stream, first, held.pop_all())
-        transcript = await transcribe_request(request, wanted)
-    if rendering := RENDERINGS.get(wanted.parameters.format):
-        render, media_type = rendering
-        return Response(await rendered(transcript, lambda: render(transcript)), media_type=media_type)
-    if wanted.parameters.format == "verbose_json":
-        content = await rendered(transcript, lambda: verbose(transcript, _granularities(wanted.given)))
-    else:
-        content = await rendered(transcript, lambda: simple(transcript))
-    return Response(content, media_type="application/json")
+            # Until then a failure has a status.
+            await unless_disconnected(request.receive, stream.wait_for_first(QUIET_SECONDS))
+            return TranscriptEvents(stream, wanted.parameters, held.pop_all())
+        heard = await transcribe_request(request, wanted)
+    _, media_type = RENDERINGS.get(wanted.parameters.format, (None, "application/json"))
+    return Response(await rendered(heard, lambda: _render(heard, wanted)), media_type=media_type)
 
 
 @router.post("/v1/audio/translations", include_in_schema=False)
@@ -117,26 +115,43 @@ async def translations() -> Response:
     raise HTTPException(404, "This server transcribes and does not translate.")
 
 
+def _render(heard: Transcript, wanted: TranscriptionRequest) -> str:
+    parameters = wanted.parameters
+    transcript = parameters.written(heard)
+    if parameters.format in RENDERINGS:
+        render, _ = RENDERINGS[parameters.format]
+        return render(transcript)
+    if parameters.format == "verbose_json":
+        return verbose(transcript, heard, _granularities(wanted.given))
+    return simple(transcript, heard)
+
+
 def _granularities(given: Given) -> tuple[str, ...]:
-    """Raise InvalidParameter where the format has no place for them."""
+    """Raise InvalidParameter where the format has no place for them, or a stream has none for words."""
+    granularities = given.get(_GRANULARITIES, ("segment",))
     if _GRANULARITIES in given and given.get("response_format") != ("verbose_json",):
         raise InvalidParameter(
             f"{_GRANULARITIES}: response_format=verbose_json alone has a place for them", _GRANULARITIES
         )
-    return given.get(_GRANULARITIES, ("segment",))
+    if "word" in granularities and given.get("stream") == ("true",):
+        raise InvalidParameter(
+            f"{_GRANULARITIES}: a stream has no place for words; segment is streamed", _GRANULARITIES
+        )
+    return granularities
 
 
 def _parameters(given: Given) -> Parameters:
     """In the server's own terms; raise InvalidParameter for those that exclude each other."""
     form = given.get("response_format", ("json",))[0]
-    if given.get("stream") == ("true",) and form != "json":
-        raise InvalidParameter(f"stream: response_format={form} comes whole; json is streamed", "stream")
+    if given.get("stream") == ("true",) and form in RENDERINGS:
+        raise InvalidParameter(
+            f"stream: response_format={form} comes whole; json and verbose_json are streamed", "stream"
+        )
     if "language" in given and "languages[]" in given:
         raise InvalidParameter("languages[]: language is given too", "languages[]")
     words = "true" if "word" in _granularities(given) else "false"
-    parameters = Parameters.of({"model": given.get("model", ("",))[0], "format": form, "words": words})
-    return replace(parameters, languages=given.get("language", given.get("languages[]", ())))
-
-
-async def _next(stream: SegmentStream) -> Sequence[Segment] | None:
-    return await anext(stream, None)
+    same = {name: values[0] for name, values in given.items() if name in PARAMETERS}
+    parameters = Parameters.of({**same, "format": form, "words": words})
+    if several := given.get("languages[]"):
+        return replace(parameters, languages=several, languages_field="languages[]")
+    return parameters

@@ -11,7 +11,7 @@ from inference.types import Options  # noqa: E402
 from server.formats.renderings import RENDERINGS  # noqa: E402
 from tests.samples import DATA  # noqa: E402
 
-NAMASTE = DATA / "namaste.wav"
+NAMASTE, WATER = DATA / "namaste.wav", DATA / "water.wav"
 
 
 def connected(server, kind=openai.OpenAI, strict=True):
@@ -75,13 +75,27 @@ def test_what_is_taken_without_effect(client, heard):
         assert reply.text == heard.text
 
 
-def test_without_waiting(server, heard):
-    async def both():
-        async with connected(server, openai.AsyncOpenAI) as client:
-            return await asyncio.gather(create(client), create(client, response_format="srt"))
+def test_every_format_without_waiting(server, client):
+    wishes = [{"response_format": form} for form in ("json", "text", "srt", "vtt")]
+    wishes.append({"response_format": "verbose_json", "timestamp_granularities": ["word"]})
 
-    reply, subtitles = asyncio.run(both())
-    assert (reply.text, subtitles) == (heard.text, RENDERINGS["srt"][0](heard))
+    async def all_of_them():
+        async with connected(server, openai.AsyncOpenAI) as waiting:
+            return await asyncio.gather(*(create(waiting, **each) for each in wishes))
+
+    assert asyncio.run(all_of_them()) == [create(client, **each) for each in wishes]
+
+
+def test_numbers_and_dandas(client, spoken_texts):
+    said, wishes = spoken_texts[WATER], {"numerals": "ascii", "punctuate": "pauses"}
+    digits = f"{said.replace('एक', '1')}।"
+    assert create(client, file=WATER, response_format="text", extra_body=wishes) == f"{digits}\n"
+    for form in ({}, {"response_format": "verbose_json", "timestamp_granularities": ["word"]}):
+        reply = create(client, file=WATER, extra_body=wishes, **form)
+        assert (reply.text, reply.raw_text) == (digits, said)
+    assert " ".join(word.word for word in reply.words) == digits
+    *_, segment, done = create(client, file=WATER, stream=True, extra_body=wishes)
+    assert (segment.text, done.text, done.raw_text) == (digits, digits, said)
 
 
 @pytest.mark.parametrize(
@@ -92,11 +106,18 @@ def test_without_waiting(server, heard):
         ({"timestamp_granularities": ["char"]}, "timestamp_granularities[]", "segment, word"),
         ({"temperature": 2}, "temperature", "0 to 1"),
         ({"language": "ta"}, "language", "hears hi"),
-        ({"languages": ["ta", "te"]}, "language", "hears hi"),
+        ({"languages": ["ta", "te"]}, "languages[]", "hears hi"),
+        ({"language": "hi", "languages": ["hi"]}, "languages[]", "language is given too"),
         ({"include": ["logprobs"]}, "include[]", "log-probabilities"),
         ({"known_speaker_names": ["a"]}, "known_speaker_names[]", "speakers"),
         ({"chunking_strategy": {"type": "client_vad"}}, "chunking_strategy[type]", "server_vad"),
-        ({"stream": True, "response_format": "vtt"}, "stream", "json is streamed"),
+        ({"stream": True, "response_format": "vtt"}, "stream", "json and verbose_json are streamed"),
+        (
+            {"stream": True, "response_format": "verbose_json", "timestamp_granularities": ["word"]},
+            "timestamp_granularities[]",
+            "no place for words",
+        ),
+        ({"extra_body": {"numerals": "roman"}}, "numerals", "words, ascii, devanagari"),
         ({"extra_body": {"colour": "red"}}, "colour", "no such field"),
         ({"model": "whisper-2"}, "model", "whisper-1"),
         ({"file": ("empty.wav", b"")}, "file", "empty"),
@@ -138,14 +159,23 @@ def test_models(client):
         client.models.retrieve("whisper-2")
 
 
-def test_empty_fields_brackets_and_their_absence(server, heard):
+@pytest.mark.parametrize("place", [0, 3, 6])
+def test_fields_in_any_order_empty_and_without_brackets(server, heard, place):
     parts = [
         ("language", ""), ("prompt", ""), ("timestamp_granularities", "word"), ("timestamp_granularities[]", "segment"),
         ("response_format", "verbose_json"), ("model", ""),
     ]  # fmt: skip
-    files = [*((name, (None, value)) for name, value in parts), ("file", (None, NAMASTE.read_bytes()))]
+    files = [(name, (None, value)) for name, value in parts]
+    files.insert(place, ("file", (None, NAMASTE.read_bytes())))
     with server.client() as client:
         reply = client.post("/v1/audio/transcriptions", files=files).json()
     assert reply["text"] == heard.text
     assert len(reply["words"]) == 5
     assert len(reply["segments"]) == 1
+
+
+def test_a_field_that_is_no_text(server):
+    files = [("prompt", (None, b"\xff")), ("file", (None, NAMASTE.read_bytes()))]
+    with server.client() as client:
+        error = client.post("/v1/audio/transcriptions", files=files).json()["error"]
+    assert (error["param"], error["message"]) == ("prompt", "prompt: not UTF-8")
