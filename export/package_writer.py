@@ -77,15 +77,9 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> PackageFile:
 
 def write_manifest(package: Package) -> None:
     """Write `model.yaml` in one step, keys in the order of `inference.package.Package`."""
-    content = dataclasses.asdict(package)
+    content = _plain(dataclasses.asdict(package))
     del content["directory"]
-    content["accuracy"] = list(content["accuracy"])
-    # YAML's safe dialect has no tuples.
-    content["int8"] = [
-        {key: list(value) if isinstance(value, tuple) else value for key, value in plan.items()}
-        for plan in content["int8"]
-    ]
-    for optional in ("int8", "calibration", "language_model"):
+    for optional in ("int8", "calibration", "language_model", "confidence"):
         if not content[optional]:
             del content[optional]
     text = _HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
@@ -93,6 +87,13 @@ def write_manifest(package: Package) -> None:
     partial = manifest.with_name(f".{MANIFEST}.partial-{os.getpid()}")
     partial.write_text(text, encoding="utf-8")
     partial.replace(manifest)
+
+
+def _plain(value: Any) -> Any:
+    """YAML's safe dialect has no tuples."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _swap(partial: Path, out: Path) -> None:

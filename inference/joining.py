@@ -75,7 +75,8 @@ def _heard(window: Window, transcript: Transcript) -> Iterator[Word]:
         if segment.text and not segment.words:
             raise ValueError("a window's transcript has text and no words: it was recognised without Options.words")
         for word in segment.words:
-            yield Word(word.text, round(window.start + word.start, 3), round(window.start + word.end, 3))
+            start, end = round(window.start + word.start, 3), round(window.start + word.end, 3)
+            yield replace(word, start=start, end=end)
 
 
 @dataclass(frozen=True, slots=True)

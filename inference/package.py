@@ -14,11 +14,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from inference.errors import PackageError
 from inference.features import FeatureParameters
-from inference.types import Int8Plan, WeightBits
+from inference.types import ConfidenceCurve, Int8Plan, WeightBits
 
 MANIFEST = "model.yaml"
 FORMAT = 1
@@ -73,6 +73,8 @@ class Package:
     """How far activations reach on speech, for the plans of `int8` (`inference/prepared/rewriting/balance.py`)."""
     language_model: LanguageModelFile | None = None
     """For beam search; without it, decoding is greedy."""
+    confidence: Mapping[Literal["greedy", "beam"], ConfidenceCurve] = field(default_factory=dict)
+    """By decoder: what scores of words have come to mean on clips; without one, they are told as they are."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Versions and settings of the export."""
     accuracy: tuple[Mapping[str, Any], ...] = ()
@@ -112,8 +114,8 @@ class Package:
         return self.directory / self.calibration.path if self.calibration else None
 
     @property
-    def decoding(self) -> str:
-        """`beam` or `greedy`."""
+    def decoding(self) -> Literal["greedy", "beam"]:
+        """How it is decoded where nobody says otherwise."""
         return "beam" if self.language_model else "greedy"
 
     def greedy(self) -> "Package":

@@ -20,7 +20,7 @@ from inference.joining import Joiner
 from inference.package import Package
 from inference.prepared.cache import reading
 from inference.recogniser import OnnxRecogniser, Recogniser, SessionOptions
-from inference.types import AudioLimits, Float32Array, Options, Segment, Span, StageTime, Transcript, Waveform, Word
+from inference.types import AudioLimits, Float32Array, Options, Segment, Span, StageTime, Transcript, Waveform
 
 Checkpoint = Callable[[], None]
 """Called where work can stop; raises WorkInterrupted to stop it."""
@@ -192,10 +192,15 @@ class Pipeline:
         with clock("decoding"):
             text = self._decoders.text(log_probabilities, options.decoding)
             heard = Waveform(waveform.samples[first * hop : end * hop], rate)
-            words = self._decoders.words(log_probabilities, text, heard) if options.words else ()
+            wanted = options.words
+            words = self._decoders.words(log_probabilities, text, heard, options.decoding) if wanted else ()
         begin = first * hop / rate
         later = tuple(
-            Word(word.text, *(min(round(time + begin, 3), span.end) for time in (word.start, word.end)))
+            dataclasses.replace(
+                word,
+                start=min(round(word.start + begin, 3), span.end),
+                end=min(round(word.end + begin, 3), span.end),
+            )
             for word in words
         )
         return Segment(text, span.start, span.end, later)

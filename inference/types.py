@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -81,6 +82,24 @@ class Int8Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfidenceCurve:
+    """Score of a word → how many of a hundred such words are right: points, and straight lines between them."""
+
+    scores: tuple[float, ...]
+    """Increasing, from 0 to 1 (`inference/decoding/confidence.py`)."""
+    right: tuple[float, ...]
+    """Shares from 0 to 1, which never decrease."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where it is no such curve."""
+        inside = all(0 <= value <= 1 for value in self.scores + self.right)
+        increasing = all(first < second for first, second in pairwise(self.scores))
+        monotone = all(first <= second for first, second in pairwise(self.right))
+        if not (inside and increasing and monotone and 0 < len(self.scores) == len(self.right)):
+            raise ValueError("scores must increase, right must not decrease, both within 0 and 1 and of one length")
+
+
+@dataclass(frozen=True, slots=True)
 class CharacterModel:
     """An n-gram model over characters as an automaton of `states`, the first of which is the empty context.
 
@@ -151,6 +170,18 @@ class StageTime:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """What the model said, a step or a few of it."""
+
+    id: int
+    """In the package's vocabulary."""
+    text: str
+    """`▁` where a word begins."""
+    log_probability: float
+    """Natural logarithm, at its likeliest step."""
+
+
+@dataclass(frozen=True, slots=True)
 class Word:
     """A word and when it was said."""
 
@@ -158,6 +189,10 @@ class Word:
     start: float
     """Seconds from the beginning of the audio."""
     end: float
+    confidence: float = 0.0
+    """How likely it is right, from 0 to 1; what that was learnt from stands in the package (`Package.confidence`)."""
+    tokens: tuple[Token, ...] = ()
+    """By which the model said it, in their order; none where the text could not be aligned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,5 +143,8 @@ def _segment(segment: Segment) -> dict[str, Any]:
     if segment.channel is not None:
         row["channel"] = segment.channel
     if segment.words:
-        row["words"] = [{"word": word.text, "start": word.start, "end": word.end} for word in segment.words]
+        row["words"] = [
+            {"word": word.text, "start": word.start, "end": word.end, "confidence": word.confidence}
+            for word in segment.words
+        ]
     return row

@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, metavar="DIR", help="a file for each input there, .txt or .json; those that exist are kept")
     add("--overwrite", action="store_true", help="with --out: write those that exist anew")
     add("--json", action="store_true", help="JSON with times, durations and warnings; one line each on standard output")
-    add("--words", action="store_true", help="in JSON: when each word was said")
+    add("--words", action="store_true", help="in JSON: when each word was said, and how sure it is")
     add("--channels", type=_channels, default="mix", help="mix, separate (each apart), or numbers from 0, as 0,1")
     add("--jobs", type=_positive, default=1, metavar="N", help="files at a time, each in a process (default: 1)")
     add("--quiet", action="store_true", help="no progress bar and no summary; failures are still told")

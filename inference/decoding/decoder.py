@@ -1,19 +1,21 @@
 """Log-probabilities → text, as wished: beam search with the package's language model, or greedily."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 from inference.decoding import ctc
 from inference.decoding.alignment import Aligner
 from inference.decoding.beam import BeamOptions, BeamSearch
+from inference.decoding.confidence import confidence, word_scores
 from inference.decoding.language_model import LAYOUT, LanguageModel, load_language_model, map_unpacked, unpack
 from inference.decoding.vocabulary import UNKNOWN_SURFACE, load_vocabulary
 from inference.decoding.word_times import word_times
 from inference.errors import PackageError, UnavailableOption
 from inference.package import LanguageModelFile, Package
 from inference.prepared.cache import made_once, reading
-from inference.types import CharacterModel, Decoding, Float32Array, Waveform, Word
+from inference.types import CharacterModel, Decoding, Float32Array, Token, Waveform, Word
 
 Decoder: TypeAlias = Callable[[Float32Array], str]
 """`[steps, vocabulary + 1]` natural log-probabilities → text."""
@@ -27,10 +29,9 @@ class Decoders:
 
         With a `cache`, the language model lies there unpacked, and all processes map it: OSError where that fails.
         """
-        vocabulary = load_vocabulary(package.vocabulary_path())
-        self._name = package.name
+        self._vocabulary = vocabulary = load_vocabulary(package.vocabulary_path())
+        self._package = package
         self._aligner = Aligner(vocabulary)
-        self._step_seconds = package.step_seconds
         self._by_name: dict[str, Decoder] = {
             "greedy": lambda log_probabilities: vocabulary.text(ctc.greedy(log_probabilities, package.blank))
         }
@@ -43,16 +44,29 @@ class Decoders:
     def text(self, log_probabilities: Float32Array, decoding: Decoding = "auto") -> str:
         """Decode `[steps, vocabulary + 1]`; raise UnavailableOption where there is nothing to decode so with."""
         if decoding not in self._by_name:
-            raise UnavailableOption(f"decoding={decoding}: {self._name} has no language model")
+            raise UnavailableOption(f"decoding={decoding}: {self._package.name} has no language model")
         text = self._by_name[decoding](log_probabilities)
         return text.replace(UNKNOWN_SURFACE, " ").strip()  # SentencePiece's mark says nothing to a client
 
-    def words(self, log_probabilities: Float32Array, text: str, waveform: Waveform) -> tuple[Word, ...]:
-        """When each word of a text decoded from `[steps, vocabulary + 1]` was said in the waveform.
+    def words(
+        self, log_probabilities: Float32Array, text: str, waveform: Waveform, decoding: Decoding = "auto"
+    ) -> tuple[Word, ...]:
+        """When each word of a text decoded so from `[steps, vocabulary + 1]` was said in the waveform, and how sure.
 
         Where the text cannot be aligned, the words share the time by their letters.
         """
-        return word_times(text.split(), self._aligner(log_probabilities, text), waveform, self._step_seconds)
+        aligned = self._aligner(log_probabilities, text)
+        words = word_times(text.split(), aligned, waveform, self._package.step_seconds)
+        scores = word_scores(log_probabilities, aligned, self._vocabulary.blank) if aligned else [0.0] * len(words)
+        said: list[list[Token]] = [[] for _ in words]
+        for each in aligned:
+            likeliest = float(log_probabilities[each.first : each.last + 1, each.token].max())
+            said[each.word].append(Token(each.token, self._vocabulary.pieces[each.token], round(likeliest, 4)))
+        curve = self._package.confidence.get(self._package.decoding if decoding == "auto" else decoding)
+        return tuple(
+            replace(word, confidence=round(confidence(score, curve), 4), tokens=tuple(tokens))
+            for word, score, tokens in zip(words, scores, said, strict=True)
+        )
 
 
 def _mapped(file: LanguageModelFile, path: Path, cache: Path) -> LanguageModel:

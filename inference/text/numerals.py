@@ -5,6 +5,7 @@ stays as it was said. What is written where follows NeMo-text-processing's Hindi
 docs/text.md.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -45,7 +46,15 @@ def text_with_numerals(text: str, numerals: Numerals) -> str:
 
 
 def _joined(words: Sequence[Word], text: str) -> Word:
-    return replace(words[0], text=text, end=words[-1].end)
+    """One for several. It is right where all of them are, and they are wrong together more often than by chance."""
+    confidences = [word.confidence for word in words]
+    return replace(
+        words[0],
+        text=text,
+        end=words[-1].end,
+        confidence=round(math.sqrt(math.prod(confidences) * min(confidences)), 4),
+        tokens=tuple(token for word in words for token in word.tokens),
+    )
 
 
 def _written(texts: Sequence[str], numerals: Numerals) -> Iterator[tuple[int, int, str]]:

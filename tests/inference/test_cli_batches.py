@@ -211,3 +211,4 @@ def test_channels_apart(transcribe, tmp_path, library_texts):
         (1, library_texts[CLIPS[1]]),
     ]
     assert [word["word"] for word in segments[0]["words"]] == library_texts[CLIPS[0]].split()
+    assert all(0 < word["confidence"] <= 1 for word in segments[0]["words"])

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from inference.audio.speech import EverythingIsSpeech
 from inference.audio.windows import Window, WindowPlanner
 from inference.joining import Joiner
-from inference.types import Options, Segment, Span, Transcript, Waveform, Word
+from inference.types import Options, Segment, Span, Token, Transcript, Waveform, Word
 from tests.samples import CLIPS, DATA
 
 RATE = 16_000
 CONTEXT = 0.8
+TOKEN = Token(7, "▁क", -0.1)
 
 
 def window(start, end, owned, channel=None):
@@ -26,7 +27,7 @@ def window(start, end, owned, channel=None):
 
 def transcript(words, start=0.0):
     """What a lane would answer: `words` at the recording's times, in one segment."""
-    heard = tuple(Word(text, begin - start, end - start) for text, begin, end in words)
+    heard = tuple(Word(text, begin - start, end - start, 0.75, (TOKEN,)) for text, begin, end in words)
     segment = Segment(" ".join(word.text for word in heard), 0.0, 15.0, heard)
     return Transcript((segment,), "hi", "model", 15.0, 15.0, clipped=False, stages=())
 
@@ -39,7 +40,9 @@ def join(*heard):
 
 
 def said(segments):
-    return [(word.text, word.start, word.end) for segment in segments for word in segment.words]
+    words = [word for segment in segments for word in segment.words]
+    assert all((word.confidence, word.tokens) == (0.75, (TOKEN,)) for word in words)
+    return [(word.text, word.start, word.end) for word in words]
 
 
 def test_a_word_in_two_windows_stands_there_once():

@@ -53,6 +53,13 @@ def test_damaged_file(package, name):
         load_package(package)
 
 
+@pytest.mark.parametrize("right", [[0.2, 0.1], [0.1], [0.1, 1.2], "high"])
+def test_curve_that_is_none(package, right):
+    change(package, confidence={"beam": {"scores": [0.0, 1.0], "right": right}})
+    with pytest.raises(PackageError, match=r"model\.yaml.*\n.*confidence\.beam"):
+        load_package(package)
+
+
 @pytest.mark.parametrize("content", ["", "{", "- a\n- list\n", "format: 1\n", "format: one\nname: [\n", "\0"])
 def test_bad_yaml(package, content):
     (package / "model.yaml").write_text(content, encoding="utf-8")

@@ -1,12 +1,14 @@
 """Numbers in words → digits, in sentences and with times."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.text.lexicon import CURRENCIES, NUMBERS, SCALES, STARTERS, UNITS
 from inference.text.numerals import text_with_numerals, with_numerals
-from inference.types import Word
+from inference.types import Token, Word
 
 SENTENCES = {
     "मुझे सात सौ पच्चीस लोग मिले": "मुझे 725 लोग मिले",
@@ -74,7 +76,11 @@ texts = st.lists(st.sampled_from(VOCABULARY) | st.text("कखगab१1,।", mi
 def timed(draw):
     said = draw(texts)
     times = sorted(draw(st.lists(st.floats(0, 60), min_size=2 * len(said), max_size=2 * len(said))))
-    return tuple(Word(text, *times[2 * at : 2 * at + 2]) for at, text in enumerate(said))
+    sure = draw(st.lists(st.floats(0, 1), min_size=len(said), max_size=len(said)))
+    return tuple(
+        Word(text, *times[2 * at : 2 * at + 2], round(sure[at], 4), (Token(at, text, -1.0),))
+        for at, text in enumerate(said)
+    )
 
 
 def spoken(number):
@@ -103,19 +109,19 @@ def test_every_cardinal_is_written_as_its_value(number):
 
 
 def test_a_number_lasts_from_its_first_word_to_its_last():
-    words = [Word(text, at, at + 0.5) for at, text in enumerate(["यहाँ", "सात", "सौ", "पच्चीस", "किलो", "हैं"])]
-    assert with_numerals(words, "devanagari") == (
-        Word("यहाँ", 0, 0.5),
-        Word("७२५", 1, 3.5),
-        Word("kg", 4, 4.5),
-        Word("हैं", 5, 5.5),
-    )
+    said = ["यहाँ", "सात", "सौ", "पच्चीस", "किलो", "हैं"]
+    words = [Word(text, at, at + 0.5, 1 - at / 10, (Token(at, text, 0.0),)) for at, text in enumerate(said)]
+    number = Word("७२५", 1, 3.5, 0.594, tuple(Token(at, said[at], 0.0) for at in (1, 2, 3)))
+    assert 0.9 * 0.8 * 0.7 < number.confidence < 0.7
+    assert with_numerals(words, "devanagari") == (words[0], number, replace(words[4], text="kg"), words[5])
     assert with_numerals(words, "words") == tuple(words)
 
 
 @given(timed(), st.sampled_from(["words", "ascii", "devanagari"]))
 def test_times_and_text_survive(words, numerals):
     written = with_numerals(words, numerals)
+    assert [token for word in written for token in word.tokens] == [token for word in words for token in word.tokens]
+    assert all(0 <= word.confidence <= 1 for word in written)
     times = [time for word in written for time in (word.start, word.end)]
     assert times == sorted(times)
     assert (written[0].start, written[-1].end) == (words[0].start, words[-1].end) if words else not written
