@@ -27,6 +27,10 @@ $(VENV)/%.stamp: requirements/%.txt
 	@$(call install,.venv-servers) $<
 	@touch $@
 
+.venv-clients/clients.stamp: requirements/clients.txt
+	@$(call install,.venv-clients) $<
+	@touch $@
+
 run: $(VENV)/run.stamp  ## install what is needed and start the server
 	$(BIN)/python -m gunicorn server.asgi:app
 
@@ -54,6 +58,9 @@ test-pythons: $(VENV)/dev.stamp  ## the quick tests on each of PYTHONS="3.11 3.1
 	done; echo "tested with Python:$$ran; not on this machine:$${missing:- none}"
 
 INPUTS ?= 20000
+test-clients: $(VENV)/dev.stamp .venv-clients/clients.stamp  ## litellm as a client, in an environment of its own
+	$(BIN)/python -m pytest tests/end_to_end/test_litellm.py
+
 fuzz: $(VENV)/dev.stamp  ## INPUTS=20000 mutated files of every kind through all decoders
 	$(BIN)/python -m tests.inference.audio.fuzz --inputs $(INPUTS)
 
@@ -110,7 +117,8 @@ requirements: $(VENV)/dev.stamp  ## compile requirements/*.in; UPGRADE="--upgrad
 	$(COMPILE) $(UPGRADE) --universal --generate-hashes -c requirements.txt requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) --universal --generate-hashes -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
 	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/peers.in -o requirements/peers.txt
+	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/clients.in -o requirements/clients.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux requirements/export.in -o requirements/export.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux -c requirements/export.txt requirements/training.in -o requirements/training.txt
 
-.PHONY: help fuzz run test test-measuring test-quick test-pythons requirements parity lint docs tune capacity loadtest chaos soak mixup recording figures bench
+.PHONY: help fuzz run test test-measuring test-quick test-pythons test-clients requirements parity lint docs tune capacity loadtest chaos soak mixup recording figures bench
