@@ -1,4 +1,4 @@
-"""Commands: nemo, verify, random, quantise, language-model."""
+"""Commands: nemo, verify, random, quantise, language-model, calibrate, reliability."""
 
 import argparse
 import sys
@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_random(commands)
     _add_quantise(commands)
     _add_language_model(commands)
+    _add_confidence(commands)
     return parser
 
 
@@ -104,6 +105,20 @@ def _add_language_model(commands: "argparse._SubParsersAction[argparse.ArgumentP
     model.set_defaults(run=_language_model)
 
 
+def _add_confidence(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    calibrate = commands.add_parser(
+        "calibrate", help="learn what scores of words mean, on clips that judge nothing else"
+    )
+    calibrate.add_argument("package", type=Path, metavar="models/NAME")
+    calibrate.add_argument("--dev", type=Path, nargs="+", required=True, metavar="MANIFEST", help="NeMo's JSON lines")
+    calibrate.set_defaults(run=_calibrate)
+    reliability = commands.add_parser("reliability", help="how true the confidences of a package's words are")
+    reliability.add_argument("package", type=Path, metavar="models/NAME")
+    reliability.add_argument("manifest", type=Path, nargs="+", metavar="MANIFEST", help="NeMo's JSON lines")
+    reliability.add_argument("--picture", type=Path, metavar="FILE.png", help="draw it too; needs Matplotlib")
+    reliability.set_defaults(run=_reliability)
+
+
 # The commands' own modules bring torch or ONNX tools, so that each is imported when it runs.
 
 
@@ -155,6 +170,22 @@ def _language_model(options: argparse.Namespace) -> int:
     size = Size(options.order, options.least, options.gain)
     package = add_language_model(options.package, options.text, options.dev, size)
     print(f"{package.directory}: {package.language_model}")
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from export.confidence import calibrate
+
+    package = calibrate(options.package, options.dev)
+    for decoder, curve in package.confidence.items():
+        print(f"{package.directory}: {decoder}: {curve}")
+    return 0
+
+
+def _reliability(options: argparse.Namespace) -> int:
+    from export.confidence import reliability
+
+    reliability(options.package, options.manifest, options.picture)
     return 0
 
 

@@ -66,6 +66,7 @@ def add_language_model(directory: Path, texts: Sequence[Path], manifests: Sequen
     package = dataclasses.replace(
         package,
         language_model=LanguageModelFile(file.path, file.sha256, *best),
+        confidence={name: curve for name, curve in package.confidence.items() if name != "beam"},  # of another search
         provenance={**package.provenance, "language_model": learnt},
     )
     write_manifest(package)
