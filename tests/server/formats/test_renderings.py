@@ -1,18 +1,25 @@
 """Subtitles that can be read, and one result in every form."""
 
+import io
+import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 
+import av
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.types import Segment, Transcript, Word
+from inference.types import Options, Segment, StageTime, Transcript, Word
 from server.formats.cues import Cue, cues_of, lines_of
+from server.formats.openai import simple, text_delta, text_done, verbose
 from server.formats.renderings import RENDERINGS, srt, text, tsv, vtt
 from server.formats.times import shown_times
+from server.parameters import Parameters
+from server.schemas import TranscriptionReply
 
-SPOKEN = ["हाँ", "नमस्ते", "क्षत्रिय", "अंतर्राष्ट्रीयकरण", "मैं", "किताब", "पढ़ता", "हूँ", "स्त्री"]
+SPOKEN = ["हाँ", "नमस्ते", "क्षत्रिय", "अंतर्राष्ट्रीयकरण", "मैं", "किताब", "पढ़ता", "हूँ", "स्त्री", "सात", "सौ"]
 
 
 def transcript(words, channel=None, seconds=None):
@@ -93,6 +100,17 @@ def test_hours_beyond_99_and_times_that_round_up():
     )
 
 
+@settings(max_examples=30)
+@given(speech().filter(bool))
+def test_ffmpeg_reads_the_cues_as_they_are(words):
+    said = transcript(words)
+    cues = [(round(cue.start * 1000), round(cue.end * 1000), "\n".join(cue.lines)) for cue in cues_of(said)]
+    for form, written in (("srt", srt(said)), ("webvtt", vtt(said))):
+        with av.open(io.BytesIO(written.encode()), format=form) as file:
+            packets = [packet for packet in file.demux(file.streams.subtitles[0]) if packet.size]
+        assert [(each.pts, each.pts + each.duration, bytes(each).decode()) for each in packets] == cues
+
+
 def test_webvtt_escapes_and_names_voices():
     found = vtt(transcript([Word("<b>&", 0.0, 1.5)], channel=1))
     assert found == "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\n<v channel 1>&lt;b&gt;&amp;\n"
@@ -118,10 +136,12 @@ def test_nobody_speaks():
     assert (srt(silent), vtt(silent), text(silent), tsv(silent)) == ("", "WEBVTT\n", "\n", "start\tend\ttext\n")
 
 
-@given(speech())
-def test_all_forms_say_the_same(words):
-    said = transcript(words)
-    plain = "".join(word.text for word in words)
+@given(speech(), st.sampled_from(["words", "ascii"]), st.sampled_from(["none", "pauses"]))
+def test_all_forms_say_the_same(words, numerals, punctuate):
+    parameters = Parameters(Options(), "verbose_json", words=True, numerals=numerals, punctuate=punctuate)
+    heard = replace(transcript(words), stages=(StageTime("queue", 0.0, 0.0),))
+    said = parameters.written(heard)
+    plain = "".join(word.text for each in said.segments for word in each.words).replace(" ", "")
 
     def letters(rendered):
         return re.sub(r"\s", "", rendered)
@@ -131,3 +151,13 @@ def test_all_forms_say_the_same(words):
     assert letters(re.sub(r"WEBVTT|.*-->.*", "", vtt(said))) == plain
     assert letters("".join(line.split("\t")[2] for line in tsv(said).splitlines()[1:])) == plain
     assert letters(RENDERINGS["text"][0](said)) == plain
+    own = TranscriptionReply.of(heard, "id", parameters)
+    openais = json.loads(verbose(said, heard, ("word", "segment")))
+    for whole, segments, listed in (
+        (own.text, own.segments, [word.text for each in own.segments for word in each.words]),
+        (openais["text"], openais["segments"], [word["word"] for word in openais["words"]]),
+    ):
+        assert letters(whole) == letters("".join(listed)) == plain
+        assert len(segments) == len(said.segments)
+    assert json.loads(simple(said, heard))["text"] == json.loads(text_done(said, heard))["text"] == said.text
+    assert json.loads(text_delta(said.segments, first=True))["delta"] == said.text
