@@ -42,7 +42,7 @@ class Settings(BaseSettings):
         description="Directory of packages; each in it is served by its name, and loaded when it is first asked for.",
     )
     model_aliases: Annotated[tuple[str, ...], NoDecode, _SPLIT] = Field(
-        ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"),
+        ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-transcribe"),
         description="Other names of the default package, by which clients of OpenAI's API ask for it.",
     )
     models_loaded: int = Field(4, ge=1, description="The most packages that a lane keeps loaded.")

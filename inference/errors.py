@@ -9,7 +9,7 @@ InferenceError
 │   ├── AudioTooLong           over the limit of a recording, or of a clip that is to be rejected
 │   ├── AudioTooCostly         decoding it takes more processor time than is allowed
 │   ├── InvalidSamples         NaN, infinite or absurdly large samples
-│   └── UnavailableOption      a wish that the model cannot fulfil
+│   └── UnavailableOption      a wish that the model or the audio cannot fulfil
 ├── LongerThanWindow           too much for one task: to be heard in windows
 ├── DecoderDied                the process that decodes a recording was killed, or stands still
 ├── WorkInterrupted            the work was stopped between two stages
@@ -61,7 +61,7 @@ class AudioTooCostly(InputError):
 
 
 class UnavailableOption(InputError):
-    """The model cannot do what is asked for, such as `decoding=beam` without a language model."""
+    """The model or the audio cannot do that: `decoding=beam` without a language model, a channel that is not there."""
 
 
 class InvalidSamples(InputError):

@@ -41,7 +41,7 @@ class Field:
         """Whether it may be written so."""
         if self.values:
             return value in self.values
-        return not self.pattern or (len(value) <= _LONGEST and re.fullmatch(self.pattern, value) is not None)
+        return not self.pattern or (len(value) <= _LONGEST and re.fullmatch(self.pattern, value, re.ASCII) is not None)
 
 
 PARAMETERS: Mapping[str, Field] = {

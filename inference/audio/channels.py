@@ -63,7 +63,7 @@ class Mixer:
         if isinstance(self._wanted, str):
             return tuple(range(channels))
         if max(self._wanted) >= channels:
-            raise UnavailableOption(f"channel {max(self._wanted)}, counted from 0, of audio that has {channels}")
+            raise UnavailableOption(f"channels: the audio has no {max(self._wanted)}, but 0 to {channels - 1}")
         return tuple(sorted(set(self._wanted)))
 
     def _mix(self, samples: Float32Array) -> Float32Array:

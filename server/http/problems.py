@@ -36,7 +36,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     inference_errors.AudioTooShort: Problem(422, "audio-too-short", "The audio is too short"),
     inference_errors.AudioTooLong: Problem(422, "audio-too-long", "The audio is too long"),
     inference_errors.AudioTooCostly: Problem(422, "audio-too-costly", "The audio takes too long to decode"),
-    inference_errors.UnavailableOption: Problem(400, "unavailable-option", "The model cannot do what is wished for"),
+    inference_errors.UnavailableOption: Problem(
+        400, "unavailable-option", "The model or the audio cannot do what is wished for"
+    ),
     inference_errors.InvalidSamples: Problem(422, "invalid-samples", "The audio holds invalid samples"),
     inference_errors.DecoderDied: Problem(500, "decoder-died", "The process that decodes died under this request"),
     inference_errors.DeadlineExceeded: Problem(504, "deadline-exceeded", "The deadline passed"),

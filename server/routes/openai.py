@@ -21,13 +21,15 @@ from server.streaming import SegmentStream
 router = APIRouter(tags=["openai"])
 
 _NUMBER = r"\d{1,9}(\.\d{0,9})?"
+_VAD = "chunking_strategy"
+_VAD_NUMBERS = ("threshold", "prefix_padding_ms", "silence_duration_ms")
+_VAD_MEMBER = rf'"(type"\s*:\s*"server_vad"|({"|".join(_VAD_NUMBERS)})"\s*:\s*{_NUMBER})'
 _NOTHING = r"(?!)"
 _NO_EFFECT = "Taken, without effect: "
 _GRANULARITIES = "timestamp_granularities[]"
 _SPEAKERS = Field(
     "Refused: speakers are not told apart.", pattern=_NOTHING, taken="nothing, speakers are not told apart"
 )
-_VAD = "chunking_strategy"
 
 FIELDS: Mapping[str, Field] = {
     "model": Field("A package's name, or one of `ASR_MODEL_ALIASES` for the default one."),
@@ -66,14 +68,11 @@ FIELDS: Mapping[str, Field] = {
     ),
     _VAD: Field(
         f"{_NO_EFFECT}long audio is cut where nobody speaks, whatever is asked for.",
-        pattern=r'auto|\{[^{}]*"type"\s*:\s*"server_vad"[^{}]*\}',
+        pattern=rf'(auto|\{{(?=.*"type")\s*{_VAD_MEMBER}\s*(,\s*{_VAD_MEMBER}\s*)*\}})',
         taken="auto, or an object with the type server_vad",
     ),
     f"{_VAD}[type]": Field("The same, as forms write objects.", ("server_vad",)),
-    **{
-        f"{_VAD}[{name}]": Field("The same.", pattern=_NUMBER, taken="a number")
-        for name in ("threshold", "prefix_padding_ms", "silence_duration_ms")
-    },
+    **{f"{_VAD}[{name}]": Field("The same.", pattern=_NUMBER, taken="a number") for name in _VAD_NUMBERS},
     "known_speaker_names[]": _SPEAKERS,
     "known_speaker_references[]": _SPEAKERS,
     **{name: PARAMETERS[name] for name in ("numerals", "punctuate")},

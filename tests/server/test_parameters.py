@@ -89,6 +89,27 @@ def test_text_segments_and_words_of_a_reply_agree():
     assert [word["text"] for each in verbose["segments"] for word in each["words"]] == heard.text.split()
 
 
-def test_a_long_value_is_refused_at_once():
-    with pytest.raises(InvalidParameter, match="chunking_strategy"):
-        read(FIELDS, [("chunking_strategy", "{" + '"type":"server_vad"' * 3000)])
+@pytest.mark.parametrize(
+    ("strategy", "taken"),
+    [
+        ("auto", True),
+        ('{"type": "server_vad"}', True),
+        ('{"threshold":0.5,"type":"server_vad","prefix_padding_ms":300, "silence_duration_ms":200}', True),
+        ("{}", False),
+        ('{"threshold":0.5}', False),
+        ('{"type":"server_vad","threshold":"high"}', False),
+        ('{"type":"server_vad","colour":1}', False),
+        ('{"type":"server_vad"', False),
+        ("automatic", False),
+        ("{" + '"type":"server_vad"' * 50, False),
+        ("{" + '"type":"server_vad",' * 40, False),
+        ("{" + '"type":"server_vad"' * 3000, False),
+    ],
+)
+def test_objects_as_json(strategy, taken):
+    assert FIELDS["chunking_strategy"].takes(strategy) == taken
+
+
+@pytest.mark.parametrize("temperature", ["0", "0.0", "1.0", "0.2", ".5", "1e-05", "२", "1.01", "-1", "nan", "0.5.5"])
+def test_temperatures(temperature):
+    assert FIELDS["temperature"].takes(temperature) == (temperature not in ("२", "1.01", "-1", "nan", "0.5.5"))
