@@ -144,7 +144,8 @@ def test_a_worker_whose_start_goes_wrong_is_replaced(start, tmp_path, library_te
     configuration, wrong = tmp_path / "gunicorn.conf.py", tmp_path / "wrong"
     hook = f"def post_worker_init(_worker):\n    import os, time\n    if os.path.exists('{wrong}'): {fault}\n"
     text = (ROOT / "gunicorn.conf.py").read_text(encoding="utf-8")
-    configuration.write_text(f"{text}\n\ntimeout = 4\n{hook}", encoding="utf-8")
+    # Shorter than a start takes on a busy machine, it would end every worker.
+    configuration.write_text(f"{text}\n\ntimeout = 30\n{hook}", encoding="utf-8")
     with start(GUNICORN_CMD_ARGS=f"--config {configuration}") as server:
         (worker,) = server.workers()
         wrong.touch()
