@@ -20,8 +20,8 @@ from inference.types import Float32Array, Span, Waveform
 
 _RATE = 16_000
 _FRAME = round(FRAME_SECONDS * _RATE)
-_CONTEXT = round(0.8 * _RATE)
-"""Sound on the other side of a cut that a window hears too: a word and a half."""
+_CONTEXT = round(1.0 * _RATE)
+"""Sound on the other side of a cut that a window hears too: two words; of short windows a quarter at most."""
 _NEAR = round(0.6 * _RATE)
 """A short span shares a window with the next one if that is this near."""
 _SHORT = round(1.5 * _RATE)
@@ -80,6 +80,7 @@ class WindowPlanner:
     ) -> None:
         """Plan windows of at most `window_seconds`, 3 or more, for a channel, counted from 0."""
         self._longest = int(window_seconds * _RATE)
+        self._overlap = min(_CONTEXT, self._longest // 4)
         self._channel = channel
         self._where_no_pause = where_no_pause
         self._tape = _Tape()
@@ -147,10 +148,10 @@ class WindowPlanner:
         limit = group.begin + self._longest
         if pause := self._longest_pause(group.begin + self._longest // 3, limit):
             cut = min((pause[0] + pause[1]) // 2, limit)
-            return self._give(group, min(pause[1], cut + _CONTEXT, limit), cut, max(pause[0], cut - _CONTEXT))
+            return self._give(group, min(pause[1], cut + self._overlap, limit), cut, max(pause[0], cut - self._overlap))
         earliest = group.begin + self._longest * 2 // 3
-        cut = earliest + self._where_no_pause(self._tape.read(earliest, limit - _CONTEXT))
-        return self._give(group, cut + _CONTEXT, cut, cut - _CONTEXT)
+        cut = earliest + self._where_no_pause(self._tape.read(earliest, limit - self._overlap))
+        return self._give(group, cut + self._overlap, cut, cut - self._overlap)
 
     def _ends_softly(self, limit: int, end: int) -> bool:
         """Whether nobody speaks any more at the limit, and the end is near."""
