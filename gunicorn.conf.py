@@ -60,8 +60,7 @@ logconfig_dict = {
 def make_directories(*, keep_files: bool) -> None:
     """Make what workers share, before there are workers, who inherit the names."""
     metric_files.open_directory(shared=shared_metrics, keep_files=keep_files)
-    if workers > 1:
-        shared_directory()
+    shared_directory()
 
 
 def on_starting(server: Any) -> None:

@@ -18,12 +18,18 @@ _GROUPS: Mapping[str, Sequence[str]] = {
     "Audio": ("overlength", "clip_seconds", "window_seconds", "max_audio_seconds", "resampler", "detect_speech"),
     "Bodies": ("max_upload_mb", "max_inflight_mb", "max_spool_mb", "spool"),
     "Load": ("max_queue_seconds", "request_timeout", "client_weights"),
+    "Limits of callers": (
+        "requests_per_minute", "audio_seconds_per_minute", "audio_seconds_per_day", "concurrent_requests",
+        "redis_url", "limits_unreachable",
+    ),
     "Processes": (
         "workers", "lanes", "threads", "spinning", "profile", "lane_memory_mb", "hang_seconds", "grace_seconds",
         "max_requests",
     ),
     "Log": ("log_level", "log_format"),
 }  # fmt: skip
+
+_COMPUTED = {"workers", "lanes", "threads", "spinning", "spool"}
 
 
 def settings_reference() -> str:
@@ -45,5 +51,6 @@ def _row(name: str, field: FieldInfo) -> str:
         default = default.relative_to(_ROOT)
     elif isinstance(default, tuple) and default:
         default = ", ".join(default)
-    shown = "computed" if default is None else "none" if default == () else f"`{default}`"
+    unset = "computed" if name in _COMPUTED else "none"
+    shown = unset if default in (None, ()) else f"`{default}`"
     return f"| `{variable_of(name)}` | {shown} | {field.description} |"

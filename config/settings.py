@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, Json, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from config.protection import ProtectionSettings
 
 _PREFIX = "ASR_"
 _ROOT = Path(__file__).parent.parent
@@ -16,7 +18,7 @@ _EMBEDDED_MODEL = _MODELS / "hi-demo"
 _PROFILE = _ROOT / "build" / "tuned.yaml"
 _CACHE = _ROOT / "build" / "cache"
 
-_SECRET = {"client_weights"}  # whose keys may be names of clients, or were API keys once
+_SECRET = {"client_weights", "redis_url"}  # whose keys may be names of clients, or were API keys once
 
 
 def _split(value: Any) -> Any:
@@ -26,7 +28,7 @@ def _split(value: Any) -> Any:
 _SPLIT = BeforeValidator(_split)
 
 
-class Settings(BaseSettings):
+class Settings(ProtectionSettings):
     """Twelve-factor settings; the defaults serve the embedded model on all usable processors."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)

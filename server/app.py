@@ -20,12 +20,18 @@ from server.http.context import RequestContext
 from server.http.descriptors import allow_connections
 from server.http.limits import BodyBounds, BodyLimits, BytesInFlight, ConnectionLimits, Room
 from server.http.problems import install_error_handlers
+from server.http.quotas import QuotaLimits
 from server.http.spool import IN_MEMORY, SpoolDirectory
 from server.pool.driver import Patience
 from server.pool.pool import Limits, Pool
 from server.pool.process_lane import ProcessLane
+from server.principal import Limits as CallerLimits
+from server.quotas.counters import Counters
+from server.quotas.machine import MachineCounters
+from server.quotas.quotas import PATIENCE, Quotas
+from server.quotas.redis import redis_counters
 from server.routes import health, models, openai, transcribe
-from server.startup import Served, resolve_plan, served_packages, shared_directory
+from server.startup import Served, private, resolve_plan, served_packages, shared_directory
 from server.transcription import Transcription
 
 
@@ -33,6 +39,7 @@ class State(TypedDict):
     """What routes find in `request.state`, and connections in their `app_state`."""
 
     pool: Pool
+    quotas: Quotas
     transcription: Transcription
     spool: SpoolDirectory
     connection_limits: ConnectionLimits
@@ -59,19 +66,21 @@ def create_app(settings: Settings) -> FastAPI:
         allow_connections(connections.connections)
         spool = SpoolDirectory(settings.spool, settings.max_upload_bytes)
         try:
-            yield State(
-                pool=pool,
-                transcription=transcription,
-                spool=spool,
-                connection_limits=connections,
-                warnings=lambda: (
-                    *served.warnings,
-                    *metrics_page.warnings(),
-                    *spool.warnings,
-                    *pool.warnings,
-                    *transcription.warnings,
-                ),
-            )
+            async with _create_quotas(settings).running() as quotas:
+                yield State(
+                    pool=pool,
+                    quotas=quotas,
+                    transcription=transcription,
+                    spool=spool,
+                    connection_limits=connections,
+                    warnings=lambda: (
+                        *served.warnings,
+                        *metrics_page.warnings(),
+                        *spool.warnings,
+                        *pool.warnings,
+                        *transcription.warnings,
+                    ),
+                )
         finally:
             await pool.close()
 
@@ -99,8 +108,24 @@ def _add_middleware(app: FastAPI, settings: Settings, plan: Plan) -> None:
     )
     app.add_middleware(BodyLimits, bounds=bounds, room=room)
     app.add_middleware(Admission, routes=(*transcribe.router.routes, *openai.router.routes))
+    app.add_middleware(QuotaLimits)
     app.add_middleware(Authentication, trusted=settings.trusted_proxies, weights=settings.client_weights)
     app.add_middleware(RequestContext)
+
+
+def _create_quotas(settings: Settings) -> Quotas:
+    if settings.redis_url:
+        counters = redis_counters(settings.redis_url.get_secret_value(), PATIENCE)
+    else:
+        machine = MachineCounters(lambda: private(shared_directory()) / "limits.sqlite")
+        counters = Counters(machine, machine, machine)
+    defaults = CallerLimits(
+        settings.requests_per_minute,
+        settings.audio_seconds_per_minute,
+        settings.audio_seconds_per_day,
+        settings.concurrent_requests,
+    )
+    return Quotas(counters, defaults, refuse_unreachable=settings.limits_unreachable == "refuse")
 
 
 def _create_pool(settings: Settings, served: Served, plan: Plan) -> Pool:

@@ -2,6 +2,8 @@
 
 ServerError
 ├── Overloaded          the predicted wait is over the limit, or there is no room for more bytes
+├── QuotaExceeded       the caller has used up one of its limits
+├── QuotasUnreachable   nobody can say what the caller has used
 ├── ShuttingDown        the worker ends
 ├── LaneCrashed         the process died under this request, twice
 ├── PoisonInput         this very input has killed two processes
@@ -20,6 +22,9 @@ ServerError
     └── HeadTooSlow     the head did not arrive in time
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 
 class ServerError(Exception):
     """Base of what the server itself refuses; `detail` is fit for a user to read."""
@@ -36,6 +41,31 @@ class Overloaded(ServerError):
         super().__init__(detail)
         self.retry_after = retry_after
         """Seconds after which the backlog will have shrunk enough."""
+
+
+class QuotaExceeded(ServerError):
+    """A limit of this caller is reached: requests or audio in time, or requests at once; the detail says which."""
+
+    def __init__(
+        self,
+        detail: str,
+        policy: str = "",
+        retry_after: int | None = None,
+        fields: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(detail)
+        self.policy = policy
+        """Its name in `RateLimit-Policy`."""
+        self.retry_after = retry_after
+        """Seconds after which there is room again; None where this request alone is more than the limit."""
+        self.fields = dict(fields)
+        """Header fields that tell all limits of the caller."""
+
+
+class QuotasUnreachable(ServerError):
+    """What this caller has used cannot be counted now, and `ASR_LIMITS_UNREACHABLE` says to refuse it then."""
+
+    retry_after = 1
 
 
 class ShuttingDown(ServerError):

@@ -75,6 +75,8 @@ REJECTED = Counter(
     "connections that were turned away.",
     ["reason"],
 )
+LIMITED = Counter("asr_limited_requests", "Requests over a limit of their caller, by limit.", ["limit"])
+QUOTAS_UNREACHABLE = Counter("asr_limits_unreachable", "Questions to the counters of limits without an answer.")
 DEADLINES_MISSED = Counter("asr_deadlines_missed", "Requests past their deadline, by place: queue, lane.", ["place"])
 CANCELLED = Counter("asr_cancelled_requests", "Clients gone before their answer, by place: queue, lane.", ["place"])
 CANCELLED_SECONDS = Counter("asr_cancelled_lane_seconds", "Work whose client had gone, in predicted lane seconds.")
@@ -88,6 +90,7 @@ RETRIES = Counter("asr_retried_requests", "Clips and windows run again since the
 # Series that begin at nought: one that appears with its first event hides that event from `rate` and `increase`.
 for _counter, _values in (
     (REJECTED, ("overloaded", "bytes", "poison", "shutting_down", "too_large", "too_slow", "storage", "connection")),
+    (LIMITED, ("requests", "audio-minute", "audio-day", "concurrent-requests", "concurrent-streams")),
     (DEADLINES_MISSED, ("queue", "lane")),
     (CANCELLED, ("queue", "lane")),
     (LANE_RESTARTS, ("died", "hung", "deadline", "memory", "start_failed", "load_failed", "driver_failed")),

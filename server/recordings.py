@@ -27,6 +27,7 @@ from server.errors import ServerError
 from server.joined import Joined
 from server.pool.pool import Pool
 from server.principal import Principal
+from server.quotas.meter import Meter
 from server.streaming import OnSegments
 from server.turns import Turns
 
@@ -46,6 +47,7 @@ class Recording:
     options: Options
     principal: Principal
     deadline: Deadline
+    meter: Meter
 
 
 class Recordings:
@@ -137,14 +139,16 @@ class _Run:
             growing = group.create_task(self._keep_growing(windows))
             while (window := await self._next(windows)) is not None:
                 self.grow(windows.seconds)
+                await self._recording.meter.decoded(windows.seconds)  # so that nobody hears what is over a limit
                 await self._find_room()
                 self._under_way.append((window, group.create_task(self._recognise(window))))
                 await self._join(_MOST_UNJOINED)
+            assert windows.end  # noqa: S101 - after the last window
+            await self._recording.meter.decoded(windows.seconds if windows.end.clipped else windows.end.duration)
             await self._join(0)
             self._on_segments(self.joined.finish())
             growing.cancel()
             self.unguarded = windows.unguarded
-            assert windows.end  # noqa: S101 - after the last window
             return self.joined.transcript(self._recording.package, windows.end, turn, self._decoded)
 
     async def _keep_growing(self, decoding: DecoderProcess) -> None:

@@ -131,6 +131,11 @@ class Problem(BaseModel):
     status: int
     detail: str
     request_id: str
+    violated_policies: list[str] | None = Field(
+        None,
+        alias="violated-policies",
+        description="Of `quota-exceeded`: names of the limits, as in `RateLimit-Policy`.",
+    )
 
 
 class Health(BaseModel):

@@ -4,6 +4,7 @@ The division comes from settings where given, else from the tuned profile, else 
 how many lanes there are, there are no more than memory has room for.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -88,6 +89,14 @@ def temporary_directory(prefix: str) -> Path:
         return Path(tempfile.mkdtemp(prefix=prefix))
     except OSError:
         return Path(tempfile.mkdtemp(prefix=prefix, dir=MEMORY))
+
+
+def private(directory: Path) -> Path:
+    """Return it, made again where a tidy-up has removed it; raise PermissionError where another user has made it."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    if directory.lstat().st_uid != os.geteuid():
+        raise PermissionError(f"{directory} belongs to another user")
+    return directory
 
 
 def remove_shared_directory() -> None:

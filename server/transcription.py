@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 from inference.audio.pieces import estimate_seconds
@@ -15,12 +16,24 @@ from server.errors import InvalidParameter, UnknownModel
 from server.parameters import Parameters
 from server.pool.pool import Pool
 from server.principal import Principal
+from server.quotas.meter import Meter
 from server.recordings import Recording, Recordings
 from server.startup import Served
 from server.streaming import OnSegments
 
 _SHOWN = 60  # characters of an unknown name
 _GUESSED_TOO_LONG = 8.0  # times: by the least bit rate there is
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who waits for a transcript."""
+
+    principal: Principal
+    meter: Meter
+    """What the audio counts on."""
+    patience: float = math.inf
+    """Seconds that the client waits."""
 
 
 class Transcription:
@@ -50,33 +63,41 @@ class Transcription:
     async def transcribe(
         self,
         audio: bytes | Path,
-        principal: Principal,
+        caller: Caller,
         parameters: Parameters,
-        patience: float = math.inf,
         on_segments: OnSegments = lambda _: None,
     ) -> Transcript:
         """Transcribe a file of audio within the seconds that its client waits, or those of the setting.
 
-        `on_segments` is called with segments as they become final. Raises what `Pool.run` raises,
-        UnknownModel, InvalidParameter where the model hears none of the languages, and UnavailableOption. Cancelling it
-        stops the work.
+        `on_segments` is called with segments as they become final. Raises what `Pool.run` and the meter raise,
+        UnknownModel, InvalidParameter where the model hears none of the languages, and
+        UnavailableOption. Cancelling it stops the work.
         """
         options = parameters.options
-        deadline = self._deadline(patience)
+        deadline = self._deadline(caller.patience)
         package = self._package(options)
         if parameters.languages and _primary(package.language) not in map(_primary, parameters.languages):
             field, tags = parameters.languages_field, ", ".join(parameters.languages)
             raise InvalidParameter(f"{field}: {tags!r} is not taken; {package.name} hears {package.language}", field)
         # A long file has to be read from the disk for it.
         stated, likely = _lengths(audio) if isinstance(audio, bytes) else await asyncio.to_thread(_lengths, audio)
-        recording = Recording(audio, stated, package, options, principal, deadline)
-        if options.channels != "mix" or (self._limits.overlength == "window" and likely > self._limits.window_seconds):
+        async with caller.meter as meter:
+            recording = Recording(audio, stated, package, options, caller.principal, deadline, meter)
+            return await self._hear(recording, likely, on_segments)
+
+    async def _hear(self, recording: Recording, likely: float, on_segments: OnSegments) -> Transcript:
+        """Transcribe what is `likely` to have so many seconds."""
+        limits, meter = self._limits, recording.meter
+        whole = limits.overlength == "window"
+        await meter.reserve(min(likely, limits.longest_seconds if whole else limits.limit_seconds))
+        if recording.options.channels != "mix" or (whole and likely > limits.window_seconds):
             self._recordings.admit(recording)
             return await self._recordings.transcribe(recording, on_segments)
         try:
             transcript = await self._transcribe_clip(recording, likely)
         except LongerThanWindow:  # which only a decoder could know
             return await self._recordings.transcribe(recording, on_segments)
+        await meter.decoded(transcript.heard)
         on_segments(transcript.segments)
         return transcript
 

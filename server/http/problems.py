@@ -58,6 +58,8 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.Forbidden: Problem(403, "forbidden", "The caller may not do this", closes=True),
     errors.PoisonInput: Problem(422, "poison-input", "This input crashes the recogniser"),
     errors.Overloaded: Problem(429, "overloaded", "The server is at capacity"),
+    errors.QuotaExceeded: Problem(429, "quota-exceeded", "A limit of this caller is reached"),
+    errors.QuotasUnreachable: Problem(503, "limits-unreachable", "The limits of this caller cannot be counted"),
     errors.ShuttingDown: Problem(503, "shutting-down", "The server is shutting down"),
     errors.LaneCrashed: Problem(500, "lane-crashed", "The process died under this request, twice"),
     errors.StorageFailed: Problem(507, "insufficient-storage", "The body cannot be stored"),
@@ -100,16 +102,18 @@ def problem_response(error: Exception, request_id: str, path: str = "") -> JSONR
         headers = {**headers, "Connection": "close"}
     if path.startswith(_OPENAI_PATHS):
         return _openai(problem, detail, _field(error), headers)
-    return _rfc9457(problem, detail, request_id, headers)
+    more = {"violated-policies": [error.policy]} if isinstance(error, errors.QuotaExceeded) else {}
+    return _rfc9457(problem, detail, {"request_id": request_id, **more}, headers)
 
 
 def _headers(error: Exception) -> dict[str, str]:
     """What an answer says beside its body."""
-    if isinstance(error, errors.Overloaded):
-        return {"Retry-After": str(error.retry_after)}
     if isinstance(error, errors.Unauthorized):
         return {"WWW-Authenticate": "Bearer"}
-    return {}
+    headers = dict(error.fields) if isinstance(error, errors.QuotaExceeded) else {}
+    if (seconds := getattr(error, "retry_after", None)) is not None:
+        headers["Retry-After"] = str(seconds)
+    return headers
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -131,13 +135,13 @@ class _ProblemResponse(JSONResponse):
         return _ENCODER.encode(content).encode()
 
 
-def _rfc9457(problem: Problem, detail: str, request_id: str, headers: Mapping[str, str]) -> JSONResponse:
+def _rfc9457(problem: Problem, detail: str, more: Mapping[str, Any], headers: Mapping[str, str]) -> JSONResponse:
     content = {
         "type": f"/problems/{problem.slug}",
         "title": problem.title,
         "status": problem.status,
         "detail": detail,
-        "request_id": request_id,
+        **more,
     }
     return _ProblemResponse(content, problem.status, headers)
 

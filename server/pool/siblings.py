@@ -30,6 +30,7 @@ from server.errors import Overloaded, ShuttingDown
 from server.pool.backlog import Backlog
 from server.pool.entry import Entry
 from server.principal import Principal
+from server.startup import private
 
 _NUMBERS = struct.Struct("<ii")
 _LENGTH = struct.Struct("<Q")
@@ -101,11 +102,7 @@ class Siblings:
             self._server.close()
         self._own, alone = None, self._own is None and self._server is not None
         try:
-            with suppress(FileExistsError):
-                self._directory.mkdir(mode=0o700)
-            if self._directory.lstat().st_uid != os.geteuid():
-                raise PermissionError(f"{self._directory} belongs to another user")
-            own = _Board(self._directory / f"{os.getpid()}{_BOARD}", create=True)
+            own = _Board(private(self._directory) / f"{os.getpid()}{_BOARD}", create=True)
             self._server = await asyncio.start_unix_server(self._answer, own.socket)
             self._own = own
         except OSError as error:

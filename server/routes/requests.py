@@ -14,7 +14,7 @@ from server.http.disconnect import unless_disconnected
 from server.http.upload import read_audio
 from server.parameters import Field, Parameters, read
 from server.streaming import OnSegments
-from server.transcription import Transcription
+from server.transcription import Caller, Transcription
 
 Given: TypeAlias = dict[str, tuple[str, ...]]
 
@@ -48,12 +48,9 @@ async def read_request(
     async with read_audio(request, state.spool, texts) as (audio, form):
         given = read(fields, [*query, *form])
         parameters = understand(given)
+        caller = Caller(state.principal, state.meter, state.patience)
         yield TranscriptionRequest(
-            given,
-            parameters,
-            lambda on_segments: transcription.transcribe(
-                audio, state.principal, parameters, state.patience, on_segments
-            ),
+            given, parameters, lambda on_segments: transcription.transcribe(audio, caller, parameters, on_segments)
         )
 
 

@@ -1,0 +1,204 @@
+"""Counts of all workers of one machine, in an SQLite file that they share.
+
+SQLite keeps it whole whoever dies: the kernel frees the lock of a process that is killed, and what it had not finished
+is as if it had not begun. One that is stopped while it has the lock, which is for microseconds, makes others give up
+after `_LOCK_SECONDS`, without standing still meanwhile. Time is the system's monotonic clock, which is one for all
+processes and which nobody sets.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from limits.aio.storage import SlidingWindowCounterSupport, Storage
+from limits.errors import StorageError
+
+from server.quotas.counters import LEASE_SECONDS
+from server.quotas.windows import Window
+
+_LOCK_SECONDS = 0.25
+_TRY_EVERY = 0.002
+_MOST_PAGES = 16_384  # of 4 KiB: a stranger with many addresses fills no disk
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS windows
+    (key TEXT PRIMARY KEY, length INTEGER, previous INTEGER, current INTEGER, began REAL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS places (subject TEXT, holder TEXT, until REAL, PRIMARY KEY (subject, holder)) WITHOUT ROWID;
+"""
+
+Answer = TypeVar("Answer")
+
+
+class MachineCounters(Storage, SlidingWindowCounterSupport):
+    """Windows and places; the file is made when it is first needed, and again where something has removed it."""
+
+    STORAGE_SCHEME = None
+
+    def __init__(self, file: Callable[[], Path]) -> None:
+        """`file` names it, in a directory that only this user may enter, and may raise OSError."""
+        super().__init__(wrap_exceptions=True)
+        self._file = file
+        self._open: _Open | None = None
+
+    @property
+    def base_exceptions(self) -> tuple[type[Exception], ...]:
+        """What goes wrong here."""
+        return (sqlite3.Error, OSError)
+
+    async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """Count an amount, unless there is no room for it; a negative one gives back."""
+
+        def acquire(database: sqlite3.Connection) -> bool:
+            now = time.monotonic()
+            window = _window(database, key, expiry, now)
+            if amount > 0 and window.used + amount > limit:
+                return False
+            database.execute(
+                "INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?)",
+                (key, expiry, window.previous, window.current + amount, now - window.age),
+            )
+            return True
+
+        return await self._change(acquire)
+
+    async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
+        """Return both windows' counts and how long each will count, in seconds."""
+        window = _window(self._database(), key, expiry, time.monotonic())  # readers wait for nobody
+        return window.previous, expiry - window.age, window.current, 2 * expiry - window.age
+
+    async def clear_sliding_window(self, key: str, expiry: int) -> None:  # noqa: ARG002 - as `limits` has it
+        """Forget what was counted."""
+        await self.clear(key)
+
+    async def clear(self, key: str) -> None:
+        """Forget what was counted."""
+        await self._change(lambda database: database.execute("DELETE FROM windows WHERE key = ?", (key,)))
+
+    async def check(self) -> bool:
+        """Whether counting is possible."""
+        await self._change(lambda _: None)
+        return True
+
+    async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Not here: windows slide."""
+        raise NotImplementedError
+
+    async def get(self, key: str) -> int:
+        """Not here: windows slide."""
+        raise NotImplementedError
+
+    async def get_expiry(self, key: str) -> float:
+        """Not here: windows slide."""
+        raise NotImplementedError
+
+    async def reset(self) -> int | None:
+        """Not here: the file is others' too."""
+        raise NotImplementedError
+
+    async def hold(self, subject: str, most: int, holder: str) -> int:
+        """See Places."""
+
+        def take(database: sqlite3.Connection) -> int:
+            now = time.monotonic()
+            database.execute("DELETE FROM places WHERE subject = ? AND until < ?", (subject, now))
+            (taken,) = database.execute("SELECT count(*) FROM places WHERE subject = ?", (subject,)).fetchone()
+            if taken < most:
+                _keep(database, {holder: subject}, now)
+            return int(taken) + 1
+
+        return await self._wrapped(take)
+
+    async def renew(self, held: Mapping[str, str]) -> None:
+        """See Places; and throw away what counts no more."""
+
+        def keep(database: sqlite3.Connection) -> None:
+            now = time.monotonic()
+            _keep(database, held, now)
+            database.execute("DELETE FROM windows WHERE began < ? - 2 * length", (now,))
+            database.execute("DELETE FROM places WHERE until < ?", (now,))
+
+        await self._wrapped(keep)
+
+    async def give_back(self, subject: str, holder: str) -> None:
+        """See Places."""
+        statement = "DELETE FROM places WHERE subject = ? AND holder = ?"
+        await self._wrapped(lambda database: database.execute(statement, (subject, holder)))
+
+    async def close(self) -> None:
+        """Leave the file."""
+        if self._open:
+            self._open.database.close()
+            self._open = None
+
+    async def _wrapped(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        try:
+            return await self._change(change)
+        except self.base_exceptions as error:
+            raise StorageError(error) from error
+
+    async def _change(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        """Do it in a transaction of its own, when no other process has one."""
+        give_up = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                database = self._database()
+                database.execute("BEGIN IMMEDIATE")
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                    raise
+            await asyncio.sleep(_TRY_EVERY)
+        with database:  # commits, or rolls back
+            return change(database)
+
+    def _database(self) -> sqlite3.Connection:
+        if self._open:
+            if self._open.is_there():
+                return self._open.database
+            self._open.database.close()
+            self._open = None
+        file = self._file()
+        database = sqlite3.connect(file, timeout=0, isolation_level=None)
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = OFF")  # it need not outlive the machine
+            database.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
+            database.executescript(_SCHEMA)
+            self._open = _Open(database, file, file.stat().st_ino)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    database: sqlite3.Connection
+    file: Path
+    number: int
+    """Of the file; another one may stand in its place later."""
+
+    def is_there(self) -> bool:
+        """Whether others find it by its name."""
+        try:
+            return self.file.stat().st_ino == self.number
+        except FileNotFoundError:
+            return False
+
+
+def _window(database: sqlite3.Connection, key: str, length: int, now: float) -> Window:
+    found = database.execute("SELECT previous, current, began FROM windows WHERE key = ?", (key,)).fetchone()
+    if not found:
+        return Window(length, 0, 0, 0.0)
+    previous, current, began = found
+    window = Window(length, previous, current, 0.0).later(max(0.0, now - began))
+    return window if window.used else Window(length, 0, 0, 0.0)
+
+
+def _keep(database: sqlite3.Connection, held: Mapping[str, str], now: float) -> None:
+    until = now + LEASE_SECONDS
+    rows = [(subject, holder, until) for holder, subject in held.items()]
+    database.executemany("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", rows)

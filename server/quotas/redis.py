@@ -1,0 +1,76 @@
+"""Counts of all machines, in Redis: windows by the scripts of `limits`, places by one of our own.
+
+A place is a member of a sorted set, by the time at which it is free again unless it is renewed.
+"""
+
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar, cast
+
+from limits.aio.storage import RedisStorage
+from limits.errors import StorageError
+from redis.asyncio import ConnectionPool, Redis
+from redis.exceptions import RedisError
+
+from server.quotas.counters import LEASE_SECONDS, Counters
+
+_PREFIX = "asr"
+_HOLD = """
+local now = tonumber(redis.call('time')[1])
+redis.call('zremrangebyscore', KEYS[1], '-inf', '(' .. now)
+local taken = redis.call('zcard', KEYS[1])
+if taken < tonumber(ARGV[2]) then
+    redis.call('zadd', KEYS[1], now + ARGV[3], ARGV[1])
+    redis.call('expire', KEYS[1], ARGV[3] * 2)
+end
+return taken + 1
+"""
+_RENEW = """
+redis.call('zadd', KEYS[1], redis.call('time')[1] + ARGV[2], ARGV[1])
+redis.call('expire', KEYS[1], ARGV[2] * 2)
+"""
+
+Answer = TypeVar("Answer")
+
+
+def redis_counters(url: str, patience: float) -> Counters:
+    """Count in the Redis at `url`, which must answer each question within so many seconds; raise ValueError."""
+    pool = ConnectionPool.from_url(url, socket_timeout=patience, socket_connect_timeout=patience)
+    options: dict[str, Any] = {"connection_pool": pool}
+    windows = RedisStorage(
+        f"async+{url}", wrap_exceptions=True, implementation="redispy", key_prefix=_PREFIX, **options
+    )
+    return Counters(windows, windows, _RedisPlaces(Redis(connection_pool=pool)))
+
+
+class _RedisPlaces:
+    """See Places."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._hold = redis.register_script(_HOLD)
+        self._renew = redis.register_script(_RENEW)
+
+    async def hold(self, subject: str, most: int, holder: str) -> int:
+        taken = self._hold(keys=[_key(subject)], args=[holder, most, int(LEASE_SECONDS)])
+        return int(await _wrapped(taken))
+
+    async def renew(self, held: Mapping[str, str]) -> None:
+        for holder, subject in held.items():
+            await _wrapped(self._renew(keys=[_key(subject)], args=[holder, int(LEASE_SECONDS)]))
+
+    async def give_back(self, subject: str, holder: str) -> None:
+        await _wrapped(cast("Awaitable[int]", self._redis.zrem(_key(subject), holder)))
+
+    async def close(self) -> None:
+        await self._redis.connection_pool.aclose()
+
+
+def _key(subject: str) -> str:
+    return f"{_PREFIX}:{subject}"
+
+
+async def _wrapped(question: Awaitable[Answer]) -> Answer:
+    try:
+        return await question
+    except (RedisError, OSError) as error:
+        raise StorageError(error) from error

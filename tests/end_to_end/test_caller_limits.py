@@ -1,0 +1,154 @@
+"""Limits of callers at a real server of two workers: each attack is a caller of its own, by its address."""
+
+import signal
+import socket
+
+import pytest
+
+from inference.audio.pieces import estimate_seconds
+from loadtest.harness.processes import in_background, paused, wait_until
+from tests.end_to_end.conftest import running
+from tests.inference.audio.encoders import ffmpeg
+from tests.redis_server import redis_server
+from tests.samples import DATA, encode, sentence_of, tone
+
+CLIP = (DATA / "namaste.wav").read_bytes()
+TWO_WORKERS = {"ASR_WORKERS": "2", "ASR_LANES": "1", "ASR_TRUSTED_PROXIES": "127.0.0.1"}
+LIMITS = {"ASR_REQUESTS_PER_MINUTE": "5", "ASR_AUDIO_SECONDS_PER_MINUTE": "40", "ASR_CONCURRENT_REQUESTS": "2"}
+
+
+@pytest.fixture(scope="module")
+def server(model_directory, tmp_path_factory):
+    with running(model_directory, tmp_path_factory.mktemp("limits"), TWO_WORKERS | LIMITS) as server:
+        yield server
+
+
+def post(server, caller, audio=CLIP):
+    """From an address of the caller's own, on a new connection, which either worker may get."""
+    return server.post(audio, X_Forwarded_For=f"192.0.2.{caller}")
+
+
+def assert_refused(reply, policy):
+    assert reply.status_code == 429
+    problem = reply.json()
+    assert (problem["type"], problem["violated-policies"]) == ("/problems/quota-exceeded", [policy])
+    assert f'"{policy}";r=0' in reply.headers["RateLimit"] or policy.startswith("audio")
+    return reply.headers
+
+
+def test_two_workers_let_through_no_more_than_one_would(server):
+    replies = [post(server, 1) for _ in range(8)]
+    assert [reply.status_code for reply in replies] == [200] * 5 + [429] * 3
+    assert replies[0].headers["RateLimit"].startswith('"requests";r=4;t=')
+    assert replies[0].headers["RateLimit-Policy"].startswith('"requests";q=5;w=60, "audio-minute";q=40;qu=')
+    headers = assert_refused(replies[-1], "requests")
+    assert 1 <= int(headers["Retry-After"]) <= 120
+    assert post(server, 2).status_code == 200
+    assert server.metric("asr_limited_requests_total", limit="requests") >= 3
+
+
+def test_openais_client_hears_of_it_in_its_own_way(server):
+    openai = pytest.importorskip("openai")
+    with openai.OpenAI(
+        base_url=f"{server.url}/v1",
+        api_key="none",
+        max_retries=0,
+        default_headers={"X-Forwarded-For": "192.0.2.3"},
+    ) as client:
+        for _ in range(5):
+            client.audio.transcriptions.create(file=DATA / "namaste.wav", model="whisper-1")
+        with pytest.raises(openai.RateLimitError, match="5 requests a minute") as refused:
+            client.audio.transcriptions.create(file=DATA / "namaste.wav", model="whisper-1")
+    assert (refused.value.type, refused.value.code) == ("rate_limit_error", "quota_exceeded")
+    assert int(refused.value.response.headers["Retry-After"]) >= 1
+
+
+def test_a_recording_that_says_its_length_is_refused_before_any_work_and_costs_nothing(server):
+    recording = sentence_of(30)
+    assert post(server, 4, recording).status_code == 200
+    assert_refused(post(server, 4, recording), "audio-minute")
+    assert post(server, 4).status_code == 200
+    never = post(server, 5, encode(tone(50)))
+    assert "Retry-After" not in assert_refused(never, "audio-minute")
+    assert "and this is more" in never.json()["detail"]
+
+
+def test_audio_that_hides_its_length_is_refused_where_the_limit_is_reached(server):
+    hidden = ffmpeg(tone(50), container="adts", codec="aac")
+    assert estimate_seconds(hidden, guess=False) == 0
+    assert_refused(post(server, 6, hidden), "audio-minute")
+
+
+def test_a_client_over_its_limit_need_not_send_a_body(server):
+    for _ in range(5):
+        post(server, 7)
+    head = (
+        "POST /transcribe HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.7\r\n"
+        "Content-Type: audio/wav\r\nContent-Length: 400000000\r\n\r\n"
+    )
+    with socket.create_connection(server.address) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 429 ")
+
+
+def test_requests_side_by_side_have_places(server):
+    with in_background() as submit:
+        with paused(*server.lanes()):
+            waiting = [submit(post, server, 8) for _ in range(2)]
+            wait_until(lambda: server.metric("asr_running_requests") == 2, "both in a lane")
+            assert_refused(post(server, 8), "concurrent-requests")
+            others = submit(post, server, 9)
+        assert [each.result().status_code for each in (*waiting, others)] == [200] * 3
+    assert post(server, 8).status_code == 200
+
+
+def test_what_needs_no_work_is_not_limited(server):
+    with server.client(headers={"X-Forwarded-For": "192.0.2.1"}) as client:
+        for path in ("/healthz", "/metrics", "/v1/models"):
+            assert client.get(path).status_code == 200
+
+
+def test_counts_outlive_a_worker_and_a_reload(start):
+    with start(ASR_REQUESTS_PER_MINUTE=2, ASR_LANES=1) as server:
+        assert server.post(CLIP).status_code == 200
+        (worker,) = server.workers()
+        worker.kill()
+        wait_until(lambda: server.workers() not in ([], [worker]) and server.is_ready(), "another worker")
+        assert server.post(CLIP).status_code == 200
+        assert server.post(CLIP).status_code == 429
+        (worker,) = server.workers()
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: worker not in server.workers() and server.is_ready(), "the next worker")
+        assert server.post(CLIP).status_code == 429
+
+
+@pytest.mark.measuring
+def test_the_places_of_a_worker_that_is_killed_are_free_again(start):
+    with start(ASR_CONCURRENT_REQUESTS=1, ASR_LANES=1) as server, in_background() as submit:
+        (worker,) = server.workers()
+        with paused(*server.lanes()):
+            lost = submit(server.post, CLIP)
+            server.wait_metric(1, "asr_running_requests")
+            worker.kill()
+        assert lost.exception() is not None
+        wait_until(lambda: server.workers() not in ([], [worker]) and server.is_ready(), "another worker")
+        wait_until(lambda: server.post(CLIP).status_code == 200, "a free place", pause=0.5)
+
+
+@pytest.mark.programs("redis-server")
+def test_machines_count_together_in_a_redis_and_do_not_wait_for_one_that_stands_still(start, model_directory, tmp_path):
+    with redis_server(tmp_path) as (url, redis):
+        settings = {"ASR_REDIS_URL": url, "ASR_REQUESTS_PER_MINUTE": 3, "ASR_LANES": 1}
+        (tmp_path / "other").mkdir()
+        refusing = {**settings, "ASR_LIMITS_UNREACHABLE": "refuse"}
+        with start(**settings) as one, running(model_directory, tmp_path / "other", refusing) as other:
+            statuses = [server.post(CLIP).status_code for server in (one, other, one, other, one)]
+            assert statuses == [200, 200, 200, 429, 429]
+            redis.send_signal(signal.SIGSTOP)
+            assert one.post(CLIP).status_code == 200
+            assert one.metric("asr_limits_unreachable_total") > 0
+            refused = other.post(CLIP)
+            assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+            assert refused.json()["type"] == "/problems/limits-unreachable"
+            redis.send_signal(signal.SIGCONT)
+            wait_until(lambda: one.post(CLIP).status_code == 429, "counted again")

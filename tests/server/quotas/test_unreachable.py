@@ -1,0 +1,155 @@
+"""Counters that stand still: a process is stopped while it has the lock, or Redis is. Nobody waits for either."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from server.errors import QuotaExceeded, QuotasUnreachable
+from server.principal import Limits, Principal
+from server.quotas.counters import Counters
+from server.quotas.machine import MachineCounters
+from server.quotas.quotas import Quotas
+from server.quotas.redis import redis_counters
+from tests.redis_server import redis_server
+
+CALLER = Principal("key:a", "a")
+LIMITS = Limits(requests_per_minute=2, concurrent_requests=5)
+HOLDER = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("BEGIN IMMEDIATE")
+database.execute("DELETE FROM windows")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def lock_holder(file):
+    """A process that has begun to forget everything, and has not finished."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout.readline() == "locked\n"
+        try:
+            yield holder
+        finally:
+            holder.kill()
+
+
+def machine_counters(file):
+    machine = MachineCounters(lambda: file)
+    return Counters(machine, machine, machine)
+
+
+@pytest.fixture(params=["machine", pytest.param("redis", marks=pytest.mark.programs("redis-server"))])
+def subject(request, tmp_path):
+    """Counters, and a context in which they stand still."""
+    if request.param == "machine":
+        file = tmp_path / "limits.sqlite"
+
+        @contextmanager
+        def standing_still():
+            with lock_holder(file) as holder:
+                holder.send_signal(signal.SIGSTOP)
+                yield
+
+        yield lambda: machine_counters(file), standing_still
+        return
+    with redis_server(tmp_path) as (url, process):
+
+        @contextmanager
+        def standing_still():
+            process.send_signal(signal.SIGSTOP)
+            yield
+            process.send_signal(signal.SIGCONT)
+
+        yield lambda: redis_counters(url, 0.5), standing_still
+
+
+async def admitted(quotas):
+    async with quotas.admit(CALLER) as meter, meter:
+        return await meter.fields()
+
+
+async def counted_until_refused(quotas):
+    counted = 0
+    while True:
+        try:
+            counted += bool(await admitted(quotas))
+        except QuotasUnreachable:
+            await asyncio.sleep(0.05)
+        except QuotaExceeded:
+            return counted
+
+
+@pytest.mark.parametrize("refuse", [False, True])
+def test_nobody_waits_and_the_setting_decides_until_they_answer_again(subject, refuse):
+    make, standing_still = subject
+
+    async def test():
+        turns = 0
+
+        async def turn():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0.001)
+
+        async with Quotas(make(), LIMITS, refuse_unreachable=refuse).running() as quotas:
+            await admitted(quotas)
+            with standing_still():
+                turning = asyncio.create_task(turn())
+                for _ in range(5):  # more than are allowed
+                    if refuse:
+                        with pytest.raises(QuotasUnreachable):
+                            await admitted(quotas)
+                    else:
+                        await admitted(quotas)
+                turning.cancel()
+                assert turns > 10  # the event loop did not stand still
+            assert await counted_until_refused(quotas) <= 1  # the one before still counts
+
+    asyncio.run(test())
+
+
+def test_a_process_that_is_killed_with_the_lock_stops_nobody_and_leaves_nothing_half_done(tmp_path):
+    file = tmp_path / "limits.sqlite"
+
+    async def test():
+        async with Quotas(machine_counters(file), LIMITS, refuse_unreachable=True).running() as quotas:
+            await admitted(quotas)
+            with lock_holder(file) as holder:
+                holder.kill()
+                holder.wait()
+                await admitted(quotas)
+                with pytest.raises(QuotaExceeded):
+                    await admitted(quotas)
+
+    asyncio.run(test())
+
+
+def test_workers_meet_again_where_a_tidy_up_has_removed_the_file(tmp_path):
+    file = tmp_path / "limits.sqlite"
+
+    async def test():
+        async with (
+            Quotas(machine_counters(file), LIMITS, refuse_unreachable=True).running() as one,
+            Quotas(machine_counters(file), LIMITS, refuse_unreachable=True).running() as two,
+        ):
+            await admitted(one)
+            await admitted(two)
+            for left in tmp_path.glob("limits.sqlite*"):
+                left.unlink()
+            await admitted(one)
+            await admitted(two)
+            for quotas in (one, two):
+                with pytest.raises(QuotaExceeded):
+                    await admitted(quotas)
+
+    asyncio.run(test())
