@@ -61,6 +61,10 @@ INPUTS ?= 20000
 test-clients: $(VENV)/dev.stamp .venv-clients/clients.stamp  ## litellm as a client, in an environment of its own
 	$(BIN)/python -m pytest tests/end_to_end/test_litellm.py
 
+EXAMPLES ?= 25
+schema: $(VENV)/dev.stamp .venv-clients/clients.stamp  ## EXAMPLES=25 a route: is the OpenAPI document true? asked by schemathesis
+	EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/end_to_end/test_openapi.py
+
 fuzz: $(VENV)/dev.stamp  ## INPUTS=20000 mutated files of every kind through all decoders
 	$(BIN)/python -m tests.inference.audio.fuzz --inputs $(INPUTS)
 
@@ -121,4 +125,4 @@ requirements: $(VENV)/dev.stamp  ## compile requirements/*.in; UPGRADE="--upgrad
 	$(COMPILE) $(UPGRADE) --python-platform linux requirements/export.in -o requirements/export.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux -c requirements/export.txt requirements/training.in -o requirements/training.txt
 
-.PHONY: help fuzz run test test-measuring test-quick test-pythons test-clients requirements parity lint docs tune capacity loadtest chaos soak mixup recording figures bench
+.PHONY: help fuzz run test test-measuring test-quick test-pythons test-clients schema requirements parity lint docs tune capacity loadtest chaos soak mixup recording figures bench

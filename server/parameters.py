@@ -34,7 +34,10 @@ class Field:
     @property
     def schema(self) -> dict[str, Any]:
         """For OpenAPI."""
-        kinds = {"enum": list(self.values)} if self.values else {"pattern": f"^{self.pattern}$"} if self.pattern else {}
+        # What is empty was not given.
+        kinds = (
+            {"enum": [*self.values, ""]} if self.values else {"pattern": f"^({self.pattern})?$"} if self.pattern else {}
+        )
         return {"type": "string", **kinds, **({"default": self.default} if self.default else {})}
 
     def takes(self, value: str) -> bool:

@@ -131,7 +131,7 @@ def _field_rows(schema: dict[str, Any], others: dict[str, Any], prefix: str = ""
 
 
 def _values(schema: dict[str, Any]) -> str:
-    return ", ".join(f"`{value}`" for value in schema["enum"]) if "enum" in schema else schema["type"]
+    return ", ".join(f"`{value}`" for value in schema["enum"] if value) if "enum" in schema else schema["type"]
 
 
 def _default(schema: dict[str, Any]) -> str:

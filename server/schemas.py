@@ -138,6 +138,12 @@ class Problem(BaseModel):
     )
 
 
+class OpenAIFailure(BaseModel):
+    """Every failure under `/v1/`, as OpenAI's API has it."""
+
+    error: dict[str, str | None] = Field(description="`message`, `type`, `param` and `code`.")
+
+
 class Health(BaseModel):
     """State of a worker."""
 

@@ -1,6 +1,7 @@
 """Transcript → plain text, SubRip, WebVTT, tab-separated values. Where nobody spoke each is empty, but for its head."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from inference.types import Transcript
 from server.formats.cues import Cue, cues_of
@@ -42,6 +43,12 @@ RENDERINGS: Mapping[str, tuple[Callable[[Transcript], str], str]] = {
     "tsv": (tsv, "text/tab-separated-values; charset=utf-8"),
 }
 """Format → what renders it, and its media type."""
+
+
+def described(formats: Iterable[str]) -> dict[str, Any]:
+    """Describe those of some formats that are no JSON to OpenAPI."""
+    media_types = (RENDERINGS[name][1].partition(";")[0] for name in formats if name in RENDERINGS)
+    return {media_type: {"schema": {"type": "string"}} for media_type in media_types}
 
 
 def _milliseconds(seconds: float) -> int:

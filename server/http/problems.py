@@ -71,8 +71,9 @@ _FIELDS: dict[type[Exception], str] = {
     inference_errors.InputError: "file",
 }
 """The field that is at fault, where the error itself does not say."""
-_OPENAI_PATHS = "/v1/"
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+OPENAI_PATHS = "/v1/"
+"""Under these, failures have OpenAI's shape."""
 NEVER_SENT = (inference_errors.WorkCancelled, inference_errors.InferenceError)
 """Nobody is there any more to receive the first; every cause of the second has a row of its own."""
 
@@ -100,7 +101,7 @@ def problem_response(error: Exception, request_id: str, path: str = "") -> JSONR
         headers = _headers(error)
     if problem.closes:
         headers = {**headers, "Connection": "close"}
-    if path.startswith(_OPENAI_PATHS):
+    if path.startswith(OPENAI_PATHS):
         return _openai(problem, detail, _field(error), headers)
     more = {"violated-policies": [error.policy]} if isinstance(error, errors.QuotaExceeded) else {}
     return _rfc9457(problem, detail, {"request_id": request_id, **more}, headers)

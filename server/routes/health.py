@@ -7,19 +7,25 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from server import metrics_page
 from server.pool.pool import Pool
+from server.routes.failures import failures
 from server.schemas import Health, Readiness
 
 router = APIRouter(tags=["operation"])
 
+_READINESS = failures("/readyz", _503="Not ready")
+_READINESS[503]["model"] = Readiness
+_METRICS = failures("/metrics", _503="The workers' metric files cannot be read")
+_METRICS[503]["content"] |= {"text/plain": {"schema": {"type": "string"}}}
 
-@router.get("/healthz")
+
+@router.get("/healthz", responses=failures("/healthz"))
 @router.head("/healthz", include_in_schema=False)
 async def healthz() -> Health:
     """Answer while the process lives and its event loop turns."""
     return Health(status="alive")
 
 
-@router.get("/readyz", responses={503: {"model": Readiness}})
+@router.get("/readyz", responses=_READINESS)
 @router.head("/readyz", include_in_schema=False)
 async def readyz(request: Request, response: Response) -> Readiness:
     """Say whether every lane has transcribed its canary clip since the start, and at least one works."""
@@ -28,7 +34,7 @@ async def readyz(request: Request, response: Response) -> Readiness:
     return Readiness(status="ready" if pool.ready else "not ready", warnings=list(request.state.warnings()))
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse, responses=_METRICS)
 @router.head("/metrics", include_in_schema=False)
 def metrics() -> Response:
     """Prometheus metrics of all workers together."""

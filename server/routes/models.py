@@ -5,13 +5,14 @@ from fastapi import APIRouter, HTTPException, Request
 from inference.audio.containers import CONTAINERS
 from inference.package import MANIFEST, Package
 from server.errors import UnknownModel
+from server.routes.failures import failures
 from server.schemas import AudioContainer, Model, Models
 from server.transcription import Transcription
 
 router = APIRouter(tags=["models"])
 
 
-@router.get("/v1/models")
+@router.get("/v1/models", responses=failures("/v1/models"))
 async def models(request: Request) -> Models:
     """List the packages that are served."""
     transcription: Transcription = request.state.transcription
@@ -24,12 +25,20 @@ async def models(request: Request) -> Models:
     )
 
 
-@router.get("/v1/models/{name}")
-async def model(request: Request, name: str) -> Model:
+# Its parameter is described by hand, since FastAPI would describe a failure of it too.
+_NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+@router.get(
+    "/v1/models/{name}",
+    responses=failures("/v1/models/", _404="There is no such model"),
+    openapi_extra={"parameters": [_NAME]},
+)
+async def model(request: Request) -> Model:
     """Describe the package of this name, or of an alias (`ASR_MODEL_ALIASES`)."""
     transcription: Transcription = request.state.transcription
     try:
-        return _model(transcription.package(name), transcription)
+        return _model(transcription.package(request.path_params["name"]), transcription)
     except UnknownModel as error:
         raise HTTPException(404, error.detail) from None
 

@@ -10,11 +10,12 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from inference.types import Transcript
 from server.errors import InvalidParameter
 from server.formats.openai import simple, verbose
-from server.formats.renderings import RENDERINGS
+from server.formats.renderings import RENDERINGS, described
 from server.http.disconnect import unless_disconnected
 from server.http.upload import request_body
 from server.parameters import PARAMETERS, Field, Parameters
 from server.routes.events import QUIET_SECONDS, TranscriptEvents
+from server.routes.failures import failures
 from server.routes.requests import Given, TranscriptionRequest, read_request, rendered, transcribe_request
 from server.streaming import SegmentStream
 
@@ -82,18 +83,21 @@ _SCHEMAS = {name: {**field.schema, "description": field.meaning} for name, field
 _FORM = request_body(
     {name: {"type": "array", "items": schema} if FIELDS[name].several else schema for name, schema in _SCHEMAS.items()}
 )
-_ERROR: dict[str, Any] = {
-    "description": 'As OpenAI\'s API has it: `{"error": {"message", "type", "param", "code"}}`.',
-    "content": {"application/json": {"schema": {"type": "object"}}},
+_PATH = "/v1/audio/transcriptions"
+_JSON = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
+_EVENT = {"type": "object", "required": ["data"], "properties": {"data": {"type": "string"}}}
+_CONTENT = {
+    "application/json": {"schema": _JSON},
+    "text/event-stream": {"schema": _EVENT},
+    **described(FIELDS["response_format"].values),
+}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "In the format that was asked for.", "content": _CONTENT},
+    **failures(_PATH, audio=True),
 }
 
 
-@router.post(
-    "/v1/audio/transcriptions",
-    response_class=Response,
-    responses={200: {"description": "In the format that was asked for."}, "4XX": _ERROR, "5XX": _ERROR},
-    openapi_extra={"requestBody": _FORM},
-)
+@router.post(_PATH, response_class=Response, responses=_RESPONSES, openapi_extra={"requestBody": _FORM})
 async def transcriptions(request: Request) -> Response:
     """Turn speech into text, for clients of OpenAI's API."""
     async with AsyncExitStack() as held:

@@ -1,16 +1,15 @@
 """`POST /transcribe`."""
 
-from collections import defaultdict
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from server.formats.renderings import RENDERINGS
-from server.http.problems import NEVER_SENT, PROBLEMS, UNEXPECTED
+from server.formats.renderings import RENDERINGS, described
 from server.http.upload import request_body
 from server.parameters import PARAMETERS, Parameters
+from server.routes.failures import failures
 from server.routes.requests import Given, read_request, rendered, transcribe_request
-from server.schemas import Problem, TranscriptionReply
+from server.schemas import TranscriptionReply
 
 router = APIRouter(tags=["transcription"])
 
@@ -25,23 +24,11 @@ _OPENAPI = {
 }
 
 
-def _responses() -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says of answers, by status: every format, and all titles of the one table of failures."""
-    texts: dict[str, Any] = {
-        media_type.partition(";")[0]: {"schema": {"type": "string"}} for _, media_type in RENDERINGS.values()
-    }
-    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-    sent = [row for error, row in PROBLEMS.items() if error not in NEVER_SENT]
-    titles: defaultdict[int, list[str]] = defaultdict(list)
-    for row in (*sent, UNEXPECTED):
-        titles[row.status].append(row.title)
-    failures: dict[int | str, dict[str, Any]] = {
-        status: {"description": "; ".join(titles[status]), "content": content} for status in sorted(titles)
-    }
-    return {200: {"content": texts}, **failures}
+_PATH = "/transcribe"
+_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"content": described(RENDERINGS)}, **failures(_PATH, audio=True)}
 
 
-@router.post("/transcribe", response_model=TranscriptionReply, responses=_responses(), openapi_extra=_OPENAPI)
+@router.post(_PATH, response_model=TranscriptionReply, responses=_RESPONSES, openapi_extra=_OPENAPI)
 async def transcribe(request: Request) -> Response:
     """Turn speech into text: the audio as multipart field `file`, or as the raw body."""
     async with read_request(request, PARAMETERS, _parameters) as wanted:
