@@ -86,9 +86,10 @@ def fitted(judged: Judged) -> ConfidenceCurve:
     means = np.array([judged.confidence[part].mean() for part in parts]).round(4)
     scores, which = np.unique(means, return_inverse=True)  # several parts may have one score alone
     words = np.bincount(which, [part.size for part in parts])
-    shares = np.bincount(which, [judged.right[part].sum() for part in parts]) / words
-    right = isotonic_regression(shares, weights=words).x.round(4)
-    return ConfidenceCurve(tuple(scores.tolist()), tuple(right.tolist()))
+    right = np.bincount(which, [judged.right[part].sum() for part in parts])
+    shares = (right + 1) / (words + 2)  # Laplace's rule of succession: words that were all right make nothing certain
+    monotone = isotonic_regression(shares, weights=words).x.round(4)
+    return ConfidenceCurve(tuple(scores.tolist()), tuple(monotone.tolist()))
 
 
 def _report(heard: Heard) -> str:

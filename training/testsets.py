@@ -22,9 +22,16 @@ from training.parallel import add_jobs
 from training.sentences import Sentence, read_sentences
 from training.speech import Clip, make_clips
 from training.utterance import SAMPLE_RATE, Samples, Utterance
-from training.voices import ESPEAK_TEST_VARIANTS, KOKORO_HINDI_VOICES, KOKORO_OTHER_VOICES, KOKORO_TEST_VOICES
+from training.voices import (
+    ESPEAK_TEST_VARIANTS,
+    ESPEAK_VARIANTS,
+    KOKORO_HINDI_VOICES,
+    KOKORO_OTHER_VOICES,
+    KOKORO_TEST_VOICES,
+)
 
 _TRAINING_VOICES = (*KOKORO_HINDI_VOICES, *KOKORO_OTHER_VOICES[::6])
+_ESPEAK = tuple(f"espeak:{variant}" for variant in ESPEAK_VARIANTS)
 
 
 def _clips(sentences: list[Sentence], voices: tuple[str, ...], times: int, slow: float, fast: float) -> list[Clip]:
@@ -99,6 +106,8 @@ def main() -> None:
     sets = {
         "development": _clips(watched, KOKORO_TEST_VOICES, 1, 0.9, 1.15),
         "development-words": _clips(words, _TRAINING_VOICES, 1, 0.9, 1.15),
+        "development-espeak": _clips(watched + words[::4], _ESPEAK, 1, 0.85, 1.2),
+        "development-festival": _clips(watched + words[::4], ("festival",), 1, 1.0, 1.0),
         **plans(tested),
     }
     for name, clips in sets.items():
@@ -106,8 +115,9 @@ def main() -> None:
         if not manifest.exists():
             make_clips(clips, options.out / name, options.jobs)
             label(manifest, watched + words + tested)
-    spoil(options.out / "unseen" / "manifest.jsonl", options.out / "unseen-noise", noisy)
-    spoil(options.out / "unseen" / "manifest.jsonl", options.out / "unseen-telephone", telephoned)
+    for name in ("development", "unseen"):
+        spoil(options.out / name / "manifest.jsonl", options.out / f"{name}-noise", noisy)
+        spoil(options.out / name / "manifest.jsonl", options.out / f"{name}-telephone", telephoned)
 
 
 if __name__ == "__main__":
