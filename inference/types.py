@@ -153,7 +153,7 @@ STAGES: Mapping[str, str] = {
     "features": "Waveform to log-mel.",
     "speech": "Where somebody speaks: only that is heard by the model, and where nobody does it is not run.",
     "inference": "Log-mel of the speech to log-probabilities: ONNX Runtime.",
-    "decoding": "Log-probabilities to text, and to times of words where they are wanted.",
+    "decoding": "Log-probabilities to text, and to times and confidences of words where they are wanted.",
 }
 """Every stage of a request in its order, and what it is. The first is the server's, the others a lane's."""
 
@@ -176,7 +176,7 @@ class Token:
     id: int
     """In the package's vocabulary."""
     text: str
-    """`▁` where a word begins."""
+    """Its letters; a word is those of its tokens."""
     log_probability: float
     """Natural logarithm, at its likeliest step."""
 

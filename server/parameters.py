@@ -71,7 +71,8 @@ PARAMETERS: Mapping[str, Field] = {
         default="json",
     ),
     "words": Field(
-        "Whether the JSON says when each word was said; `true` for `verbose_json` where not said otherwise.",
+        "Whether the JSON says when each word was said, and how sure it is; `true` for `verbose_json` where not said "
+        "otherwise.",
         ("false", "true"),
         default="false",
     ),
@@ -102,6 +103,8 @@ class Parameters:
     """BCP 47 tags of what may be spoken; none for what the model hears."""
     languages_field: str = "language"
     """Name of the field that has them."""
+    logprobs: bool = False
+    """Whether it says how likely each token is."""
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> Self:

@@ -20,16 +20,20 @@ Processing = create_model(
 
 
 class WordReply(BaseModel):
-    """A word and when it was said."""
+    """A word, when it was said, and how sure that is."""
 
     text: str
     start: float = Field(description="Seconds from the beginning of the audio.")
     end: float
+    confidence: float = Field(
+        description="How likely it is right, from 0 to 1 ([models.md](models.md#how-sure-each-word-is))."
+    )
 
     @classmethod
     def of(cls, word: Word) -> Self:
         """Render one."""
-        return cls(text=word.text, start=round(word.start, 3), end=round(word.end, 3))
+        confidence = round(word.confidence, 4)
+        return cls(text=word.text, start=round(word.start, 3), end=round(word.end, 3), confidence=confidence)
 
 
 class SegmentReply(BaseModel):
@@ -39,7 +43,7 @@ class SegmentReply(BaseModel):
     start: float = Field(description="Seconds from the beginning of the audio.")
     end: float = Field(description="Likewise.")
     channel: int | None = Field(description="Counted from 0, where channels are heard apart; else null.")
-    words: list[WordReply] = Field([], description="With `format=verbose_json`: when each word of it was said.")
+    words: list[WordReply] = Field([], description="With `format=verbose_json`: each word of it.")
 
     @classmethod
     def of(cls, segment: Segment, duration: float, *, words: bool = False) -> Self:
@@ -54,7 +58,7 @@ class TranscriptionReply(BaseModel):
 
     text: str = Field(description="What was said; empty where nothing was heard.")
     segments: list[SegmentReply] = Field(description="The same in stretches of speech, by time; of all channels.")
-    words: list[WordReply] = Field([], description="With `words=true`: when each word was said, by time.")
+    words: list[WordReply] = Field([], description="With `words=true`: each word, by time.")
     raw_text: str = Field("", description="With `numerals` or `punctuate`: the text as the model heard it.")
     language: str = Field(description="BCP 47 tag of the model's language.")
     model: str = Field(description="Name of the package that heard it.")
@@ -104,6 +108,9 @@ class Model(BaseModel):
     owned_by: str = Field(description="Where its weights come from.")
     language: str = Field(description="BCP 47 tag.")
     default: bool = Field(description="Whether it is used where a request names none.")
+    calibrated: list[str] = Field(
+        description="Decoders whose words' `confidence` was learnt from clips; others have scores of no unit."
+    )
 
 
 class AudioContainer(BaseModel):

@@ -10,7 +10,7 @@ from inference.decoding.alignment import Aligner
 from inference.decoding.beam import BeamOptions, BeamSearch
 from inference.decoding.confidence import confidence, word_scores
 from inference.decoding.language_model import LAYOUT, LanguageModel, load_language_model, map_unpacked, unpack
-from inference.decoding.vocabulary import UNKNOWN_SURFACE, load_vocabulary
+from inference.decoding.vocabulary import UNKNOWN_SURFACE, WORD_START, load_vocabulary
 from inference.decoding.word_times import word_times
 from inference.errors import PackageError, UnavailableOption
 from inference.package import LanguageModelFile, Package
@@ -60,8 +60,9 @@ class Decoders:
         scores = word_scores(log_probabilities, aligned, self._vocabulary.blank) if aligned else [0.0] * len(words)
         said: list[list[Token]] = [[] for _ in words]
         for each in aligned:
+            letters = self._vocabulary.pieces[each.token].replace(WORD_START, "")
             likeliest = float(log_probabilities[each.first : each.last + 1, each.token].max())
-            said[each.word].append(Token(each.token, self._vocabulary.pieces[each.token], round(likeliest, 4)))
+            said[each.word].append(Token(each.token, letters, round(likeliest, 4)))
         curve = self._package.confidence.get(self._package.decoding if decoding == "auto" else decoding)
         return tuple(
             replace(word, confidence=round(confidence(score, curve), 4), tokens=tuple(tokens))

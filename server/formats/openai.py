@@ -12,9 +12,10 @@ from inference.types import Segment, Transcript
 from server.formats.times import shown_times
 
 
-def simple(transcript: Transcript, heard: Transcript) -> str:
-    """`response_format=json`."""
-    return _encoded({**_text(transcript), **_usage(transcript), **_rest(transcript, heard)})
+def simple(transcript: Transcript, heard: Transcript, *, logprobs: bool = False) -> str:
+    """`response_format=json`, with log-probabilities of the tokens that were heard."""
+    said = _logprobs(heard.segments, first=True) if logprobs else {}
+    return _encoded({**_text(transcript), **said, **_usage(transcript), **_rest(transcript, heard)})
 
 
 def verbose(transcript: Transcript, heard: Transcript, granularities: Collection[str]) -> str:
@@ -31,15 +32,22 @@ def verbose(transcript: Transcript, heard: Transcript, granularities: Collection
     if "word" in granularities:
         words = (word for each in transcript.segments for word in each.words)
         content["words"] = [
-            {"word": each.text, "start": round(each.start, 3), "end": round(each.end, 3)} for each in words
+            {
+                "word": each.text,
+                "start": round(each.start, 3),
+                "end": round(each.end, 3),
+                "confidence": round(each.confidence, 4),
+            }
+            for each in words
         ]
     return _encoded({**content, **_usage(transcript), **_rest(transcript, heard)})
 
 
-def text_delta(segments: Iterable[Segment], *, first: bool) -> str:
-    """The text of segments that follow others, or are the first."""
+def text_delta(segments: Iterable[Segment], *, first: bool, heard: Iterable[Segment] | None = None) -> str:
+    """The text of segments that follow others, or are the first; with log-probabilities of the tokens heard."""
     text = " ".join(segment.text for segment in segments)
-    return _encoded({"type": "transcript.text.delta", "delta": text if first else f" {text}"})
+    said = {} if heard is None else _logprobs(heard, first=first)
+    return _encoded({"type": "transcript.text.delta", "delta": text if first else f" {text}", **said})
 
 
 def text_segment(number: int, segment: Segment) -> str:
@@ -49,9 +57,10 @@ def text_segment(number: int, segment: Segment) -> str:
     return _encoded({"type": "transcript.text.segment", "text": segment.text, **times})
 
 
-def text_done(transcript: Transcript, heard: Transcript) -> str:
+def text_done(transcript: Transcript, heard: Transcript, *, logprobs: bool = False) -> str:
     """The whole, without usage, of which the type counts tokens."""
-    return _encoded({"type": "transcript.text.done", **_text(transcript), **_rest(transcript, heard)})
+    said = _logprobs(heard.segments, first=True) if logprobs else {}
+    return _encoded({"type": "transcript.text.done", **_text(transcript), **said, **_rest(transcript, heard)})
 
 
 def _text(transcript: Transcript) -> dict[str, Any]:
@@ -68,9 +77,24 @@ def _rest(transcript: Transcript, heard: Transcript) -> dict[str, Any]:
     return {**raw_text, **({"warnings": list(heard.warnings)} if heard.warnings else {})}
 
 
+def _logprobs(segments: Iterable[Segment], *, first: bool) -> dict[str, Any]:
+    """The tokens as parts of a text, of which each word but the first begins with a space."""
+    found: list[dict[str, Any]] = []
+    for word in (word for segment in segments for word in segment.words):
+        space = "" if first and not found else " "
+        for token in word.tokens:
+            text = space + token.text
+            found.append({"token": text, "logprob": token.log_probability, "bytes": list(text.encode())})
+            space = ""
+    return {"logprobs": found}
+
+
 def _segment(number: int, segment: Segment, duration: float) -> dict[str, Any]:
-    """Without `tokens`, `avg_logprob` and `no_speech_prob`, of which a transcript says nothing."""
+    """Of a transcript with words. That nobody spoke is as likely as that its surest word is wrong."""
     text = segment.text.encode()
+    tokens = [token for word in segment.words for token in word.tokens]
+    likely = [token.log_probability for token in tokens]
+    surest = max((word.confidence for word in segment.words), default=0.0)
     start, end = shown_times(segment, duration)
     return {
         "id": number,
@@ -78,6 +102,9 @@ def _segment(number: int, segment: Segment, duration: float) -> dict[str, Any]:
         "start": start,
         "end": end,
         "text": segment.text,
+        "tokens": [token.id for token in tokens],
+        **({"avg_logprob": round(sum(likely) / len(likely), 4)} if likely else {}),
+        "no_speech_prob": round(1 - surest, 4),
         "temperature": 0.0,
         "compression_ratio": round(len(text) / len(zlib.compress(text)), 3),  # as Whisper computes it
     }

@@ -51,16 +51,16 @@ class TranscriptEvents(Response):
 
         beating = asyncio.create_task(_beat(tell))
         try:
-            told = 0
+            told, logprobs = 0, self._parameters.logprobs
             async for segments in self._stream:
                 written = [self._parameters.written_segment(each) for each in segments]
-                events = [text_delta(written, first=not told)]
+                events = [text_delta(written, first=not told, heard=segments if logprobs else None)]
                 events += [text_segment(number, each) for number, each in enumerate(written, told)]
                 await tell("\n\n".join(f"data: {event}" for event in events))
                 told += len(written)
             heard = self._stream.transcript
             scope["state"]["log_fields"].update(telemetry.log_fields(heard))
-            await tell(f"data: {text_done(self._parameters.written(heard), heard)}")
+            await tell(f"data: {text_done(self._parameters.written(heard), heard, logprobs=logprobs)}")
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - the client is told of a bug too

@@ -50,4 +50,5 @@ def _model(package: Package, transcription: Transcription) -> Model:
         owned_by=package.source,
         language=package.language,
         default=package.name == transcription.default,
+        calibrated=sorted(package.confidence),
     )

@@ -28,6 +28,7 @@ _VAD_MEMBER = rf'"(type"\s*:\s*"server_vad"|({"|".join(_VAD_NUMBERS)})"\s*:\s*{_
 _NOTHING = r"(?!)"
 _NO_EFFECT = "Taken, without effect: "
 _GRANULARITIES = "timestamp_granularities[]"
+_INCLUDE = "include[]"
 _SPEAKERS = Field(
     "Refused: speakers are not told apart.", pattern=_NOTHING, taken="nothing, speakers are not told apart"
 )
@@ -54,11 +55,8 @@ FIELDS: Mapping[str, Field] = {
         ("false", "true"),
         default="false",
     ),
-    "include[]": Field(
-        "Refused: log-probabilities of tokens are not to be had.",
-        pattern=_NOTHING,
-        taken="nothing, log-probabilities of tokens are not to be had",
-        several=True,
+    _INCLUDE: Field(
+        "With `json`, streamed or whole: log-probabilities of the tokens that were heard.", ("logprobs",), several=True
     ),
     "prompt": Field(f"{_NO_EFFECT}the model knows no prompts."),
     "keywords[]": Field(f"{_NO_EFFECT}the model is not biased towards words.", several=True),
@@ -126,7 +124,7 @@ def _render(heard: Transcript, wanted: TranscriptionRequest) -> str:
         return render(transcript)
     if parameters.format == "verbose_json":
         return verbose(transcript, heard, _granularities(wanted.given))
-    return simple(transcript, heard)
+    return simple(transcript, heard, logprobs=parameters.logprobs)
 
 
 def _granularities(given: Given) -> tuple[str, ...]:
@@ -152,9 +150,14 @@ def _parameters(given: Given) -> Parameters:
         )
     if "language" in given and "languages[]" in given:
         raise InvalidParameter("languages[]: language is given too", "languages[]")
+    if _INCLUDE in given and form != "json":
+        raise InvalidParameter(f"{_INCLUDE}: response_format=json alone has a place for logprobs", _INCLUDE)
     words = "true" if "word" in _granularities(given) else "false"
     same = {name: values[0] for name, values in given.items() if name in PARAMETERS}
     parameters = Parameters.of({**same, "format": form, "words": words})
+    if form == "verbose_json" or _INCLUDE in given:  # of which words know the tokens
+        options = replace(parameters.options, words=True)
+        parameters = replace(parameters, options=options, logprobs=_INCLUDE in given)
     if several := given.get("languages[]"):
         return replace(parameters, languages=several, languages_field="languages[]")
     return parameters

@@ -54,10 +54,10 @@ def test_three_packages_are_served_at_once(start, models, model_directory, tmp_p
             expected[index, package.name] = (package.name, package.language, pipeline.transcribe(clip).text)
     assert len({text for _, _, text in expected.values()}) > len(clips)
     with start(ASR_MODELS=models, ASR_MODELS_LOADED=3, ASR_PRECISION="fp32", ASR_LANES=2) as server:
-        assert [(model["id"], model["default"]) for model in listed(server)] == [
-            (default.name, True),
-            ("ta-random", False),
-            ("te-random", False),
+        assert [(model["id"], model["default"], model["calibrated"]) for model in listed(server)] == [
+            (default.name, True, ["beam", "greedy"]),
+            ("ta-random", False, []),
+            ("te-random", False, []),
         ]
         with in_background(8) as submit:
             answers = {key: submit(texts, server, clips[key[0]], key[1]) for key in expected}

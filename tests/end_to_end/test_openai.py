@@ -53,16 +53,33 @@ def test_words_alone(client, heard):
     assert words == [(word.text, word.start, word.end) for each in heard.segments for word in each.words]
 
 
-def test_segments_say_what_is_known(server, heard):
-    with connected(server, strict=False) as client:
-        reply = create(client, response_format="verbose_json", timestamp_granularities=["word", "segment"])
-        assert create(client, response_format="verbose_json").words is None
+def test_segments_say_all_that_the_type_wants(client, heard):
+    reply = create(client, response_format="verbose_json", timestamp_granularities=["word", "segment"])
+    assert create(client, response_format="verbose_json").words is None
     (segment,) = reply.segments
     assert (segment.id, segment.seek, segment.temperature, segment.text) == (0, 0, 0.0, heard.text)
     assert 0 <= segment.start < segment.end <= reply.duration
     assert segment.compression_ratio > 0
-    assert not {"tokens", "avg_logprob", "no_speech_prob"} & segment.model_fields_set
+    words = heard.segments[0].words
+    assert segment.tokens == [token.id for word in words for token in word.tokens]
+    likely = [token.log_probability for word in words for token in word.tokens]
+    assert segment.avg_logprob == pytest.approx(sum(likely) / len(likely), abs=1e-4)
+    assert segment.no_speech_prob == pytest.approx(1 - max(word.confidence for word in words), abs=1e-4)
     assert [word.word for word in reply.words] == segment.text.split()
+    assert [word.confidence for word in reply.words] == [word.confidence for word in words]
+
+
+def test_logprobs(client, heard):
+    tokens = [token for word in heard.segments[0].words for token in word.tokens]
+    reply = create(client, include=["logprobs"])
+    assert create(client).logprobs is None
+    delta, _, done = create(client, include=["logprobs"], stream=True, extra_body={"punctuate": "pauses"})
+    assert done.text == f"{heard.text}।"
+    for each in (reply, delta, done):
+        assert "".join(token.token for token in each.logprobs) == heard.text
+        assert bytes(byte for token in each.logprobs for byte in map(int, token.bytes)).decode() == heard.text
+        assert [token.logprob for token in each.logprobs] == [token.log_probability for token in tokens]
+        assert all(token.logprob <= 0 for token in each.logprobs)
 
 
 def test_what_is_taken_without_effect(client, heard):
@@ -108,7 +125,8 @@ def test_numbers_and_dandas(client, spoken_texts):
         ({"language": "ta"}, "language", "hears hi"),
         ({"languages": ["ta", "te"]}, "languages[]", "hears hi"),
         ({"language": "hi", "languages": ["hi"]}, "languages[]", "language is given too"),
-        ({"include": ["logprobs"]}, "include[]", "log-probabilities"),
+        ({"include": ["words"]}, "include[]", "logprobs"),
+        ({"include": ["logprobs"], "response_format": "verbose_json"}, "include[]", "json alone"),
         ({"known_speaker_names": ["a"]}, "known_speaker_names[]", "speakers"),
         ({"chunking_strategy": {"type": "client_vad"}}, "chunking_strategy[type]", "server_vad"),
         ({"stream": True, "response_format": "vtt"}, "stream", "json and verbose_json are streamed"),

@@ -51,7 +51,7 @@ def test_a_clip_in_which_nobody_speaks(client):
 def test_a_recording_without_waiting(server):
     async def ask():
         async with connected(server, openai.AsyncOpenAI) as client:
-            stream = await create(client, stream=True, file=("long.flac", LONG))
+            stream = await create(client, stream=True, include=["logprobs"], file=("long.flac", LONG))
             events = [event async for event in stream]
             wishes = {"response_format": "verbose_json", "timestamp_granularities": ["word"]}
             return events, await create(client, file=("long.flac", LONG), **wishes)
@@ -60,6 +60,9 @@ def test_a_recording_without_waiting(server):
     assert len(of_kind(events, "delta")) > 2
     segments, (done,) = of_kind(events, "segment"), of_kind(events, "done")
     assert text_of(events) == " ".join(segment.text for segment in segments) == done.text == whole.text
+    tokens = [token for event in of_kind(events, "delta") for token in event.logprobs]
+    assert "".join(token.token for token in tokens) == done.text
+    assert [token.logprob for token in done.logprobs] == [token.logprob for token in tokens]
     assert len({segment.id for segment in segments}) == len(segments)
     times = [time for segment in segments for time in (segment.start, segment.end)]
     assert times == sorted(times)

@@ -40,7 +40,7 @@ def test_formats(client, heard, fmt):
 
 def test_words(client, heard):
     expected = [
-        {"text": word.text, "start": round(word.start, 3), "end": round(word.end, 3)}
+        {"text": word.text, "start": word.start, "end": word.end, "confidence": word.confidence}
         for each in heard.segments
         for word in each.words
     ]

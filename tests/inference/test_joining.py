@@ -17,7 +17,7 @@ from tests.samples import CLIPS, DATA
 
 RATE = 16_000
 CONTEXT = 1.0
-TOKEN = Token(7, "▁क", -0.1)
+TOKEN = Token(7, "क", -0.1)
 
 
 def window(start, end, owned, channel=None):

@@ -74,7 +74,9 @@ def test_a_field_that_has_several_values():
 
 
 def test_text_segments_and_words_of_a_reply_agree():
-    said = (Word("सात", 0.1, 0.4), Word("सौ", 0.4, 0.6), Word("रुपये", 0.7, 1.0), Word("दो", 2.0, 2.3))
+    said = (
+        Word("सात", 0.1, 0.4, 0.9), Word("सौ", 0.4, 0.6, 0.8), Word("रुपये", 0.7, 1.0, 1.0), Word("दो", 2.0, 2.3, 0.75)
+    )  # fmt: skip
     segments = (Segment("सात सौ रुपये", 0.1, 1.0, said[:3]), Segment("दो", 2.0, 2.3, said[3:]))
     heard = Transcript(segments, "hi", "m", 3.0, 3.0, False, (StageTime("queue", 0.0, 0.0),))
     plain = TranscriptionReply.of(heard, "id").model_dump(exclude_unset=True)
@@ -82,7 +84,10 @@ def test_text_segments_and_words_of_a_reply_agree():
     flat = wishes(words="true", numerals="ascii", punctuate="pauses")
     reply = TranscriptionReply.of(heard, "id", flat).model_dump(exclude_unset=True)
     assert (reply["raw_text"], reply["text"]) == ("सात सौ रुपये दो", "₹700। 2।")
-    assert reply["words"] == [{"text": "₹700।", "start": 0.1, "end": 1.0}, {"text": "2।", "start": 2.0, "end": 2.3}]
+    assert reply["words"] == [
+        {"text": "₹700।", "start": 0.1, "end": 1.0, "confidence": 0.7589},
+        {"text": "2।", "start": 2.0, "end": 2.3, "confidence": 0.75},
+    ]
     assert "words" not in reply["segments"][0]
     verbose = TranscriptionReply.of(heard, "id", wishes(format="verbose_json")).model_dump(exclude_unset=True)
     assert "words" not in verbose

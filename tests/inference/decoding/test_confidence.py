@@ -102,5 +102,5 @@ def test_words_of_clips(pipeline, decoding):
         assert " ".join(word.text for word in words) == transcript.text
         for word in words:
             assert 0 <= word.confidence <= 1
-            assert "".join(token.text for token in word.tokens).replace("▁", "") == word.text
+            assert "".join(token.text for token in word.tokens) == word.text
             assert all(token.log_probability <= 0 for token in word.tokens)
