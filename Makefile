@@ -31,6 +31,10 @@ $(VENV)/%.stamp: requirements/%.txt
 	@$(call install,.venv-clients) $<
 	@touch $@
 
+.venv-audit/audit.stamp: requirements/audit.txt
+	@$(call install,.venv-audit) $<
+	@touch $@
+
 run: $(VENV)/run.stamp  ## install what is needed and start the server
 	$(BIN)/python -m gunicorn server.asgi:app
 
@@ -113,6 +117,18 @@ figures: $(VENV)/dev.stamp  ## BENCH_MODEL=build/medium: what the server costs, 
 bench: $(VENV)/bench.stamp .venv-servers/peers.stamp  ## BENCH_MODEL=build/medium: other programs on the same weights; writes docs/performance.md
 	$(BIN)/python -m benchmarks --speed $(BENCH_MODEL) $(PAGE) --picture docs/images/performance.png $(TOOL_OPTIONS)
 
+# pip-audit passes over packages that it can learn nothing about, and is content where it can of none.
+AUDIT = .venv-audit/bin/pip-audit --requirement requirements.txt --require-hashes --disable-pip --progress-spinner off
+audit: .venv-audit/audit.stamp  ## known vulnerabilities of what the server runs with; says so where they cannot be looked up
+	@if $(AUDIT) --format json 2>/dev/null | grep -q '"vulns"'; then $(AUDIT) --strict; \
+	else echo "not audited: pip-audit's database of vulnerabilities cannot be reached from here"; fi
+
+SBOM ?= build/sbom.json
+sbom: .venv-audit/audit.stamp  ## SBOM=build/sbom.json: what the server runs with, as CycloneDX
+	@mkdir -p $(dir $(SBOM))
+	.venv-audit/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --mc-type application \
+	    --output-reproducible --output-file $(SBOM)
+
 # Each file holds all that its environment has, by version and hash; what stands in requirements/*.in is chosen by hand.
 # torch comes in builds of the same version for processors and for CUDA: its files have no hashes.
 COMPILE = $(BIN)/uv pip compile --quiet --no-emit-index-url --custom-compile-command "make requirements" --python-version 3.11
@@ -122,7 +138,8 @@ requirements: $(VENV)/dev.stamp  ## compile requirements/*.in; UPGRADE="--upgrad
 	$(COMPILE) --universal --generate-hashes -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
 	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/peers.in -o requirements/peers.txt
 	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/clients.in -o requirements/clients.txt
+	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/audit.in -o requirements/audit.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux requirements/export.in -o requirements/export.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux -c requirements/export.txt requirements/training.in -o requirements/training.txt
 
-.PHONY: help fuzz run test test-measuring test-quick test-pythons test-clients schema requirements parity lint docs tune capacity loadtest chaos soak mixup recording figures bench
+.PHONY: help fuzz run test test-measuring test-quick test-pythons test-clients schema requirements parity lint docs audit sbom tune capacity loadtest chaos soak mixup recording figures bench
