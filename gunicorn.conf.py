@@ -5,6 +5,7 @@ SIGHUP replaces the workers, unless what `python -m gunicorn --check-config serv
 """
 
 import os
+import resource
 import sys
 from typing import Any
 
@@ -13,7 +14,9 @@ from loguru import logger
 from config.logging import configure_logging
 from config.settings import InvalidSettings, read_settings
 from inference.errors import InferenceError
-from server import gunicorn_master, metric_files
+from server import exposure, gunicorn_master, metric_files
+from server.authentication.authenticator import Authenticator
+from server.authentication.key_file import InvalidKeys
 from server.gunicorn_worker import AsrWorker
 from server.startup import MEMORY, remove_shared_directory, resolve_plan, served_packages, shared_directory
 
@@ -24,9 +27,12 @@ except InvalidSettings as error:
 configure_logging(settings.log_level, settings.log_format)
 try:
     served = served_packages(settings)
-except InferenceError as error:
+    authenticator = Authenticator(settings)
+except (InferenceError, InvalidKeys) as error:
     logger.error(str(error))
     sys.exit(1)
+if settings.authenticates:
+    os.environ["ASR_AUTH"] = "required"  # a worker that starts when the file of keys is gone is no open door
 plan = resolve_plan(settings)
 recycling = settings.max_requests > 0
 shared_metrics = recycling or plan.workers > 1
@@ -36,7 +42,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # glibc's malloc asks for huge pages: lanes take their buffers from malloc, and touch them sooner (docs/notes).
 os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 
-bind = settings.bind
+# What a core file holds would be audio, texts and keys.
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+bind = settings.address
 workers = plan.workers
 worker_class = AsrWorker
 # Memory: a heartbeat must not wait for a disk, nor end with a tidy-up of /tmp or a root that is read-only.
@@ -66,12 +75,14 @@ def make_directories(*, keep_files: bool) -> None:
 def on_starting(server: Any) -> None:
     """Check the machine, and say what a user wants to know; end with one clear line where that fails."""
     try:
+        exposure.refuse_exposure(settings, server.cfg.address)
         gunicorn_master.check_machine(plan, server.cfg)
         make_directories(keep_files=server.master_pid != 0)
-    except (gunicorn_master.UnfitMachine, OSError) as error:
+    except (exposure.Exposed, gunicorn_master.UnfitMachine, OSError) as error:
         logger.error(str(error))
         sys.exit(1)
     gunicorn_master.announce(settings, plan, served)
+    exposure.tell(settings, authenticator)
 
 
 def when_ready(server: Any) -> None:
@@ -84,6 +95,7 @@ def on_reload(server: Any) -> None:
     make_directories(keep_files=True)
     gunicorn_master.guard_reload(server, served)
     gunicorn_master.announce(settings, plan, served)
+    exposure.tell(settings, authenticator)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from config.settings import Settings, variable_of
+from config.settings import Settings, secrets_in_files, variable_of
 
 _ROOT = Path(__file__).parent.parent
 
@@ -13,6 +13,11 @@ _GROUPS: Mapping[str, Sequence[str]] = {
     "Listening": (
         "bind", "trusted_proxies", "keepalive_seconds", "max_connections", "head_seconds", "body_seconds",
         "body_bytes_per_second",
+    ),
+    "Callers": (
+        "auth", "keys_file", "keys", "jwt_issuer", "jwt_audience", "jwt_keys_url", "jwt_key", "jwt_algorithms",
+        "jwt_leeway_seconds", "jwt_scope_claim", "jwt_scopes", "jwt_weight_claim", "jwt_refresh_seconds",
+        "jwt_pause_seconds", "jwt_oldest_seconds",
     ),
     "Models": ("model", "models", "model_aliases", "models_loaded", "precision", "decoding", "cache"),
     "Audio": ("overlength", "clip_seconds", "window_seconds", "max_audio_seconds", "resampler", "detect_speech"),
@@ -29,7 +34,7 @@ _GROUPS: Mapping[str, Sequence[str]] = {
     "Log": ("log_level", "log_format"),
 }  # fmt: skip
 
-_COMPUTED = {"workers", "lanes", "threads", "spinning", "spool"}
+_COMPUTED = {"bind", "workers", "lanes", "threads", "spinning", "spool"}
 
 
 def settings_reference() -> str:
@@ -52,5 +57,6 @@ def _row(name: str, field: FieldInfo) -> str:
     elif isinstance(default, tuple) and default:
         default = ", ".join(default)
     unset = "computed" if name in _COMPUTED else "none"
-    shown = unset if default in (None, ()) else f"`{default}`"
-    return f"| `{variable_of(name)}` | {shown} | {field.description} |"
+    shown = unset if default in (None, (), "") else f"`{default}`"
+    from_file = f" `{variable_of(name)}_FILE` names a file with it." if name in secrets_in_files() else ""
+    return f"| `{variable_of(name)}` | {shown} | {field.description}{from_file} |"

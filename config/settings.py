@@ -4,11 +4,12 @@ import difflib
 import os
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, Json, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, Json, SecretStr, ValidationError, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from config.authentication import AuthenticationSettings, split
 from config.protection import ProtectionSettings
 
 _PREFIX = "ASR_"
@@ -18,23 +19,19 @@ _EMBEDDED_MODEL = _MODELS / "hi-demo"
 _PROFILE = _ROOT / "build" / "tuned.yaml"
 _CACHE = _ROOT / "build" / "cache"
 
-_SECRET = {"client_weights", "redis_url"}  # whose keys may be names of clients, or were API keys once
+_PERSONAL = {"client_weights"}  # whose keys may be names of clients, or were API keys once
+_SPLIT = BeforeValidator(split)
 
 
-def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-_SPLIT = BeforeValidator(_split)
-
-
-class Settings(ProtectionSettings):
+class Settings(AuthenticationSettings, ProtectionSettings):
     """Twelve-factor settings; the defaults serve the embedded model on all usable processors."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, hide_input_in_errors=True)
 
-    bind: str = Field(
-        "0.0.0.0:8000", description="Where to listen: `ADDRESS:PORT`, `[IPV6]:PORT`, or `unix:PATH` for a Unix socket."
+    bind: str | None = Field(
+        None,
+        description="Where to listen: `ADDRESS:PORT`, `[IPV6]:PORT`, or `unix:PATH` for a Unix socket. Unset, "
+        "`0.0.0.0:8000` where callers must be known or `ASR_AUTH=none` says that they need not, else `127.0.0.1:8000`.",
     )
     model: Path = Field(
         _EMBEDDED_MODEL, description="Directory of the default package, used where a request names none."
@@ -151,6 +148,12 @@ class Settings(ProtectionSettings):
     log_format: Literal["auto", "json", "text"] = Field("auto", description="`auto`: text on a terminal, else JSON.")
 
     @property
+    def address(self) -> str:
+        """Where to listen."""
+        everywhere = self.authenticates or self.auth == "none"
+        return self.bind or ("0.0.0.0:8000" if everywhere else "127.0.0.1:8000")
+
+    @property
     def max_upload_bytes(self) -> int:
         """Largest request body, in bytes."""
         return int(self.max_upload_mb * 1024 * 1024)
@@ -164,6 +167,23 @@ class Settings(ProtectionSettings):
     def max_spool_bytes(self) -> int:
         """Bodies of all requests together on the disk, in bytes."""
         return int(self.max_spool_mb * 1024 * 1024)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_files(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Take secrets from the files that `ASR_…_FILE` names, as Docker and Kubernetes hand them over."""
+        environment = {name.upper(): value for name, value in os.environ.items()}
+        for name in secrets_in_files():
+            variable = variable_of(name)
+            if path := environment.get(f"{variable}_FILE"):
+                if name in given:
+                    raise ValueError(f"{variable} and {variable}_FILE are both set")
+                try:
+                    given[name] = Path(path).read_text(encoding="utf-8").strip()
+                except (OSError, UnicodeDecodeError) as error:
+                    reason = error.strerror if isinstance(error, OSError) else "this is no text"
+                    raise ValueError(f"{variable}_FILE={path}: {reason}") from None
+        return given
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -192,7 +212,7 @@ def _sentence(error: Any) -> str:
     if not error["loc"]:  # several that do not fit together
         return str(error["ctx"]["error"])
     setting = str(error["loc"][0])
-    value = "" if setting in _SECRET else f"={error['input']}"
+    value = "" if setting in {*secrets(), *_PERSONAL} else f"={error['input']}"
     return f"{variable_of(setting)}{value}: {error['msg']}"
 
 
@@ -201,9 +221,20 @@ def variable_of(setting: str) -> str:
     return f"{_PREFIX}{setting.upper()}"
 
 
+def secrets() -> list[str]:
+    """Name the settings whose values are shown nowhere."""
+    return [name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation)]
+
+
+def secrets_in_files() -> list[str]:
+    """Name those that `ASR_…_FILE` may bring, unless that is a setting of its own."""
+    return [name for name in secrets() if f"{name}_file" not in Settings.model_fields]
+
+
 def unknown_variables() -> list[str]:
     """Sentences about variables that look like settings and are none; a warning, since Kubernetes makes such too."""
     known = [variable_of(name) for name in Settings.model_fields]
+    known += [f"{variable_of(name)}_FILE" for name in secrets_in_files()]
     unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
     return [f"{name} is not a setting{_suggestion(name, known)}" for name in unknown]
 

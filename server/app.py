@@ -14,10 +14,13 @@ from inference.recogniser import SessionOptions
 from inference.types import AudioLimits
 from inference.worker import Setup
 from server import metrics_page
+from server.authentication.authenticator import Authenticator
+from server.http.access import ACCESS
 from server.http.admission import Admission
 from server.http.auth import Authentication
 from server.http.context import RequestContext
 from server.http.descriptors import allow_connections
+from server.http.documented import with_authentication
 from server.http.limits import BodyBounds, BodyLimits, BytesInFlight, ConnectionLimits, Room
 from server.http.problems import install_error_handlers
 from server.http.quotas import QuotaLimits
@@ -48,8 +51,9 @@ class State(TypedDict):
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the application; the pool starts and ends with its lifespan."""
+    """Build the application; the pool starts and ends with its lifespan. Raises what Authenticator does."""
     plan = resolve_plan(settings)
+    authenticator = Authenticator(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
@@ -66,7 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
         allow_connections(connections.connections)
         spool = SpoolDirectory(settings.spool, settings.max_upload_bytes)
         try:
-            async with _create_quotas(settings).running() as quotas:
+            async with authenticator.kept_fresh(), _create_quotas(settings).running() as quotas:
                 yield State(
                     pool=pool,
                     quotas=quotas,
@@ -79,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
                         *spool.warnings,
                         *pool.warnings,
                         *transcription.warnings,
+                        *authenticator.warnings,
                     ),
                 )
         finally:
@@ -95,11 +100,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(openai.router)
     app.include_router(models.router)
     app.include_router(health.router)
-    _add_middleware(app, settings, plan)
+    document = app.openapi
+    app.openapi = lambda: with_authentication(document(), ACCESS, required=settings.authenticates)  # type: ignore[method-assign]
+    _add_middleware(app, settings, plan, authenticator)
     return app
 
 
-def _add_middleware(app: FastAPI, settings: Settings, plan: Plan) -> None:
+def _add_middleware(app: FastAPI, settings: Settings, plan: Plan, authenticator: Authenticator) -> None:
     """From the innermost to the outermost: what is refused further in is logged and counted further out."""
     bounds = BodyBounds(settings.max_upload_bytes, settings.body_seconds, settings.body_bytes_per_second)
     room = Room(
@@ -109,7 +116,12 @@ def _add_middleware(app: FastAPI, settings: Settings, plan: Plan) -> None:
     app.add_middleware(BodyLimits, bounds=bounds, room=room)
     app.add_middleware(Admission, routes=(*transcribe.router.routes, *openai.router.routes))
     app.add_middleware(QuotaLimits)
-    app.add_middleware(Authentication, trusted=settings.trusted_proxies, weights=settings.client_weights)
+    app.add_middleware(
+        Authentication,
+        trusted=settings.trusted_proxies,
+        weights=settings.client_weights,
+        authenticator=authenticator,
+    )
     app.add_middleware(RequestContext)
 
 

@@ -14,6 +14,7 @@ ServerError
 ├── TooManyConnections  more than `ASR_MAX_CONNECTIONS`
 ├── Unauthorized        nobody knows who calls
 ├── Forbidden           this caller may not do this
+├── KeysUnavailable     tokens cannot be checked at present
 └── BadRequest          the request itself is malformed
     ├── MissingAudio    no file, or an empty one
     ├── InvalidParameter     a field or parameter of the request is invalid
@@ -106,6 +107,10 @@ class Unauthorized(ServerError):
 
 class Forbidden(ServerError):
     """The key or token is valid, and does not allow this: another scope, or another origin."""
+
+
+class KeysUnavailable(ServerError):
+    """The request has a token, and the keys of its issuer have not been fetched, or too long ago."""
 
 
 class BadRequest(ServerError):

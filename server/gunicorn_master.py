@@ -71,11 +71,12 @@ def announce(settings: Settings, plan: Plan, served: Served) -> None:
         logger.info(note)
     package = served.packages[served.default]
     sample = "-F file=@tests/data/namaste.wav"
-    address = "http://" + settings.bind.replace("0.0.0.0", "localhost")  # noqa: S104 - for reading, not for binding
-    attempt = f"curl {sample} {address}/transcribe"
-    if settings.bind.startswith("unix:"):
-        address = settings.bind
-        attempt = f"curl --unix-socket {address.removeprefix('unix:')} {sample} http://localhost/transcribe"
+    address = "http://" + settings.address.replace("0.0.0.0", "localhost")  # noqa: S104 - for reading, not for binding
+    known = '-H "Authorization: Bearer $KEY" ' if settings.authenticates else ""
+    attempt = f"curl {known}{sample} {address}/transcribe"
+    if settings.address.startswith("unix:"):
+        address = settings.address
+        attempt = f"curl {known}--unix-socket {address.removeprefix('unix:')} {sample} http://localhost/transcribe"
     logger.info(
         f"{package.name} ({package.language}, {settings.precision}, {package.decoding} decoding) on "
         f"{plan.workers} workers × {plan.lanes} processes × {plan.threads} threads at {address}"

@@ -17,13 +17,20 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a caller may do; None is no limit."""
+    """How much a caller may do; None is no limit. Raises ValueError for one that is not over 0."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # a limit whose name is misspelt would be none  # noqa: RUF012
 
     requests_per_minute: int | None = None
     audio_seconds_per_minute: float | None = None
     audio_seconds_per_day: float | None = None
     concurrent_requests: int | None = None
     concurrent_streams: int | None = None
+
+    def __post_init__(self) -> None:
+        wrong = [name for name in self.__slots__ if not (getattr(self, name) is None or getattr(self, name) > 0)]
+        if wrong:
+            raise ValueError(f"{wrong[0]} must be over 0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import Settings, variable_of
+from config.settings import Settings, secrets_in_files, variable_of
 from server.http.problems import NEVER_SENT, PROBLEMS
 from server.reference import updated
 from server.schemas import TranscriptionReply
@@ -17,7 +17,13 @@ from server.schemas import TranscriptionReply
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-KEPT = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "models/hi-demo/MODEL_CARD.md", *sorted(DOCS.glob("*.md"))]
+KEPT = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    ROOT / "models/hi-demo/MODEL_CARD.md",
+    *sorted(DOCS.glob("*.md")),
+]
 """Documents that are maintained; laboratory notes are not."""
 
 LINK = re.compile(r"\]\(([^)]*)\)")
@@ -101,6 +107,7 @@ def test_performance_is_one_page_of_short_tables():
 @pytest.mark.parametrize("document", KEPT, ids=lambda document: document.name)
 def test_settings_named_are_settings(document):
     known = {variable_of(name) for name in Settings.model_fields}
+    known |= {f"{variable_of(name)}_FILE" for name in secrets_in_files()}
     assert set(SETTING.findall(document.read_text(encoding="utf-8"))) <= known
 
 

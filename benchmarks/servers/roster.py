@@ -58,8 +58,8 @@ def everybody(subject: Subject, python: Path | None, processors: int) -> list[li
 def _ours(package: Path, precision: str) -> Contestant:
     """As `make run` starts it: it divides the processors itself."""
     settings = {"ASR_MODEL": str(package), "ASR_BIND": f"127.0.0.1:{_PORT}", "ASR_PRECISION": precision}
-    # A profile lying about would be a setting; nothing else is set. The peers' search is greedy.
-    environment = {**settings, "ASR_DECODING": "greedy", "ASR_PROFILE": os.devnull}
+    # A profile and keys lying about would be settings; nothing else is set. The peers' search is greedy.
+    environment = {**settings, "ASR_DECODING": "greedy", "ASR_PROFILE": os.devnull, "ASR_KEYS_FILE": "/nowhere/keys"}
     command = [sys.executable, "-m", "gunicorn", "server.asgi:app"]
     name = OURS if precision == "auto" else f"{OURS}, {precision}"
     return Contestant(name, "", command, environment, ready="/readyz")

@@ -14,6 +14,7 @@ REST_SECONDS = 30.0
 """For the rest of a body that has been answered."""
 QUIET_SECONDS = 1.0
 """For a request that is on its way, and for the client to close too."""
+_REST_BYTES_PER_SECOND = 4 * 2**20  # of a body that nobody reads: as fast as it comes, it would take much of a core
 _FIRST_LOOK = 0.005
 
 
@@ -40,6 +41,16 @@ class ClosesOurSideFirst:
     def is_closing(self) -> bool:
         """Whether it takes nothing more to write."""
         return self._closing or self._transport.is_closing()
+
+    def drop(self, size: int) -> None:
+        """Take no notice of bytes that came after the answer, and no more of them than is good for others."""
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._connection.loop.call_later(size / _REST_BYTES_PER_SECOND, self._go_on)
+
+    def _go_on(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def close(self) -> None:
         """Send the end, drop what still comes."""

@@ -56,6 +56,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.TooManyConnections: Problem(503, "too-many-connections", "No room for this connection", closes=True),
     errors.Unauthorized: Problem(401, "unauthorized", "Who calls is not known", closes=True),
     errors.Forbidden: Problem(403, "forbidden", "The caller may not do this", closes=True),
+    errors.KeysUnavailable: Problem(503, "keys-unavailable", "Tokens cannot be checked at present", closes=True),
     errors.PoisonInput: Problem(422, "poison-input", "This input crashes the recogniser"),
     errors.Overloaded: Problem(429, "overloaded", "The server is at capacity"),
     errors.QuotaExceeded: Problem(429, "quota-exceeded", "A limit of this caller is reached"),

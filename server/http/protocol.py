@@ -36,7 +36,8 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request, or turn the client away."""
         self._limits: ConnectionLimits = self.app_state.get("connection_limits") or ConnectionLimits()
-        super().connection_made(cast("asyncio.Transport", ClosesOurSideFirst(transport, self)))
+        self._closing = ClosesOurSideFirst(transport, self)
+        super().connection_made(cast("asyncio.Transport", self._closing))
         self._allow(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         excess = len(self.connections) - self._limits.connections
         if excess > _TURNED_AWAY:
@@ -47,6 +48,7 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what comes, until the last request has been read."""
         if self._deaf or self.transport.is_closing():
+            self._closing.drop(len(data))
             return
         self._silent_bytes += len(data)
         try:

@@ -13,6 +13,8 @@ WRONG = {
     "an unknown precision": ({"ASR_PRECISION": "int4"}, ["ASR_PRECISION", "'auto'"]),
     "one bad setting": ({"ASR_OVERLENGTH": "cut"}, ["ASR_OVERLENGTH", "'clip' or 'reject'"]),
     "two bad settings": ({"ASR_LANES": "0", "ASR_LOG_LEVEL": "LOUD"}, ["ASR_LANES", "ASR_LOG_LEVEL", "'DEBUG'"]),
+    "keys that are none": ({"ASR_KEYS": "{s3cret"}, ["ASR_KEYS: Invalid JSON"]),
+    "an issuer without an audience": ({"ASR_JWT_ISSUER": "https://issuer.example"}, ["ASR_JWT_AUDIENCE is missing"]),
     "clips longer than the model takes": ({"ASR_CLIP_SECONDS": "100000"}, ["ASR_CLIP_SECONDS", "at most"]),
 }
 
@@ -56,3 +58,9 @@ def test_the_start_tells_what_a_user_wants_to_know(start, model_directory):
         assert "curl -F file=@tests/data/namaste.wav" in said
         assert "2 processes" in said
         assert model_directory.name in said or "random" in said
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0:{port}", "[::]:{port}"])
+def test_nobody_is_let_in_from_elsewhere_unless_somebody_has_said_so(model_directory, tmp_path, bind):
+    server = GunicornServer(model_directory, tmp_path, GENEROUS | {"ASR_BIND": bind})
+    check_that_it_cannot_start(server, tmp_path, ["python -m server.keys create", "ASR_AUTH=none"])

@@ -1,0 +1,349 @@
+"""Keys and tokens at the doors of a real server, and everything that must not get through them, or out of them."""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from loadtest.harness.processes import PATIENCE, wait_until
+from server.authentication.key_file import changed
+from server.authentication.key_text import KeyText
+from server.authentication.keys import Key
+from tests.end_to_end.conftest import running
+from tests.issuer import AUDIENCE, ISSUER, SigningKey, key_set_server
+from tests.samples import DATA
+
+AUDIO = (DATA / "namaste.wav").read_bytes()
+SIGNING = SigningKey()
+GIB = 2**30
+LET_IN = 422  # and has brought no audio
+
+
+class Doors:
+    """A server that knows two callers by its file, one by its variable, and those of an issuer."""
+
+    def __init__(self, server, path, key_set):
+        self.server, self.path, self.key_set = server, path, key_set
+        self.secrets, self.said = [], []
+
+    def key(self, **given):
+        """A new key, as it is in the file."""
+        text = KeyText.new()
+        kept = {"name": "caller", "scopes": {"transcribe"}, "created": datetime.now(UTC)} | given
+        with changed(self.path) as keys:
+            keys[text.public_id] = Key(sha256=text.digest, **kept)
+        return self.secret(text)
+
+    def secret(self, text):
+        parts = [text.secret, text.digest] if isinstance(text, KeyText) else text.split(".")[1:]
+        self.secrets += [part for part in parts if len(part) > 8]
+        return text
+
+    def token(self, **given):
+        return self.secret(SIGNING.token(**given))
+
+    def ask(self, headers=(), method="POST", path="/transcribe", content=b""):
+        """On a connection of its own, so that any worker may get it."""
+        with self.server.client() as client:
+            reply = client.request(method, path, content=content, headers=list(headers))
+        self.said.append(f"{reply.headers}\n{reply.text}")
+        return reply
+
+    def status(self, *headers, **given):
+        return self.ask(headers, **given).status_code
+
+    def wait(self, status, text):
+        """Until each worker has noticed: of so many connections the same one does not get all."""
+        wait_until(lambda: {self.status(bearer(text)) for _ in range(12)} == {status}, f"{status} for a key", pause=0.1)
+
+    def wait_logged(self, client):
+        """The line of a request is written after its answer."""
+        wait_until(lambda: any(line["client"] == client for line in self.server.logged("request")), f"{client} logged")
+
+
+def bearer(text, scheme="Bearer"):
+    return ("Authorization", f"{scheme} {text}")
+
+
+@pytest.fixture(scope="module")
+def doors(model_directory, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("doors")
+    given, path = KeyText.new(), directory / "keys.json"
+    entry = {"name": "given", "sha256": given.digest, "created": "2026-01-01T00:00:00Z", "scopes": ["transcribe"]}
+    with key_set_server(SIGNING) as key_set:
+        settings = {
+            "ASR_WORKERS": "2",
+            "ASR_LANES": "1",
+            "ASR_KEYS": json.dumps({given.public_id: entry}),
+            "ASR_JWT_ISSUER": ISSUER,
+            "ASR_JWT_AUDIENCE": AUDIENCE,
+            "ASR_JWT_KEYS_URL": key_set.url,
+            "ASR_JWT_PAUSE_SECONDS": "0.2",
+        }
+        with running(model_directory, directory, settings) as server:
+            doors = Doors(server, path, key_set)
+            doors.given = doors.secret(given)
+            yield doors
+
+
+@pytest.fixture(scope="module")
+def key(doors):
+    text = doors.key(name="batch")
+    doors.wait(LET_IN, text)
+    return text
+
+
+def test_a_key_opens_whichever_way_it_comes(doors, key):
+    for header in (bearer(key), bearer(key, "Token"), bearer(key, "bearer"), ("X-API-Key", str(key))):
+        reply = doors.ask([header], content=AUDIO)
+        assert (reply.status_code, bool(reply.json()["text"])) == (200, True)
+    doors.wait_logged("batch")
+
+
+def test_a_key_of_the_variable_and_a_token_open_too(doors):
+    assert [doors.status(bearer(text), content=AUDIO) for text in (doors.given, doors.token())] == [200, 200]
+    doors.wait_logged("somebody")
+
+
+def test_a_refusal_says_how_to_be_let_in(doors):
+    reply = doors.ask()
+    assert (reply.status_code, reply.headers["www-authenticate"]) == (401, "Bearer")
+    assert reply.json()["type"] == "/problems/unauthorized"
+    assert "Authorization: Bearer" in reply.json()["detail"]
+    reply = doors.ask(path="/v1/audio/transcriptions")
+    assert (reply.status_code, reply.json()["error"]["type"]) == (401, "authentication_error")
+
+
+def test_what_is_open_is_open_and_nothing_else_is(doors, key):
+    for path in ("/healthz", "/readyz", "/openapi.json"):
+        assert doors.status(method="GET", path=path) == 200
+    for path in ("/metrics", "/v1/models", "/v1/models/hi-demo", "/nowhere", "/transcribe%0A", "//transcribe", "/"):
+        assert doors.status(method="GET", path=path) == 401
+    assert doors.status(bearer(key), method="GET", path="/v1/models") == 200
+    assert doors.status(bearer(key), method="GET", path="/nowhere") == 404
+
+
+def test_each_scope_opens_its_own(doors, key):
+    reader = doors.key(scopes={"metrics"})
+    doors.wait(403, reader)
+    assert doors.status(bearer(reader), path="/transcribe%0A") == 403
+    assert doors.status(bearer(reader), method="GET", path="/metrics") == 200
+    reply = doors.ask([bearer(key)], method="GET", path="/metrics")
+    assert (reply.status_code, reply.json()["type"]) == (403, "/problems/forbidden")
+    assert doors.status(bearer(doors.token(scope="metrics listen jobs admin"))) == 403
+    assert doors.status(bearer(doors.token(scope="metrics")), method="GET", path="/metrics") == 200
+
+
+def test_what_is_no_key(doors, key):
+    wrong = [
+        [],
+        [("Authorization", "")],
+        [("Authorization", "Bearer")],
+        [("Authorization", f"Basic {key}")],
+        [bearer(f"asr_{key.public_id}_{'0' * 64}")],
+        [bearer(f"asr_{'0' * 12}_{key.secret}")],
+        [bearer(f"asr_{key.public_id}_{key.digest}")],
+        [bearer(key.secret)],
+        [bearer("asr_" + "0" * 16_000)],
+        [bearer(key), bearer(key)],
+        [bearer(key), ("X-API-Key", str(key))],
+        [(b"Authorization", "Bearer नमस्ते".encode())],
+        [(b"Authorization", b"Bearer \xff\xfe")],
+        [("X-API-Key", "null")],
+        [("Cookie", f"key={key}")],
+        [("Proxy-Authorization", f"Bearer {key}")],
+        [("X-Forwarded-For", "127.0.0.1"), ("X-Real-IP", "127.0.0.1")],
+    ]
+    assert [doors.status(*headers) for headers in wrong] == [401] * len(wrong)
+    assert doors.status(path=f"/transcribe?key={key}&access_token={key}") == 401
+    assert doors.status(bearer("a" * 40_000)) == 431
+
+
+def test_what_is_no_token(doors):
+    now, strangers = int(time.time()), SigningKey()
+    header, claims, signature = doors.token().split(".")
+    wrong = [
+        doors.secret(strangers.token()),
+        doors.token(exp=now - 3600),
+        doors.token(nbf=now + 3600),
+        doors.token(aud="mail"),
+        doors.token(iss="https://elsewhere.example"),
+        f"{header}.{claims}.",
+        f"eyJhbGciOiJub25lIn0.{claims}.",
+        f"{header}.{strangers.token(sub='root').split('.')[1]}.{signature}",
+        *(doors.token(headers={"kid": kid}) for kid in ("", "unknown", "../../dev/null", "' OR 1=1 --", "a" * 2000)),
+        doors.token(headers={"jku": doors.key_set.url, "kid": "made up"}),
+        doors.secret(strangers.token(headers={"jwk": strangers.entry()})),
+    ]
+    assert [doors.status(bearer(token)) for token in wrong] == [401] * len(wrong)
+    assert doors.status(bearer(doors.token())) == LET_IN
+
+
+def test_the_issuer_rotates_its_keys(doors):
+    following = SigningKey("following")
+    token = doors.secret(following.token())
+    assert doors.status(bearer(token)) == 401
+    doors.key_set.publish(following)
+    doors.wait(LET_IN, token)
+    doors.wait(401, doors.token())
+    doors.key_set.publish(SIGNING)
+    doors.wait(LET_IN, doors.token())
+
+
+def test_a_key_is_rotated_and_revoked_while_the_server_runs(doors):
+    text, following = doors.key(), KeyText.new()
+    doors.wait(LET_IN, text)
+    for until, status in ((timedelta(hours=1), LET_IN), (timedelta(), 401)):
+        with changed(doors.path) as keys:
+            former = Key(sha256=text.digest, name="caller", scopes={"transcribe"}, created=datetime.now(UTC))
+            keys[text.public_id] = former.rotated(following.digest, datetime.now(UTC) + until)
+        doors.wait(LET_IN, doors.secret(KeyText(text.public_id, following.secret)))
+        doors.wait(status, text)
+    with changed(doors.path) as keys:
+        del keys[text.public_id]
+    doors.wait(401, KeyText(text.public_id, following.secret))
+
+
+def test_a_key_expires(doors):
+    text = doors.key(expires=datetime.now(UTC))
+    wait_until(lambda: "expired" in doors.ask([bearer(text)]).text, "the key has been read", pause=0.1)
+
+
+def test_a_key_for_pages(doors):
+    text = doors.key(origins={"https://example.org"})
+    doors.wait(403, text)
+    assert doors.status(bearer(text), ("Origin", "https://example.org")) == LET_IN
+    assert doors.status(bearer(text), ("Origin", "https://example.org.evil.net")) == 403
+
+
+def test_a_broken_file_and_a_missing_one_open_nothing(doors, key):
+    content = doors.path.read_bytes()
+    doors.path.write_bytes(content[:-20])
+    wait_until(
+        lambda: (
+            doors.status(bearer(key)) and "the keys stay as they were" in doors.server.log.read_text(encoding="utf-8")
+        ),
+        "noticed",
+    )
+    assert doors.status(bearer(key)) == LET_IN
+    doors.path.unlink()
+    doors.wait(401, key)
+    assert doors.status() == 401
+    doors.path.write_bytes(content)
+    doors.wait(LET_IN, key)
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 1073741824", b"Transfer-Encoding: chunked"])
+def test_a_stranger_is_answered_before_its_body(doors, length):
+    head = b"POST /transcribe HTTP/1.1\r\nHost: a\r\n" + length + b"\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", doors.server.port), PATIENCE) as stranger:
+        stranger.sendall(head)
+        answer = b""
+        while piece := stranger.recv(65_536):  # until the server closes its side
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"\r\nconnection: close\r\n" in answer
+
+
+def test_openais_client(doors, key):
+    openai = pytest.importorskip("openai")
+
+    def connected(text):
+        return openai.OpenAI(base_url=f"{doors.server.url}/v1", api_key=str(text), max_retries=0, timeout=PATIENCE)
+
+    listener = doors.key(scopes={"listen"})
+    doors.wait(403, listener)
+    wishes = {"file": DATA / "namaste.wav", "model": "whisper-1"}
+    with connected(key) as client:
+        assert client.audio.transcriptions.create(**wishes).text
+        assert client.models.list().data
+    with connected(KeyText.new()) as client, pytest.raises(openai.AuthenticationError) as caught:
+        client.audio.transcriptions.create(**wishes)
+    assert (caught.value.status_code, caught.value.code) == (401, "unauthorized")
+    with connected(listener) as client, pytest.raises(openai.PermissionDeniedError) as caught:
+        client.audio.transcriptions.create(**wishes)
+    assert (caught.value.status_code, caught.value.code) == (403, "forbidden")
+
+
+def test_the_document_says_how_to_be_let_in(doors):
+    document = doors.ask(method="GET", path="/openapi.json").json()
+    schemes = document["components"]["securitySchemes"]
+    assert {(scheme["type"], scheme.get("scheme", scheme.get("name"))) for scheme in schemes.values()} == {
+        ("http", "bearer"),
+        ("apiKey", "X-API-Key"),
+    }
+    transcribe, metrics, healthz = (
+        document["paths"][path][method]
+        for path, method in (("/transcribe", "post"), ("/metrics", "get"), ("/healthz", "get"))
+    )
+    assert transcribe["security"] == [{name: ["transcribe"]} for name in schemes]
+    assert "security" not in healthz
+    assert all({"401", "403"} <= operation["responses"].keys() for operation in (transcribe, metrics))
+
+
+def test_nothing_that_was_said_or_shown_holds_a_secret(doors):
+    """The last test of this file: it reads what all before it have made the server say."""
+    reader = doors.key(scopes={"metrics"})
+    wait_until(lambda: doors.status(bearer(reader), method="GET", path="/metrics") == 200, "the key is read")
+    doors.ask(method="GET", path="/readyz")
+    processes = [doors.server.master, *doors.server.master.children(recursive=True)]
+    shown = subprocess.run([sys.executable, "-m", "config"], capture_output=True, text=True, check=True).stdout
+    everything = "\n".join((
+        *doors.said,
+        doors.server.log.read_text(encoding="utf-8"),
+        *(f"{process.name()} {process.cmdline()}" for process in processes),
+        shown,
+    ))  # fmt: skip
+    assert "unauthorized" in everything
+    assert "asr_http_requests_total" in everything
+    assert len(doors.secrets) > 30
+    assert not [secret for secret in doors.secrets if secret in everything]
+    assert not re.search(r"asr_[0-9a-f]{12}_", everything)
+
+
+@pytest.mark.measuring
+def test_a_stranger_with_a_gibibyte_costs_next_to_nothing(start):
+    """Its processor time, memory and disk, from its first byte until it has sent all or is cut off."""
+    with (
+        start(ASR_AUTH="required", ASR_LANES=1) as server,
+        socket.create_connection(("127.0.0.1", server.port), 120) as stranger,
+    ):
+        processes = [server.master, *server.master.children(recursive=True)]
+        before, began = _used(processes), time.monotonic()
+        stranger.sendall(b"POST /transcribe HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % GIB)
+        sent = _send(stranger, GIB)
+        wall, after = time.monotonic() - began, _used(processes)
+        disk = sum(path.stat().st_size for path in server.directory.rglob("*") if path.is_file())
+    processor = after[0] - before[0]
+    print(f"{sent / 2**20:.0f} MiB in {wall:.1f} s: {processor:.2f} s of processor, {(after[1] - before[1]) >> 10} KiB")
+    assert processor < 0.01 * wall
+    assert after[1] - before[1] < 4 * 2**20
+    assert disk < 2**20
+
+
+def _send(stranger, size):
+    piece, sent = bytes(2**20), 0
+    try:
+        while sent < size:
+            sent += stranger.send(piece)
+    except OSError:  # cut off
+        pass
+    return sent
+
+
+def _used(processes):
+    """Seconds of processor and bytes of memory of their own."""
+    used = [(process.cpu_times(), process.memory_full_info().uss) for process in processes]
+    return sum(times.user + times.system for times, _ in used), sum(own for _, own in used)
+
+
+def test_it_says_who_can_reach_it(start):
+    with start(ASR_AUTH="none", ASR_BIND="0.0.0.0:{port}") as server:
+        (warning,) = [line for line in server.log_lines() if line["message"].startswith("ASR_AUTH=none")]
+        assert warning["level"] == "WARNING"
+        assert server.post(AUDIO).status_code == 200
