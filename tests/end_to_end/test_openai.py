@@ -94,7 +94,8 @@ def test_what_is_taken_without_effect(client, heard):
 
 def test_every_format_without_waiting(server, client):
     wishes = [{"response_format": form} for form in ("json", "text", "srt", "vtt")]
-    wishes.append({"response_format": "verbose_json", "timestamp_granularities": ["word"]})
+    wishes += [{"response_format": "verbose_json", "timestamp_granularities": ["word", "segment"]}]
+    wishes += [{"include": ["logprobs"]}]
 
     async def all_of_them():
         async with connected(server, openai.AsyncOpenAI) as waiting:
