@@ -19,7 +19,7 @@ _EMBEDDED_MODEL = _MODELS / "hi-demo"
 _PROFILE = _ROOT / "build" / "tuned.yaml"
 _CACHE = _ROOT / "build" / "cache"
 
-_PERSONAL = {"client_weights"}  # whose keys may be names of clients, or were API keys once
+_PERSONAL = {"client_weights", "jwt_keys_url"}  # by mistake they hold names of clients, keys or a password
 _SPLIT = BeforeValidator(split)
 
 

@@ -41,7 +41,7 @@ def tell(settings: Settings, authenticator: Authenticator) -> None:
     if not keys and not issuer:
         logger.warning(f"callers must be known, and there is no key: {_MAKE_A_KEY} makes one")
     else:
-        logger.info(f"callers must be known: {keys} keys" + (f", and tokens of {issuer}" if issuer else ""))
+        logger.info(f"callers must be known; keys: {keys}" + (f", and tokens of {issuer}" if issuer else ""))
 
 
 def _is_of_this_machine(address: Any) -> bool:

@@ -11,7 +11,7 @@ from config.settings import Settings
 from server.authentication.credentials import credential_of
 from server.authentication.key_file import InvalidKeys, KeyFile, read_keys
 from server.authentication.key_text import PREFIX
-from server.authentication.keys import Keys, principal_of
+from server.authentication.keys import Key, Keys, principal_of
 from server.errors import Unauthorized
 from server.principal import Principal, Scope
 
@@ -37,7 +37,7 @@ class Authenticator:
     @property
     def number_of_keys(self) -> int:
         """For whoever starts the server."""
-        return len(self._keys())
+        return len({*self._given, *self._file.keys})
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -48,7 +48,7 @@ class Authenticator:
         """Return who this is, by the head of its request; raise Unauthorized, Forbidden or KeysUnavailable."""
         credential = credential_of(scope["headers"])
         if credential.startswith(PREFIX):
-            return principal_of(credential, Headers(scope=scope).get("origin"), self._keys())
+            return principal_of(credential, Headers(scope=scope).get("origin"), self._key)
         if self._tokens:
             return self._tokens.principal_of(credential)
         raise Unauthorized("this is no key of this server")
@@ -59,8 +59,8 @@ class Authenticator:
         async with self._tokens.keys.kept_fresh() if self._tokens else nullcontext():
             yield
 
-    def _keys(self) -> Keys:
-        return {**self._given, **self._file.keys} if self._given else self._file.keys
+    def _key(self, public_id: str) -> Key | None:
+        return self._file.keys.get(public_id) or self._given.get(public_id)
 
 
 def _keys_of_variable(settings: Settings) -> Keys:

@@ -2,7 +2,7 @@
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, TypeAlias
 
@@ -55,13 +55,15 @@ Keys: TypeAlias = Mapping[str, Key]
 _NOBODY = Key(name="nobody", sha256=secrets.token_hex(32), created=datetime.min.replace(tzinfo=UTC))
 
 
-def principal_of(credential: str, origin: str | None, keys: Keys) -> Principal:
-    """Return whose key this is; raise Unauthorized, or Forbidden for a page that may not use it.
+def principal_of(credential: str, origin: str | None, find: Callable[[str], Key | None]) -> Principal:
+    """Return whose key this is, of those that `find` finds by public id.
+
+    Raises Unauthorized, or Forbidden for a page that may not use it.
 
     An unknown id takes as long as a known one with another's secret.
     """
     now, given = datetime.now(UTC), KeyText.read(credential)
-    key = keys.get(given.public_id, _NOBODY)
+    key = find(given.public_id) or _NOBODY
     if not key.is_opened_by(given.digest, now) or key is _NOBODY:
         raise Unauthorized("this key is not valid here")
     if key.expires and key.expires <= now:

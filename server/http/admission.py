@@ -27,17 +27,21 @@ class Admission:
 
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
         self._app = app
-        self._routes = {route.path: route for route in routes if isinstance(route, Route)}
+        self._routes = [route for route in routes if isinstance(route, Route)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in self._routes:
+        if scope["type"] == "http" and scope["method"] == "POST" and (route := self._route(scope["path"])):
             state = scope["state"]
-            scope["route"] = self._routes[scope["path"]]  # for the log line and the count of what goes no further
+            scope["route"] = route  # for the log line and the count of what goes no further
             state["patience"] = patience_of(scope)
             transcription: Refuses = state["transcription"]
             transcription.refuse_overload(state["principal"], state["patience"])
         await self._app(scope, receive, send)
+
+    def _route(self, path: str) -> Route | None:
+        """As the router finds it, to whom a line feed more is the same path."""
+        return next((route for route in self._routes if route.path_regex.match(path)), None)
 
 
 def patience_of(scope: Scope) -> float:

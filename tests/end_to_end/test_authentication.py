@@ -132,6 +132,7 @@ def test_each_scope_opens_its_own(doors, key):
     reader = doors.key(scopes={"metrics"})
     doors.wait(403, reader)
     assert doors.status(bearer(reader), path="/transcribe%0A") == 403
+    assert doors.status(bearer(key), path="/transcribe%0A") == LET_IN  # and admitted, like any other
     assert doors.status(bearer(reader), method="GET", path="/metrics") == 200
     reply = doors.ask([bearer(key)], method="GET", path="/metrics")
     assert (reply.status_code, reply.json()["type"]) == (403, "/problems/forbidden")

@@ -4,11 +4,21 @@ import subprocess
 import sys
 import traceback
 from ipaddress import ip_network
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
-from config.settings import InvalidSettings, Settings, read_settings, unknown_variables
+from config.authentication import AuthenticationSettings
+from config.settings import (
+    InvalidSettings,
+    Settings,
+    read_settings,
+    secrets_in_files,
+    unknown_variables,
+    variable_of,
+)
+from server.principal import Scope
 
 PROXIES = ip_network("10.0.0.7"), ip_network("fd00::/8")
 
@@ -35,6 +45,60 @@ def test_defaults_are_valid():
 def test_the_environment_is_read(monkeypatch, variable, value, name, expected):
     monkeypatch.setenv(variable, value)
     assert getattr(Settings(), name) == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "hint"),
+    [
+        ("ASR_JWT_KEYS_URL", "http://issuer.example/keys", "https://"),
+        ("ASR_JWT_KEYS_URL", "file:///etc/keys", "https://"),
+        ("ASR_JWT_KEYS_URL", "https://me:s3cret@issuer.example/keys", "must not hold a password"),
+        ("ASR_JWT_ALGORITHMS", "RS256,HS256", "'RS256'"),
+        ("ASR_JWT_ALGORITHMS", "none", "'RS256'"),
+        ("ASR_JWT_ALGORITHMS", "", "at least 1"),
+        ("ASR_JWT_SCOPES", '{"a": "everything"}', "'transcribe'"),
+        ("ASR_AUTH", "off", "'auto', 'none' or 'required'"),
+    ],
+)
+def test_what_would_open_the_door_is_refused(monkeypatch, variable, value, hint):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidSettings, match=hint) as caught:
+        read_settings()
+    assert "s3cret" not in str(caught.value)
+
+
+def test_secrets_come_from_files_too(monkeypatch, tmp_path):
+    for name in secrets_in_files():
+        (tmp_path / name).write_text(" s3cret\n", encoding="utf-8")
+        monkeypatch.setenv(f"{variable_of(name)}_FILE", str(tmp_path / name))
+    monkeypatch.setenv("ASR_JWT_ISSUER", "https://issuer.example")
+    monkeypatch.setenv("ASR_JWT_AUDIENCE", "speech")
+    settings = read_settings()
+    assert {getattr(settings, name).get_secret_value() for name in secrets_in_files()} == {"s3cret"}
+    assert "s3cret" not in repr(settings)
+    assert not unknown_variables()
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({}, "127.0.0.1:8000"),
+        ({"ASR_AUTH": "none"}, "0.0.0.0:8000"),
+        ({"ASR_AUTH": "required"}, "0.0.0.0:8000"),
+        ({"ASR_KEYS": "{}"}, "0.0.0.0:8000"),
+        ({"ASR_KEYS_FILE": __file__}, "0.0.0.0:8000"),
+        ({"ASR_BIND": "[::1]:9000", "ASR_AUTH": "none"}, "[::1]:9000"),
+    ],
+)
+def test_others_can_reach_it_when_callers_are_known_or_need_not_be(monkeypatch, given, address):
+    for variable, value in ({"ASR_KEYS_FILE": "/nowhere/keys.json"} | given).items():
+        monkeypatch.setenv(variable, value)
+    assert Settings().address == address
+
+
+def test_settings_know_the_scopes_that_there_are():
+    names = get_args(get_args(AuthenticationSettings.model_fields["jwt_scopes"].annotation)[1])
+    assert set(names) == set(Scope)
 
 
 def test_settings_are_frozen():
@@ -75,6 +139,12 @@ def test_every_wrong_value_is_named_at_once(monkeypatch):
     ("given", "named"),
     [
         ({"ASR_MAX_UPLOAD_MB": "8192"}, "ASR_MAX_SPOOL_MB is less than ASR_MAX_UPLOAD_MB"),
+        ({"ASR_JWT_AUDIENCE": "speech"}, "ASR_JWT_ISSUER is missing"),
+        ({"ASR_JWT_KEYS_URL": "https://issuer.example/keys"}, "ASR_JWT_ISSUER is missing"),
+        ({"ASR_JWT_ISSUER": "https://issuer.example", "ASR_JWT_KEY": "a"}, "ASR_JWT_AUDIENCE is missing"),
+        ({"ASR_JWT_ISSUER": "https://issuer.example", "ASR_JWT_AUDIENCE": "speech"}, "to check tokens with"),
+        ({"ASR_JWT_KEY": "a", "ASR_JWT_KEY_FILE": "b"}, "ASR_JWT_KEY and ASR_JWT_KEY_FILE are both set"),
+        ({"ASR_JWT_KEY_FILE": "/nowhere/key"}, "ASR_JWT_KEY_FILE=/nowhere/key: No such file"),
         ({"ASR_OVERLENGTH": "window", "ASR_MAX_AUDIO_SECONDS": "10"}, "ASR_MAX_AUDIO_SECONDS is less than"),
     ],
 )
