@@ -18,7 +18,7 @@ from inference.types import Float32Array, Span, Waveform, Word
 _FRAMES_A_SECOND = 100
 _LEAST_PAUSE = 3
 """Frames; shorter silence belongs to a plosive."""
-_BELOW_SPEECH = 40.0
+_BELOW_SPEECH = 42.0
 """A pause is so many decibels softer than the words on both sides, or nearly as soft as it gets between them."""
 _ABOVE_FLOOR = 6.0
 _LEAST_CONTRAST = 10.0
