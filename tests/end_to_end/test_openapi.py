@@ -1,5 +1,6 @@
 """The OpenAPI document is true: schemathesis finds nothing that it does not say, and each status in it is reached."""
 
+import json
 import os
 import subprocess
 from contextlib import ExitStack
@@ -12,6 +13,8 @@ import soundfile
 from config.settings import Settings
 from loadtest.harness.processes import in_background, paused, wait_until
 from server.app import create_app
+from server.authentication.key_text import KeyText
+from server.principal import Scope
 from tests.end_to_end.conftest import running
 from tests.end_to_end.test_connections import connected, read_answer
 from tests.samples import CLIPS, encode
@@ -25,16 +28,32 @@ RECORDING = encode(np.tile(soundfile.read(CLIPS[0])[0], 20)[::2], rate=8_000, su
 """So many windows that its decoder waits for the lane."""
 PATHS = create_app(Settings()).openapi()["paths"]
 POSTS = [path for path, methods in PATHS.items() if "post" in methods]
-ELSEWHERE = {"401", "403"}
-"""Where callers must be known, which tests of keys see to."""
-
 pytestmark = pytest.mark.measuring
 
 
+@pytest.fixture(scope="module")
+def locked(model_directory, tmp_path_factory):
+    """Whoever calls must be known; with what a caller says who may all, and one who may nothing."""
+    keys = {name: KeyText.new() for name in ("all", "nothing")}
+    kept = {
+        text.public_id: {
+            "name": name, "sha256": text.digest, "created": "2026-01-01T00:00:00Z",
+            "scopes": list(Scope) if name == "all" else [],
+        }
+        for name, text in keys.items()
+    }  # fmt: skip
+    with running(model_directory, tmp_path_factory.mktemp("locked"), {"ASR_KEYS": json.dumps(kept)}) as server:
+        yield server, *(f"Bearer {text}" for text in keys.values())
+
+
+@pytest.mark.parametrize("keys", [False, True])
 @pytest.mark.skipif(not SCHEMATHESIS.exists(), reason="it has an environment of its own: make schema")
 @pytest.mark.timeout(900)
-def test_nothing_but_what_the_document_says(server, tmp_path):
+def test_nothing_but_what_the_document_says(server, locked, tmp_path, keys):
     options = ["--max-examples", EXAMPLES, "--seed", "1", "--no-color", "--no-shrink"]
+    if keys:
+        server, authorization, _ = locked
+        options += ["--header", f"Authorization: {authorization}"]
     command = [SCHEMATHESIS, "--config-file", HERE / "schemathesis.toml", "run", f"{server.url}/openapi.json", *options]
     hooks = {"SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_hooks.py")}
     done = subprocess.run(
@@ -109,19 +128,26 @@ def broken(server, path):
             yield reply.result()
 
 
+def kept_out(server, path, *authorizations):
+    """What one gets who is not known, or may not do this."""
+    with server.client() as client:
+        for headers in ({}, *({"Authorization": each} for each in authorizations)):
+            yield client.request("POST" if path in POSTS else "GET", path, headers=headers)
+
+
 @pytest.mark.parametrize("path", PATHS)
-def test_every_status_in_it_is_reached(tight, path):
+def test_every_status_in_it_is_reached(tight, locked, path):
     method = b"POST" if path in POSTS else b"GET"
     head = b"%b %b HTTP/1.1\r\nHost: test\r\n" % (method, path.encode())
     found = set(refused_by_the_head(tight, head))
-    replies = list(answered(tight, path))
+    replies = [*answered(tight, path), *kept_out(locked[0], path, *locked[1:])]
     if path in POSTS:
         found.add(sent(tight, head, b"Content-Length: 100000\r\n\r\n"))
         replies += broken(tight, path)
     found |= {(reply.status_code, reply.headers["Content-Type"]) for reply in replies}
     found = {(str(status), media_type.partition(";")[0]) for status, media_type in found}
     documented = PATHS[path][method.decode().lower()]["responses"]
-    assert {status for status, _ in found} == set(documented) - ELSEWHERE
+    assert {status for status, _ in found} == set(documented)
     assert [
         (status, media_type) for status, media_type in found if media_type not in documented[status]["content"]
     ] == []
