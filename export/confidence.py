@@ -26,7 +26,7 @@ Heard: TypeAlias = Mapping[Decoder, Mapping[str, Judged]]
 
 
 def calibrate(directory: Path, manifests: Sequence[Path]) -> Package:
-    """Learn the curves on clips that judge nothing else, write them into `model.yaml`, and print what they change.
+    """Learn the curves on clips that judge nothing else, and write them into `model.yaml`.
 
     Raises ExportError where there are too few words, InvalidManifest, InputError or PackageError where a file is
     unusable; the package is then as it was.
@@ -53,7 +53,7 @@ def reliability(directory: Path, manifests: Sequence[Path], picture: Path | None
 
 
 def hear(package: Package, clips: Sequence[Clip]) -> Heard:
-    """Transcribe all clips with each decoder, in fp32 on one path with the server, and judge their words."""
+    """Transcribe all clips with each decoder, in fp32 and else as the server does, and judge their words."""
     pipeline = load(package, precision="fp32")
     limits = AudioLimits("clip", limit_seconds=package.longest_seconds)
     decoders: tuple[Decoder, ...] = ("greedy", "beam") if package.language_model else ("greedy",)
@@ -115,7 +115,7 @@ def _draw(heard: Heard, picture: Path) -> None:
     figure, axes = pyplot.subplots(1, len(heard), figsize=(4 * len(heard), 4), dpi=80, squeeze=False)
     for axis, (decoder, sets) in zip(axes[0], heard.items(), strict=True):
         axis.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-        for name, each in sets.items():
+        for name, each in ((name, each) for name, each in sets.items() if each.right.size):
             points: Any = [(confidence, right) for confidence, right, _ in each.bins(equal_mass=True)]
             axis.plot(*zip(*points, strict=True), marker="o", markersize=3, linewidth=1, label=name)
         axis.set(title=decoder, xlabel="confidence", ylabel="share of words that are right", aspect="equal")

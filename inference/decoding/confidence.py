@@ -17,6 +17,8 @@ import numpy as np
 from inference.decoding.alignment import AlignedToken
 from inference.types import ConfidenceCurve, Float32Array
 
+_NEVER = -1e4  # stands for minus infinity, of which probability nothing is left either
+
 
 def word_scores(log_probabilities: Float32Array, tokens: Sequence[AlignedToken], blank: int) -> list[float]:
     """Return a score from 0 to 1 for each word of `tokens`, which `[steps, vocabulary + 1]` were aligned to."""
@@ -40,7 +42,7 @@ def confidence(score: float, curve: ConfidenceCurve | None) -> float:
 
 def _certainty(log_probabilities: Float32Array) -> Float32Array:
     """Of each step: 1 where one token has all the probability, 0 where all have the same."""
-    entropy = -(np.exp(log_probabilities) * log_probabilities).sum(axis=1)
+    entropy = -(np.exp(log_probabilities) * np.maximum(log_probabilities, _NEVER)).sum(axis=1)
     size = log_probabilities.shape[1]
     certain: Float32Array = np.clip((size * np.exp(-entropy) - 1) / (size - 1), 0.0, 1.0)
     return certain

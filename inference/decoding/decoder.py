@@ -62,7 +62,7 @@ class Decoders:
         for each in aligned:
             letters = self._vocabulary.pieces[each.token].replace(WORD_START, "")
             likeliest = float(log_probabilities[each.first : each.last + 1, each.token].max())
-            said[each.word].append(Token(each.token, letters, round(likeliest, 4)))
+            said[each.word].append(Token(each.token, letters, round(likeliest, 4) + 0.0))  # and not -0.0
         curve = self._package.confidence.get(self._package.decoding if decoding == "auto" else decoding)
         return tuple(
             replace(word, confidence=round(confidence(score, curve), 4), tokens=tuple(tokens))

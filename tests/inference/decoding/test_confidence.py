@@ -49,6 +49,10 @@ def test_certain_and_clueless():
     token = (AlignedToken(2, 0, 0, 0),)
     assert word_scores(heard((2, 1 - 1e-7)), token, VOCABULARY.blank) == pytest.approx([1], abs=1e-4)
     assert word_scores(heard((2, 1 / SIZE)), token, VOCABULARY.blank) == pytest.approx([0], abs=1e-5)
+    impossible = np.full((1, SIZE), -np.inf, dtype=np.float32)
+    impossible[0, 2] = 0
+    assert word_scores(impossible, token, VOCABULARY.blank) == [1]
+    assert word_scores(impossible, (AlignedToken(4, 0, 0, 0),), VOCABULARY.blank) == [0]
 
 
 @st.composite
