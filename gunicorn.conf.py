@@ -45,7 +45,7 @@ os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 # What a core file holds would be audio, texts and keys.
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
-bind = settings.address
+bind = [settings.address, *filter(None, (settings.management_bind,))]
 workers = plan.workers
 worker_class = AsrWorker
 # Memory: a heartbeat must not wait for a disk, nor end with a tidy-up of /tmp or a root that is read-only.

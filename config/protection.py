@@ -1,9 +1,19 @@
 """Settings of what callers may use, and of what is seen of the server from outside."""
 
-from typing import Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode
+
+_ORIGIN = re.compile(r"\*|https?://[^/\s*]+")
+
+
+def _split(value: Any) -> Any:
+    origins = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    if wrong := [origin for origin in origins if not _ORIGIN.fullmatch(origin)]:
+        raise ValueError(f"{wrong[0]} is no origin, such as https://example.org")
+    return origins
 
 
 class ProtectionSettings(BaseSettings):
@@ -24,4 +34,29 @@ class ProtectionSettings(BaseSettings):
         "allow",
         description="What happens while limits cannot be counted: callers that have some are let in (`allow`), or "
         "refused with 503 (`refuse`).",
+    )
+
+    metrics_access: Literal["scope", "open", "closed"] = Field(
+        "scope",
+        description="Who gets `/metrics`: where callers must be known those whose key has the scope `metrics` "
+        "(`scope`), everybody (`open`), or nobody (`closed`).",
+    )
+    docs_access: Literal["open", "scope", "closed"] = Field(
+        "open",
+        description="Who gets `/docs` and `/openapi.json`: everybody (`open`), keys with the scope `admin` (`scope`), "
+        "or nobody (`closed`).",
+    )
+    management_bind: str | None = Field(
+        None,
+        pattern=r"^(unix:.+|.+:\d+)$",
+        description="Where `/metrics`, `/docs` and `/openapi.json` are served instead of at `ASR_BIND`, without a key: "
+        "`ADDRESS:PORT`, or `unix:PATH`.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (),
+        description="Origins whose pages may call the server from a browser: "
+        "`https://example.org, http://localhost:3000`, or `*`.",
+    )
+    audit_log: str | None = Field(
+        None, description="Where a JSON line tells of each request: the path of a file, `stdout` or `stderr`."
     )

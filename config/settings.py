@@ -187,6 +187,8 @@ class Settings(AuthenticationSettings, ProtectionSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
+        if self.management_bind and self.management_bind.rpartition(":")[2] == self.address.rpartition(":")[2]:
+            raise ValueError("ASR_MANAGEMENT_BIND has the port of ASR_BIND: it needs one of its own")
         if self.max_spool_mb < self.max_upload_mb:
             raise ValueError("ASR_MAX_SPOOL_MB is less than ASR_MAX_UPLOAD_MB: a body of that size would never fit")
         if self.overlength == "window" and self.max_audio_seconds < self.window_seconds:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TypedDict
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from config.settings import Settings
 from inference.machine import Plan
@@ -14,14 +15,17 @@ from inference.recogniser import SessionOptions
 from inference.types import AudioLimits
 from inference.worker import Setup
 from server import metrics_page
+from server.audit import AuditLog
 from server.authentication.authenticator import Authenticator
-from server.http.access import ACCESS
+from server.http.access import access_to
 from server.http.admission import Admission
 from server.http.auth import Authentication
 from server.http.context import RequestContext
 from server.http.descriptors import allow_connections
 from server.http.documented import with_authentication
+from server.http.headers import SecurityHeaders
 from server.http.limits import BodyBounds, BodyLimits, BytesInFlight, ConnectionLimits, Room
+from server.http.listeners import Listeners
 from server.http.problems import install_error_handlers
 from server.http.quotas import QuotaLimits
 from server.http.spool import IN_MEMORY, SpoolDirectory
@@ -33,7 +37,7 @@ from server.quotas.counters import Counters
 from server.quotas.machine import MachineCounters
 from server.quotas.quotas import PATIENCE, Quotas
 from server.quotas.redis import redis_counters
-from server.routes import health, models, openai, transcribe
+from server.routes import docs, health, models, openai, transcribe
 from server.startup import Served, private, resolve_plan, served_packages, shared_directory
 from server.transcription import Transcription
 
@@ -54,6 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     """Build the application; the pool starts and ends with its lifespan. Raises what Authenticator does."""
     plan = resolve_plan(settings)
     authenticator = Authenticator(settings)
+    audit = AuditLog(settings.audit_log) if settings.audit_log else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
@@ -84,6 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
                         *pool.warnings,
                         *transcription.warnings,
                         *authenticator.warnings,
+                        *(audit.warnings if audit else ()),
                     ),
                 )
         finally:
@@ -93,6 +99,9 @@ def create_app(settings: Settings) -> FastAPI:
         title="Hindi speech recognition",
         description="NVIDIA NeMo Conformer-CTC on ordinary CPUs.",
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None if settings.docs_access == "closed" else "/openapi.json",
         redirect_slashes=False,  # a redirect loses an upload, and behind TLS it would lead to http://
     )
     install_error_handlers(app)
@@ -100,9 +109,15 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(openai.router)
     app.include_router(models.router)
     app.include_router(health.router)
+    if settings.metrics_access != "closed":
+        app.include_router(health.metrics_router)
+    if settings.docs_access != "closed":
+        app.include_router(docs.router)
+    access = access_to(settings.metrics_access, settings.docs_access)
     document = app.openapi
-    app.openapi = lambda: with_authentication(document(), ACCESS, required=settings.authenticates)  # type: ignore[method-assign]
+    app.openapi = lambda: with_authentication(document(), access, required=settings.authenticates)  # type: ignore[method-assign]
     _add_middleware(app, settings, plan, authenticator)
+    _add_outer_middleware(app, settings, audit)
     return app
 
 
@@ -121,8 +136,24 @@ def _add_middleware(app: FastAPI, settings: Settings, plan: Plan, authenticator:
         trusted=settings.trusted_proxies,
         weights=settings.client_weights,
         authenticator=authenticator,
+        access=access_to(settings.metrics_access, settings.docs_access),
     )
-    app.add_middleware(RequestContext)
+
+
+def _add_outer_middleware(app: FastAPI, settings: Settings, audit: AuditLog | None) -> None:
+    """What sees all that comes, and says something of all that goes."""
+    if settings.management_bind:
+        app.add_middleware(Listeners, management=settings.management_bind)
+    app.add_middleware(RequestContext, audit=audit)
+    app.add_middleware(SecurityHeaders)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,  # the outermost, so that pages can read refusals; it answers what browsers ask before
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "X-Request-Timeout"),
+            expose_headers=("RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"),
+        )
 
 
 def _create_quotas(settings: Settings) -> Quotas:

@@ -24,11 +24,19 @@ class Access:
         return next((scope for beginning, scope in self.scopes.items() if path.startswith(beginning)), None)
 
 
-ACCESS = Access(
-    open=frozenset({"/healthz", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}),
-    scopes={
-        "/transcribe": Scope.TRANSCRIBE,
-        "/v1/audio/": Scope.TRANSCRIBE,
-        "/metrics": Scope.METRICS,
-    },
-)
+DOCS = ("/docs", "/openapi.json")
+MANAGEMENT = ("/metrics", *DOCS)
+"""Beginnings of what is for operators, and can be shut away."""
+
+
+def access_to(metrics: str, docs: str) -> Access:
+    """Return the table where `/metrics` and the documents are `open` to everybody, or ask for a `scope`."""
+    shut = {"/metrics": Scope.METRICS} if metrics == "scope" else {}
+    shut |= dict.fromkeys(DOCS, Scope.ADMIN) if docs == "scope" else {}
+    return Access(
+        open=frozenset({"/healthz", "/readyz", *MANAGEMENT} - shut.keys()),
+        scopes={"/transcribe": Scope.TRANSCRIBE, "/v1/audio/": Scope.TRANSCRIBE, **shut},
+    )
+
+
+ACCESS = access_to(metrics="scope", docs="open")

@@ -17,6 +17,7 @@ from server.principal import Principal, Scope
 _REMEMBERED = 4096  # addresses; the rest are worked out again
 _ALL = frozenset(Scope)
 _LOCAL = Principal("local", "local", scopes=_ALL)
+_OPERATOR = Principal("operator", "operator", scopes=frozenset({Scope.METRICS, Scope.ADMIN}))
 
 
 class Authenticator(Protocol):
@@ -56,7 +57,10 @@ class Authentication:
         if scope["type"] != "lifespan":
             state, path = scope.setdefault("state", {}), scope["path"]
             principal = state["principal"] = self._by_address(client_address(scope, self._trusted))
-            if self._authenticator and self._authenticator.required:
+            state["address"] = principal.name
+            if state.get("management"):  # whoever reaches that listener may see what is served there
+                principal = state["principal"] = _OPERATOR
+            elif self._authenticator and self._authenticator.required:
                 principal = state["principal"] = replace(principal, scopes=frozenset())  # what a refusal is logged by
                 if not self._access.is_open(path):
                     principal = state["principal"] = self._authenticator.principal_of(scope)

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import metrics
+from server.audit import AuditLog
 from server.errors import ServerError, ShuttingDown
 from server.http.problems import problem_response
 
@@ -27,8 +28,9 @@ class RequestContext:
     Middleware further in may raise what `server/http/problems.py` has an answer to.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, audit: AuditLog | None = None) -> None:
         self._app = app
+        self._audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -58,7 +60,10 @@ class RequestContext:
                 if status == _CLIENT_GONE:
                     await problem_response(reported, request_id, scope["path"])(scope, receive, send_with_id)
             finally:
-                _record(scope, status, time.perf_counter() - started, log_fields)
+                seconds = time.perf_counter() - started
+                _record(scope, status, seconds, log_fields)
+                if self._audit and _route(scope) not in _QUIET_ROUTES:
+                    self._audit.write(_audited(scope, status, seconds, log_fields))
 
 
 def request_id_of(scope: Scope) -> str:
@@ -90,10 +95,35 @@ def _reportable(error: Exception | asyncio.CancelledError) -> Exception:
     return error
 
 
+def _route(scope: Scope) -> str:
+    """Its pattern, never the path: a label for each of a stranger's paths would fill the memory."""
+    return getattr(scope.get("route"), "path", "unmatched")
+
+
+def _audited(scope: Scope, status: int, seconds: float, log_fields: dict[str, object]) -> dict[str, object]:
+    """Who did what, how much, and how it ended."""
+    state = scope["state"]
+    principal = state.get("principal")
+    failed = log_fields.get("failed")  # after the status had been sent
+    return {
+        "request_id": state["request_id"],
+        "principal": principal and principal.id,
+        "name": principal and principal.name,
+        "kind": principal and principal.kind,
+        "address": state.get("address"),
+        "method": scope["method"],
+        "path": scope["path"],
+        "status": status,
+        "outcome": outcome_of(failed if isinstance(failed, int) else status),
+        "seconds": round(seconds, 4),
+        "model": log_fields.get("model"),
+        "audio_seconds": log_fields.get("heard", 0),
+    }
+
+
 def _record(scope: Scope, status: int, seconds: float, log_fields: dict[str, object]) -> None:
     """Log and count a request that has been answered."""
-    # The route's pattern, never the path: a label for each of a stranger's paths would fill the memory.
-    route = getattr(scope.get("route"), "path", "unmatched")
+    route = _route(scope)
     metrics.REQUESTS.labels(route, scope["method"], status).inc()
     metrics.REQUEST_SECONDS.labels(route, outcome_of(status)).observe(seconds)
     principal = scope["state"].get("principal")

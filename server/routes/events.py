@@ -19,7 +19,7 @@ from server.streaming import SegmentStream
 
 QUIET_SECONDS = 2.0
 """Until something is sent: proxies end what is silent, and of a client that has gone nothing is heard otherwise."""
-_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # nginx would keep events until it has many
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would keep events until it has many
 
 
 class TranscriptEvents(Response):

@@ -11,6 +11,8 @@ from server.routes.failures import failures
 from server.schemas import Health, Readiness
 
 router = APIRouter(tags=["operation"])
+metrics_router = APIRouter(tags=["operation"])
+"""Apart, since they can be closed."""
 
 _READINESS = failures("/readyz", _503="Not ready")
 _READINESS[503]["model"] = Readiness
@@ -34,8 +36,8 @@ async def readyz(request: Request, response: Response) -> Readiness:
     return Readiness(status="ready" if pool.ready else "not ready", warnings=list(request.state.warnings()))
 
 
-@router.get("/metrics", response_class=PlainTextResponse, responses=_METRICS)
-@router.head("/metrics", include_in_schema=False)
+@metrics_router.get("/metrics", response_class=PlainTextResponse, responses=_METRICS)
+@metrics_router.head("/metrics", include_in_schema=False)
 def metrics() -> Response:
     """Prometheus metrics of all workers together."""
     # Not async: reading the files of many workers is left to a thread.
@@ -48,7 +50,7 @@ def metrics() -> Response:
 
 @router.options("/healthz", include_in_schema=False)
 @router.options("/readyz", include_in_schema=False)
-@router.options("/metrics", include_in_schema=False)
+@metrics_router.options("/metrics", include_in_schema=False)
 async def options() -> Response:
     """What balancers and browsers ask before they ask."""
     return Response(status_code=204, headers={"Allow": "GET, HEAD, OPTIONS"})

@@ -256,6 +256,7 @@ def test_tls(model_directory, tmp_path, library_texts):
             for headers in ({}, {}, {"Connection": "close"}, {}):
                 reply = client.post("/transcribe", content=AUDIO, headers=headers)
                 assert reply.json()["text"] == library_texts[NAMASTE]
+                assert reply.headers["Strict-Transport-Security"] == "max-age=31536000"
             assert client.post("/transcribe", content=bytes(20_000_000)).status_code == 413
         plain = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=PATIENCE, context=context)
         with contextlib.closing(plain) as connection:  # sends all of a body before it looks for an answer

@@ -175,6 +175,21 @@ def test_wrong_weights_are_named_without_what_stands_in_them(monkeypatch, value,
     assert "secret" not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "hint"),
+    [
+        ("ASR_CORS_ORIGINS", "example.org", "is no origin"),
+        ("ASR_CORS_ORIGINS", "https://example.org/path", "is no origin"),
+        ("ASR_MANAGEMENT_BIND", "0.0.0.0:8000", "has the port of ASR_BIND"),
+        ("ASR_MANAGEMENT_BIND", "9090", "pattern"),
+    ],
+)
+def test_what_is_seen_from_outside(monkeypatch, variable, value, hint):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidSettings, match=hint):
+        read_settings()
+
+
 def test_an_unknown_variable_gets_a_suggestion(monkeypatch):
     monkeypatch.setenv("ASR_MAX_UPLOAD", "1")
     assert "ASR_MAX_UPLOAD is not a setting; did you mean ASR_MAX_UPLOAD_MB?" in unknown_variables()

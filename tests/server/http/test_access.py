@@ -8,7 +8,7 @@ import pytest
 from config.settings import Settings
 from server.app import create_app
 from server.errors import Forbidden, Unauthorized
-from server.http.access import ACCESS
+from server.http.access import ACCESS, access_to
 from server.http.auth import Authentication
 from server.http.problems import problem_response
 from server.principal import Principal, Scope
@@ -28,14 +28,14 @@ class Knows:
         return Principal("key:a", "a", scopes=frozenset(self._scopes), kind="key")
 
 
-def ask(path, authenticator):
+def ask(path, authenticator, access=ACCESS, **state):
     """The principal of a request that is let through."""
-    scope = {"type": "http", "path": path, "client": ("192.0.2.1", 1), "headers": []}
+    scope = {"type": "http", "path": path, "client": ("192.0.2.1", 1), "headers": [], "state": state}
 
     async def app(scope, receive, send):
         pass
 
-    asyncio.run(Authentication(app, (), {}, authenticator)(scope, None, None))
+    asyncio.run(Authentication(app, (), {}, authenticator, access)(scope, None, None))
     return scope["state"]["principal"]
 
 
@@ -85,6 +85,21 @@ def test_each_scope_opens_what_is_its_own(path, scope):
     with pytest.raises(Forbidden, match=scope):
         ask(path, Knows(others))
     assert ask("/v1/models", Knows(())).kind == "key"
+
+
+def test_metrics_can_be_for_everybody_and_documents_for_few():
+    other = access_to(metrics="open", docs="scope")
+    assert ask("/metrics", Knows(None), other).kind == "address"
+    for path in ("/docs", "/openapi.json"):
+        with pytest.raises(Unauthorized):
+            ask(path, Knows(None), other)
+        with pytest.raises(Forbidden, match="admin"):
+            ask(path, Knows({"metrics"}), other)
+        assert ask(path, Knows({"admin"}), other).kind == "key"
+
+
+def test_whoever_reaches_the_listener_of_operators_needs_no_key():
+    assert ask("/metrics", Knows(None), management=True).name == "operator"
 
 
 def test_a_refusal_is_a_problem_or_an_error_of_openai():

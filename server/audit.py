@@ -1,0 +1,65 @@
+"""The audit log: who did what, how much of it, and how it ended, a JSON line each; never audio, texts or secrets."""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loguru import logger
+
+from server import metrics
+
+_STREAMS = {"stdout": 1, "stderr": 2}
+_LONGEST = 512  # characters of a value: lines stay below what a pipe takes whole
+
+
+class AuditLog:
+    """Lines in a file, or on a standard stream; those of all workers stay whole, since each is written at once.
+
+    A file is made for its owner alone, and made again where another program has moved it away. Where a line cannot be
+    written, the request goes on: `warnings` and a metric say so.
+    """
+
+    def __init__(self, target: str) -> None:
+        """`target` is a path, `stdout` or `stderr`."""
+        self._path = None if target in _STREAMS else Path(target)
+        self._descriptor = _STREAMS.get(target, -1)
+        self._failure = ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Whether lines are lost, as a sentence."""
+        return (self._failure,) if self._failure else ()
+
+    def write(self, record: Mapping[str, object]) -> None:
+        """Write a line with the time of now."""
+        fields = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in record.items()}
+        line = json.dumps({"timestamp": datetime.now(UTC).isoformat(), **fields}) + "\n"
+        try:
+            lost = "the disk is full" if os.write(self._open(), line.encode()) < len(line) else ""
+        except OSError as error:
+            lost = str(error)
+        if lost:
+            metrics.AUDIT_LINES_LOST.inc()
+            if not self._failure:
+                logger.bind(reason=lost).error("the audit log cannot be written")
+        self._failure = lost and f"the audit log cannot be written: {lost}"
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._path and self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _open(self) -> int:
+        if self._path and not self._is_there(self._path):
+            self.close()
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return self._descriptor
+
+    def _is_there(self, path: Path) -> bool:
+        try:
+            return self._descriptor >= 0 and os.path.samestat(path.stat(), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            return False
