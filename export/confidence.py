@@ -108,6 +108,7 @@ def _draw(heard: Heard, picture: Path) -> None:
     """Reliability diagrams, a panel for each decoder."""
     # Here and not above: whoever draws nothing need not have it.
     import matplotlib as mpl
+    from PIL import Image
 
     mpl.use("Agg")  # no display is asked for
     from matplotlib import pyplot
@@ -124,3 +125,6 @@ def _draw(heard: Heard, picture: Path) -> None:
     picture.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(picture)
     pyplot.close(figure)
+    with Image.open(picture) as drawn:
+        few = drawn.convert("RGB").quantize(method=Image.Quantize.FASTOCTREE)  # 256 colours, a third of the size
+    few.save(picture, optimize=True)
