@@ -79,7 +79,7 @@ class KeySet:
         try:
             async with asyncio.timeout(_FETCH_SECONDS):
                 keys = read_key_set(await _get(self._url))
-        except (httpx2.HTTPError, InvalidKeySet, TimeoutError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - nothing that another's server does may end the fetching
             reason = str(error) or type(error).__name__
             logger.bind(reason=reason).warning("the issuer's keys were not fetched; those known before are kept")
             self.warnings = (f"the issuer's keys cannot be fetched: {reason}",)

@@ -64,7 +64,7 @@ def principal_of(credential: str, origin: str | None, find: Callable[[str], Key 
     """
     now, given = datetime.now(UTC), KeyText.read(credential)
     key = find(given.public_id) or _NOBODY
-    if not key.is_opened_by(given.digest, now) or key is _NOBODY:
+    if not key.is_opened_by(given.digest, now):
         raise Unauthorized("this key is not valid here")
     if key.expires and key.expires <= now:
         raise Unauthorized("this key has expired")
