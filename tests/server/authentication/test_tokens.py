@@ -8,6 +8,7 @@ import time
 
 import jwt
 import pytest
+from jwt.algorithms import RSAAlgorithm
 from jwt.warnings import InsecureKeyLengthWarning
 
 from server.authentication.tokens import Rules, Tokens
@@ -160,6 +161,7 @@ def test_what_is_no_pem_is_refused_without_being_repeated(pem):
     assert not pem or pem not in str(caught.value)
 
 
+PRIVATE = json.loads(RSAAlgorithm.to_jwk(KEY.private)) | {"kid": "first"}
 SYMMETRIC = {"kty": "oct", "k": base64.urlsafe_b64encode(b"0" * 32).decode(), "kid": "first", "alg": "HS256"}
 LIES = {
     "no JSON": b"<html>",
@@ -170,7 +172,7 @@ LIES = {
     "no keys": b'{"keys": []}',
     "what are no keys": b'{"keys": [null, 1, "a", [], {}]}',
     "a symmetric key": json.dumps({"keys": [SYMMETRIC]}).encode(),
-    "a private key": json.dumps({"keys": [KEY.entry(d="AQAB")]}).encode(),
+    "a private key": json.dumps({"keys": [PRIVATE]}).encode(),
     "a key for encryption": json.dumps({"keys": [KEY.entry(use="enc")]}).encode(),
     "half a key": json.dumps({"keys": [KEY.entry(n=None)]}).encode(),
     "a key of another type": json.dumps({"keys": [KEY.entry(alg="ES256")]}).encode(),
