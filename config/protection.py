@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
 _ORIGIN = re.compile(r"\*|https?://[^/\s*]+")
@@ -16,6 +16,12 @@ def _split(value: Any) -> Any:
     return origins
 
 
+def _a_redis(url: SecretStr | None) -> SecretStr | None:
+    if url and not url.get_secret_value().startswith(("redis://", "rediss://")):
+        raise ValueError("it begins with neither redis:// nor rediss://")
+    return url
+
+
 class ProtectionSettings(BaseSettings):
     """Part of the settings."""
 
@@ -25,7 +31,7 @@ class ProtectionSettings(BaseSettings):
     audio_seconds_per_minute: float | None = Field(None, gt=0, description="Seconds of audio a minute of each caller.")
     audio_seconds_per_day: float | None = Field(None, gt=0, description="Seconds of audio a day of each caller.")
     concurrent_requests: int | None = Field(None, ge=1, description="Requests of each caller at the same time.")
-    redis_url: SecretStr | None = Field(
+    redis_url: Annotated[SecretStr | None, AfterValidator(_a_redis)] = Field(
         None,
         description="Where the limits of callers are counted for several machines: `redis://:PASSWORD@HOST:PORT/0`, "
         "`rediss://…` with TLS. Unset, each machine counts for itself.",

@@ -1,9 +1,9 @@
 """Counts of all workers of one machine, in an SQLite file that they share.
 
 SQLite keeps it whole whoever dies: the kernel frees the lock of a process that is killed, and what it had not finished
-is as if it had not begun. One that is stopped while it has the lock, which is for microseconds, makes others give up
-after `_LOCK_SECONDS`, without standing still meanwhile. Time is the system's monotonic clock, which is one for all
-processes and which nobody sets.
+is as if it had not begun. While one that is stopped has the lock, which it has for microseconds, the event loops of
+others go on, until whoever asks gives up. Time is the system's monotonic clock, which is one for all processes and
+which nobody sets.
 """
 
 import asyncio
@@ -20,8 +20,7 @@ from limits.errors import StorageError
 from server.quotas.counters import LEASE_SECONDS
 from server.quotas.windows import Window
 
-_LOCK_SECONDS = 0.25
-_TRY_EVERY = 0.002
+_TRY_EVERY = 0.002  # seconds
 _MOST_PAGES = 16_384  # of 4 KiB: a stranger with many addresses fills no disk
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS windows
@@ -140,15 +139,14 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
             raise StorageError(error) from error
 
     async def _change(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        """Do it in a transaction of its own, when no other process has one."""
-        give_up = time.monotonic() + _LOCK_SECONDS
+        """Do it in a transaction of its own, as soon as no other process has one."""
         while True:
             try:
                 database = self._database()
                 database.execute("BEGIN IMMEDIATE")
                 break
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # beside its more precise meaning
                     raise
             await asyncio.sleep(_TRY_EVERY)
         with database:  # commits, or rolls back

@@ -21,7 +21,7 @@ from server.quotas.meter import Meter
 from server.quotas.policies import Policy, policies_of
 from server.quotas.windows import Window
 
-PATIENCE = 0.5
+PATIENCE = 1.0
 """Seconds within which the counters answer, or are unreachable."""
 _PAUSE = 1.0  # seconds in which they are not asked again then
 _RENEW_EVERY = LEASE_SECONDS / 4

@@ -43,7 +43,7 @@ _POLICY = "; ".join(
 )
 
 
-@router.get("/docs")
+@router.api_route("/docs", methods=["GET", "HEAD"])
 async def docs() -> HTMLResponse:
     """Show the OpenAPI document, with forms to try."""
     return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})

@@ -109,12 +109,12 @@ def test_what_needs_no_work_is_not_limited(server):
 
 
 def test_counts_outlive_a_worker_and_a_reload(start):
-    with start(ASR_REQUESTS_PER_MINUTE=2, ASR_LANES=1) as server:
+    with start(ASR_AUDIO_SECONDS_PER_DAY=4, ASR_LANES=1) as server:
         assert server.post(CLIP).status_code == 200
+        assert_refused(server.post(CLIP), "audio-day")
         (worker,) = server.workers()
         worker.kill()
         wait_until(lambda: server.workers() not in ([], [worker]) and server.is_ready(), "another worker")
-        assert server.post(CLIP).status_code == 200
         assert server.post(CLIP).status_code == 429
         (worker,) = server.workers()
         server.process.send_signal(signal.SIGHUP)

@@ -69,12 +69,12 @@ def test_what_would_open_the_door_is_refused(monkeypatch, variable, value, hint)
 
 def test_secrets_come_from_files_too(monkeypatch, tmp_path):
     for name in secrets_in_files():
-        (tmp_path / name).write_text(" s3cret\n", encoding="utf-8")
+        (tmp_path / name).write_text(" redis://s3cret\n", encoding="utf-8")  # one of them is an address
         monkeypatch.setenv(f"{variable_of(name)}_FILE", str(tmp_path / name))
     monkeypatch.setenv("ASR_JWT_ISSUER", "https://issuer.example")
     monkeypatch.setenv("ASR_JWT_AUDIENCE", "speech")
     settings = read_settings()
-    assert {getattr(settings, name).get_secret_value() for name in secrets_in_files()} == {"s3cret"}
+    assert {getattr(settings, name).get_secret_value() for name in secrets_in_files()} == {"redis://s3cret"}
     assert "s3cret" not in repr(settings)
     assert not unknown_variables()
 
@@ -182,6 +182,7 @@ def test_wrong_weights_are_named_without_what_stands_in_them(monkeypatch, value,
         ("ASR_CORS_ORIGINS", "https://example.org/path", "is no origin"),
         ("ASR_MANAGEMENT_BIND", "0.0.0.0:8000", "has the port of ASR_BIND"),
         ("ASR_MANAGEMENT_BIND", "9090", "pattern"),
+        ("ASR_REDIS_URL", "host:6379", "^ASR_REDIS_URL: .*neither redis:// nor rediss://$"),
     ],
 )
 def test_what_is_seen_from_outside(monkeypatch, variable, value, hint):
