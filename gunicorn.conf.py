@@ -66,10 +66,10 @@ logconfig_dict = {
 }
 
 
-def make_directories(*, keep_files: bool) -> None:
+def make_directories(configuration: Any, *, keep_files: bool) -> None:
     """Make what workers share, before there are workers, who inherit the names."""
     metric_files.open_directory(shared=shared_metrics, keep_files=keep_files)
-    shared_directory()
+    os.chown(shared_directory(), configuration.uid, configuration.gid)  # whom Gunicorn's --user names
 
 
 def on_starting(server: Any) -> None:
@@ -77,7 +77,7 @@ def on_starting(server: Any) -> None:
     try:
         exposure.refuse_exposure(settings, server.cfg.address)
         gunicorn_master.check_machine(plan, server.cfg)
-        make_directories(keep_files=server.master_pid != 0)
+        make_directories(server.cfg, keep_files=server.master_pid != 0)
     except (exposure.Exposed, gunicorn_master.UnfitMachine, OSError) as error:
         logger.error(str(error))
         sys.exit(1)
@@ -92,7 +92,7 @@ def when_ready(server: Any) -> None:
 
 def on_reload(server: Any) -> None:
     """Say what is served now."""
-    make_directories(keep_files=True)
+    make_directories(server.cfg, keep_files=True)
     gunicorn_master.guard_reload(server, served)
     gunicorn_master.announce(settings, plan, served)
     exposure.tell(settings, authenticator)
