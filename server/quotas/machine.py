@@ -55,10 +55,9 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
             window = _window(database, key, expiry, now)
             if amount > 0 and window.used + amount > limit:
                 return False
-            database.execute(
-                "INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?)",
-                (key, expiry, window.previous, window.current + amount, now - window.age),
-            )
+            window = window.with_more(amount)
+            row = (key, expiry, window.previous, window.current, now - window.age)
+            database.execute("INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?)", row)
             return True
 
         return await self._change(acquire)

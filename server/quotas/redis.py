@@ -36,10 +36,20 @@ def redis_counters(url: str, patience: float) -> Counters:
     """Count in the Redis at `url`, which must answer each question within so many seconds; raise ValueError."""
     pool = ConnectionPool.from_url(url, socket_timeout=patience, socket_connect_timeout=patience)
     options: dict[str, Any] = {"connection_pool": pool}
-    windows = RedisStorage(
+    windows = _RedisWindows(
         f"async+{url}", wrap_exceptions=True, implementation="redispy", key_prefix=_PREFIX, **options
     )
     return Counters(windows, windows, _RedisPlaces(Redis(connection_pool=pool)))
+
+
+class _RedisWindows(RedisStorage):
+    """Gives back no more than this window has: the former one fades, and else would have it twice."""
+
+    async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        if amount < 0:
+            _, _, current, _ = await self.get_sliding_window(key, expiry)
+            amount = max(amount, -current)
+        return not amount or await super().acquire_sliding_window_entry(key, limit, expiry, amount)
 
 
 class _RedisPlaces:

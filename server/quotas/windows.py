@@ -33,6 +33,14 @@ class Window:
             return self.length * (1 - (most - self.current) / self.previous) - self.age
         return self.length - self.age + self.length * (1 - most / self.current)
 
+    def with_more(self, amount: int) -> "Window":
+        """Return it with an amount counted; a negative one takes back, also from the previous window, but never more.
+
+        Whoever has something taken back after the boundary would else have it twice.
+        """
+        current = self.current + amount
+        return Window(self.length, max(0, self.previous + min(0, current)), max(0, current), self.age)
+
     def later(self, seconds: float) -> "Window":
         """Return it as it is after so many seconds more."""
         passed, age = divmod(self.age + seconds, self.length)

@@ -179,6 +179,23 @@ def test_places_of_a_worker_that_died_are_free_again_and_those_of_one_that_lives
     workers(test, Limits())
 
 
+def test_what_is_given_back_after_a_boundary_is_not_had_twice(make_counters):
+    """A request that holds what it reserved until the next window would have that in both."""
+
+    async def test():
+        counters = make_counters()
+        windows, length = counters.storage, 1
+        assert await windows.acquire_sliding_window_entry("a", 10, length, 10)
+        while (await windows.get_sliding_window("a", length))[2]:  # noqa: ASYNC110 - time passes, nothing else does
+            await asyncio.sleep(0.01)
+        await windows.acquire_sliding_window_entry("a", 10, length, -10)
+        previous, _, current, _ = await windows.get_sliding_window("a", length)
+        assert min(previous, current) >= 0
+        await counters.places.close()
+
+    asyncio.run(test())
+
+
 def test_who_has_no_limits_is_not_counted(workers):
     async def test(one, _):
         async with one.admit(CALLER) as meter, meter:

@@ -55,3 +55,11 @@ def test_fields_are_those_of_the_draft():
         "RateLimit": '"requests";r=3;t=12, "audio-day";r=7, "concurrent-requests";r=1',
     }
     assert fields([]) == {}
+
+
+@given(windows, st.integers(1, 3000))
+def test_nobody_gets_back_what_was_not_counted(window, amount):
+    less = window.with_more(-amount)
+    assert min(less.previous, less.current) >= 0
+    assert window.previous + window.current - amount <= less.previous + less.current
+    assert window.with_more(amount).with_more(-amount) == window
