@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from inference.confinement.confine import confine_lane
 from inference.errors import DeadlineExceeded, WorkCancelled
 from inference.loading import load
 from inference.package import Package
@@ -77,6 +78,8 @@ class Ready:
     """`fp32`, `int8` or `int8-w7`, as it is computed."""
     warnings: tuple[str, ...]
     """Why it is not what was asked for."""
+    unguarded: tuple[str, ...]
+    """What this machine could not take away from the process before it hears strangers."""
 
 
 class _Process:
@@ -86,6 +89,8 @@ class _Process:
     control: Control
     pipelines: OrderedDict[str, Pipeline]
     """By model; the one used last stands last."""
+    unguarded: tuple[str, ...] | None
+    """As in `Ready`; None while it is not confined."""
 
 
 def initialise(setup: Setup, control: Control) -> None:
@@ -94,27 +99,39 @@ def initialise(setup: Setup, control: Control) -> None:
     _Process.setup = setup
     _Process.control = control
     _Process.pipelines = OrderedDict()
+    _Process.unguarded = None
 
 
 def load_model(model: str) -> Ready:
     """Load a model and send a canary clip through every stage; raise PackageError where it cannot be loaded.
 
-    Where the process holds as many as it may, the one that was not used for the longest time goes.
+    Where the process holds as many as it may, the one that was not used for the longest time goes. With its first
+    model it gives up all but reading and computing: what is not prepared by then it cannot prepare any more.
     """
     setup, pipelines = _Process.setup, _Process.pipelines
     package = setup.packages[model]
     pipeline = load(package, setup.session_options, setup.precision, setup.cache)
     # Only now, since one that cannot be loaded must cost the others nothing.
+    pipelines.pop(model, None)
     while len(pipelines) >= setup.models_loaded:
         pipelines.popitem(last=False)
         give_memory_back()
     # By the default limits: one below the canary's length is the requests' affair. Nobody speaks in it.
     stages = pipeline.transcribe(canary(package.features.sample_rate), AudioLimits(detect_speech=False)).stages
     pipelines[model] = pipeline
+    if _Process.unguarded is None:
+        _Process.unguarded = confine_lane()
     # Noise leads a beam search astray for far longer than speech does.
     seconds = sum(each.seconds for each in stages if each.stage != "decoding")
     return Ready(
-        model, tuple(pipelines), _CANARY_SECONDS, seconds, pipeline.prepared, pipeline.precision, pipeline.warnings
+        model,
+        tuple(pipelines),
+        _CANARY_SECONDS,
+        seconds,
+        pipeline.prepared,
+        pipeline.precision,
+        pipeline.warnings,
+        _Process.unguarded,
     )
 
 

@@ -14,7 +14,7 @@ from gunicorn.arbiter import Arbiter
 from loguru import logger
 
 from config.settings import Settings, read_settings, unknown_variables
-from inference.audio.sandbox import unguarded
+from inference.confinement.confine import unguarded
 from inference.machine import Plan
 from server import metric_files
 from server.startup import MEMORY, Served, machine_note, profile_note, served_packages
@@ -65,7 +65,7 @@ def announce(settings: Settings, plan: Plan, served: Served) -> None:
         logger.warning(sentence)
     if missing := unguarded():
         logger.warning(
-            f"decoders of recordings are kept in by limits alone: {', '.join(missing)} is not to be had here"
+            f"lanes and decoders of recordings are kept in by less: {', '.join(missing)} is not to be had here"
         )
     if note := profile_note(settings):
         logger.info(note)

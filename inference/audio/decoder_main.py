@@ -3,7 +3,7 @@
     python -P -m inference.audio.decoder_main '{"parent": 1, "limits": {}, "options": {}}'
 
 It is small (no model, no ONNX Runtime) and short-lived, and sees one file of one stranger. Before a decoder in C sees a
-byte of that, the process has given up whatever else it could do (`sandbox.py`).
+byte of that, the process has given up whatever else it could do (`inference/confinement`).
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from inference.audio.pyav_blocks import pyav_blocks
 from inference.audio.raw import raw_header
 from inference.audio.reading import PROCESSOR_SHARE, Reading
 from inference.audio.recording import open_recording, windows_of
-from inference.audio.sandbox import confine
+from inference.confinement.confine import confine_decoder
 from inference.errors import AudioTooCostly, DecoderDied, InferenceError
 from inference.process import die_with
 from inference.types import AudioLimits, Options
@@ -87,7 +87,7 @@ def _decode(speaker: _Speaker, limits: AudioLimits, options: Options) -> None:
     reading = speaker.reading = open_recording(data, limits, speaker.checkpoint)
     _import_everything(limits, pyav=any(piece.decoder == "PyAV" for piece in reading.pieces))
     most = limits.decode_seconds + PROCESSOR_SHARE * limits.longest_seconds + _SPARE_SECONDS
-    speaker.send(Progress(0.0, confine(_MEMORY, round(time.process_time() + most))))
+    speaker.send(Progress(0.0, confine_decoder(_MEMORY, round(time.process_time() + most))))
     for item in windows_of(reading, limits, options):
         speaker.send(item)
 

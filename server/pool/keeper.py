@@ -31,6 +31,8 @@ class Keeper:
         """Whether it ever has."""
         self.warnings: dict[str, tuple[str, ...]] = {}
         """By model: why it is not computed as was asked for."""
+        self.unguarded: tuple[str, ...] = ()
+        """What could not be taken away from the lane before it hears strangers."""
 
     async def bring_up(self) -> None:
         """Start the lane, until it works."""
@@ -72,6 +74,7 @@ class Keeper:
     def _greet(self, ready: Ready) -> None:
         """A model is loaded."""
         self.loaded = ready.loaded
+        self.unguarded = ready.unguarded
         self._backlog.speed.learn(ready.model, "transcribe", ready.canary_seconds, ready.compute_seconds)
         metrics.PRECISION.labels(ready.precision).set(1)
         logger.bind(

@@ -86,9 +86,11 @@ class Pool:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Why models are not computed as was asked for, as sentences; each once."""
+        """Why models are not computed as was asked for, and lanes not confined, as sentences; each once."""
         of_models = (warnings for keeper in self._keepers for warnings in keeper.warnings.values())
-        return tuple(dict.fromkeys(warning for warnings in of_models for warning in warnings))
+        missing = next((keeper.unguarded for keeper in self._keepers if keeper.unguarded), ())
+        of_lanes = [f"clips are decoded without {' and '.join(missing)}"] if missing else []
+        return tuple(dict.fromkeys([*(warning for warnings in of_models for warning in warnings), *of_lanes]))
 
     def cost(self, model: str, kind: Kind, audio_seconds: float) -> float:
         """Predict the lane seconds that so much audio takes."""

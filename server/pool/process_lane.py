@@ -14,13 +14,15 @@ import multiprocessing
 import resource
 import signal
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import RawValue
 from typing import Any, TypeVar
 
 from inference import worker
+from inference.errors import PackageError
 from inference.process import signals_blocked
 from inference.task import Task
 from inference.worker import Control, Ready, Setup
@@ -42,6 +44,8 @@ class ProcessLane:
         self._process: BaseProcess | None = None
         self._control = RawValue(Control)
         self._numbers = itertools.count(1)
+        self._compromises: dict[str, tuple[str, ...]] = {}
+        """By model: why this process would not have it better if it were prepared once more."""
         self.died = asyncio.Event()
         self.died.set()
 
@@ -61,11 +65,30 @@ class ProcessLane:
         (self._process,) = set(multiprocessing.active_children()) - before
         self.died.clear()
         asyncio.get_running_loop().add_reader(self._process.sentinel, self._on_death)
-        return await asyncio.wrap_future(loading)
+        ready = await asyncio.wrap_future(loading)
+        self._compromises = {model: ready.warnings}
+        return ready
 
     async def load(self, model: str) -> Ready:
-        """Load a model and send its canary through; raise PackageError or BrokenExecutor."""
-        return await self._submit(worker.load_model, model)
+        """Load a model and send its canary through; raise PackageError or BrokenExecutor.
+
+        A process that is confined can prepare nothing: another one does, which hears nobody and ends then.
+        """
+        ready = await self._submit(worker.load_model, model)
+        if ready.warnings and not self._compromises.get(model):
+            self._compromises[model] = await self._prepare(model) or ready.warnings
+            ready = await self._submit(worker.load_model, model)
+        return replace(ready, warnings=ready.warnings and self._compromises[model])
+
+    async def _prepare(self, model: str) -> tuple[str, ...]:
+        """Return why what was prepared is not what was asked for, if it can be told."""
+        other = ProcessLane(self._setup)
+        try:
+            return (await other.start(model)).warnings
+        except (PackageError, BrokenExecutor, OSError):
+            return ()
+        finally:
+            await other.close()
 
     def call(self, task: Task) -> Call:
         """Do a task after the one before; raise BrokenExecutor where there is no process."""

@@ -134,6 +134,7 @@ def process(monkeypatch, pipeline, model_directory, tmp_path):
     monkeypatch.setattr(worker._Process, "pipelines", OrderedDict({NAME: pipeline}), raising=False)
     monkeypatch.setattr(worker._Process, "setup", setup, raising=False)
     monkeypatch.setattr(worker._Process, "control", worker.Control(), raising=False)
+    monkeypatch.setattr(worker._Process, "unguarded", (), raising=False)  # and not to be confined
     return worker._Process
 
 

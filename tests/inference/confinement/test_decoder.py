@@ -11,22 +11,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.audio import sandbox
 from inference.audio.decode import decode
+from inference.confinement.confine import unguarded
 from inference.errors import InputError
 from inference.types import AudioLimits
 from tests.inference.audio.encoders import ffmpeg, film_with_attachments, film_with_subtitles
 from tests.inference.audio.kinds import files_of_every_kind
 from tests.samples import tone
 
+LANDLOCK, SECCOMP = "landlock.allow_no_files", "seccomp.allow_computing_alone"
+
 CHILD = """
 import json, os, signal, socket, sys
 import numpy as np
-from inference.audio import sandbox
+from inference.confinement import confine, landlock, seccomp
 
 victim, guards = sys.argv[1], sys.argv[2:]
 for guard in guards:
-    setattr(sandbox, guard, lambda libc: False)
+    module, _, name = guard.partition(".")
+    setattr(globals()[module], name, lambda: False)
 
 
 def fork():
@@ -36,7 +39,7 @@ def fork():
 
 mine = os.memfd_create("x")
 os.write(mine, b"sound")
-unguarded = sandbox.confine(64 << 20, 60)
+unguarded = confine.confine_decoder(64 << 20, 60)
 trials = {
     "open": lambda: open(victim),
     "create": lambda: os.open(victim + "2", os.O_CREAT | os.O_WRONLY),
@@ -97,7 +100,7 @@ def test_nothing_can_be_opened_called_or_started(with_everything):
 
 
 def test_what_a_start_tells_is_what_there_is(with_everything):
-    assert list(sandbox.unguarded()) == with_everything["unguarded"]
+    assert list(unguarded()) == with_everything["unguarded"]
 
 
 def test_what_is_open_can_be_read_and_computed_with(with_everything):
@@ -106,7 +109,7 @@ def test_what_is_open_can_be_read_and_computed_with(with_everything):
 
 @pytest.mark.usefixtures("with_everything")
 def test_each_guard_alone_keeps_files_and_programs_from_it():
-    calls_alone, files_alone = confined("_landlock"), confined("_seccomp")
+    calls_alone, files_alone = confined(LANDLOCK), confined(SECCOMP)
     assert (calls_alone["unguarded"], files_alone["unguarded"]) == (["Landlock"], ["seccomp"])
     assert calls_alone["left"] == []
     assert {"open", "create", "remove", "list", "execute", "signal", "socket"} <= set(files_alone["refused"])
@@ -114,7 +117,7 @@ def test_each_guard_alone_keeps_files_and_programs_from_it():
 
 @pytest.mark.usefixtures("with_everything")
 def test_where_the_kernel_cannot_it_goes_on_and_says_so():
-    bare = confined("_landlock", "_seccomp")
+    bare = confined(LANDLOCK, SECCOMP)
     assert bare["unguarded"] == ["Landlock", "seccomp"]
     assert {"open", "create", "socket", "pipe", "memory"} <= set(bare["refused"])  # by limits of the process
     assert {"signal", "processors"} <= set(bare["left"])
@@ -124,13 +127,13 @@ ALL_KINDS = """
 import json, sys
 from inference.audio.decoder_main import _import_everything
 from inference.audio.recording import open_recording, windows_of
-from inference.audio.sandbox import confine
+from inference.confinement.confine import confine_decoder
 from inference.errors import InferenceError
 from inference.types import AudioLimits, Options
 
 files = [bytes.fromhex(line) for line in sys.stdin]
 _import_everything(AudioLimits(), pyav=True)
-confine(256 << 20, 60)
+confine_decoder(256 << 20, 60)
 outcomes = []
 for data in files:
     try:

@@ -1,0 +1,81 @@
+"""A decoder keeps the files that it has open; a lane goes on to read models. Neither can do more than compute.
+
+What a machine cannot take away is told, and costs no more than that.
+"""
+
+import ctypes
+import resource
+import sys
+from mmap import PAGESIZE
+from pathlib import Path
+
+from inference.confinement import landlock, seccomp
+
+_NO_NEW_PRIVILEGES = 38  # PR_SET_NO_NEW_PRIVS of linux/prctl.h
+_LANE_DESCRIPTORS = 64  # the pipes of its parent and a model's files are some ten
+
+
+def confine_decoder(memory: int, processor_seconds: int) -> tuple[str, ...]:
+    """Give up for good what decoding does not need; return what this machine could not take away.
+
+    From here on so many bytes of memory more can be had, and so much processor time at most. For a process of one
+    thread that has imported all that it will need.
+    """
+    used = _address_space()
+    if used:
+        _limit(resource.RLIMIT_AS, used + memory)
+    _limit(resource.RLIMIT_CPU, processor_seconds)
+    _give_up_privileges()
+    missing = [] if used else ["a limit on memory"]
+    missing += [] if landlock.allow_no_files() else ["Landlock"]
+    for nothing in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC):
+        _limit(nothing, 0)
+    missing += [] if seccomp.allow_computing_alone() else ["seccomp"]
+    return tuple(missing)
+
+
+def confine_lane() -> tuple[str, ...]:
+    """Give up for good what neither a clip nor a further model needs; return what this machine could not take away.
+
+    Holds for all threads. Files can be read: how much memory it takes, and for how long, is its parent's affair.
+    """
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, _LANE_DESCRIPTORS)
+    _give_up_privileges()
+    if seccomp.refuse_reaching_out():
+        return ()
+    _limit(resource.RLIMIT_FSIZE, 0)  # otherwise not: it would keep a process's last words from a log that is a file
+    return ("seccomp",)
+
+
+def unguarded() -> tuple[str, ...]:
+    """Find out in a process of its own what a decoder could not be kept from here; some tens of milliseconds."""
+    import subprocess  # what is confined starts no process
+
+    program = f"from inference.confinement.confine import *; print(*confine_decoder({1 << 28}, 10), sep='\\n')"
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-P", "-c", program]
+    try:
+        found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603 # ours
+    except (OSError, subprocess.SubprocessError) as error:
+        return (f"guards that could be found ({error})",)
+    return tuple(filter(None, found.stdout.splitlines()))
+
+
+def _give_up_privileges() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+
+
+def _limit(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (most, most))
+
+
+def _address_space() -> int:
+    """Bytes; 0 where that cannot be told."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * PAGESIZE
+    except OSError:
+        return 0
