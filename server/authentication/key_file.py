@@ -91,6 +91,8 @@ class KeyFile:
                     self._failure = ""
                     self._keys = read_keys(file.read())
         except FileNotFoundError:
+            if self._keys:
+                logger.warning(f"{self._path} is gone, and its keys with it")
             self._keys, self._seen, self._failure = {}, (), ""
         except (InvalidKeys, OSError) as error:
             self._was_there = True

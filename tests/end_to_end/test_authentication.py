@@ -234,6 +234,7 @@ def test_a_broken_file_and_a_missing_one_open_nothing(doors, key):
     assert doors.status(bearer(key)) == LET_IN
     doors.path.unlink()
     doors.wait(401, key)
+    assert "keys.json is gone" in doors.server.log.read_text(encoding="utf-8")
     assert doors.status() == 401
     doors.path.write_bytes(content)
     doors.wait(LET_IN, key)
