@@ -176,15 +176,3 @@ def test_lines_of_all_workers_stay_whole_and_go_on_in_a_new_file_when_the_old_on
 
     wait_until(lambda: set(ids) <= set(written()), "all lines")
     assert log.stat().st_size > 0
-
-
-def test_what_is_shut_is_not_there_and_cors_is_off(start):
-    with start(ASR_METRICS_ACCESS="closed", ASR_DOCS_ACCESS="closed", ASR_LANES=1, ASR_AUDIT_LOG="stdout") as server:
-        for path in ("/metrics", "/docs", "/openapi.json"):
-            assert get(server, path).status_code == 404
-        with server.client() as client:
-            assert "Access-Control-Allow-Origin" not in client.options("/transcribe", headers=ASKED).headers
-        reply = server.post(CLIP, X_Request_ID="to-stdout")
-        assert reply.status_code == 200
-        assert "Access-Control-Allow-Origin" not in reply.headers
-        wait_until(lambda: '"request_id": "to-stdout", "principal": "127.0.0.1"' in server.log.read_text(), "a line")

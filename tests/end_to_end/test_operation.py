@@ -44,6 +44,12 @@ def test_a_path_forges_no_line(server, client):
     assert not server.logged("forged")
 
 
+def test_pages_of_other_sites_may_not_call(client):
+    asked = {"Origin": "https://app.example.org", "Access-Control-Request-Method": "POST"}
+    for reply in (client.options("/transcribe", headers=asked), client.get("/readyz", headers=asked)):
+        assert "Access-Control-Allow-Origin" not in reply.headers
+
+
 def test_open_api(client):
     assert client.get("/docs").status_code == 200
     operation = client.get("/openapi.json").json()["paths"]["/transcribe"]["post"]

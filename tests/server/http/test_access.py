@@ -45,11 +45,16 @@ def test_without_authentication_an_address_may_do_everything():
         assert (principal.kind, principal.id, principal.scopes) == ("address", "192.0.2.1", frozenset(Scope))
 
 
+def routed(settings):
+    """The paths that there are."""
+    routes = create_app(settings).routes
+    included = [each.original_router.routes for each in routes if hasattr(each, "original_router")]
+    return {route.path for each in (routes, *included) for route in each if hasattr(route, "path")}
+
+
 def test_every_route_is_open_or_asks_for_a_scope_or_is_for_each_that_is_known():
     """A new route stands in none of these lists: whoever adds it decides."""
-    routes = create_app(Settings()).routes
-    included = [each.original_router.routes for each in routes if hasattr(each, "original_router")]
-    paths = {route.path for each in (routes, *included) for route in each if hasattr(route, "path")}
+    paths = routed(Settings())
     known = {path for path in paths if not ACCESS.is_open(path) and not ACCESS.scope_of(path)}
     assert known == {"/v1/models", "/v1/models/{name}"}
     assert paths >= ACCESS.open
@@ -96,6 +101,12 @@ def test_metrics_can_be_for_everybody_and_documents_for_few():
         with pytest.raises(Forbidden, match="admin"):
             ask(path, Knows({"metrics"}), other)
         assert ask(path, Knows({"admin"}), other).kind == "key"
+
+
+def test_what_is_closed_is_no_route():
+    paths = routed(Settings(metrics_access="closed", docs_access="closed"))
+    assert paths & {"/metrics", "/docs", "/openapi.json"} == set()
+    assert "/readyz" in paths
 
 
 def test_whoever_reaches_the_listener_of_operators_needs_no_key():
