@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
 
 from inference.audio.decode import decode
@@ -84,7 +85,7 @@ class Pipeline:
 
     def transcribe_clip(
         self,
-        audio: bytes | str | Path,
+        audio: bytes | mmap | str | Path,
         limits: AudioLimits | None = None,
         options: Options | None = None,
         checkpoint: Checkpoint = lambda: None,
@@ -93,7 +94,7 @@ class Pipeline:
         if options and options.channels != "mix":
             raise LongerThanWindow("channels apart are heard as those of recordings are")
         clock, limits = _StageClock(checkpoint), limits or AudioLimits()
-        source = audio if isinstance(audio, bytes) else Path(audio)
+        source = Path(audio) if isinstance(audio, str) else audio
         with clock("decode"):
             decoded = decode(source, limits, self.package.features.sample_rate, checkpoint)
         options = options or Options()

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from inference.types import Options, Waveform
 
 Audio: TypeAlias = bytes | Path | Waveform
-"""An encoded file, the name of one that the lane opens itself (a spool file), or samples."""
+"""An encoded file, the name of one (a spool file), which the worker opens for its lane, or samples."""
 Kind: TypeAlias = Literal["transcribe", "recognise"]
 """`transcribe` begins with decoding, `recognise` with samples."""
 

@@ -7,9 +7,11 @@ reads it before every stage.
 
 import ctypes
 import io
+import socket
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +20,7 @@ import soundfile
 
 from inference.confinement.confine import confine_lane
 from inference.errors import DeadlineExceeded, WorkCancelled
+from inference.handing import Handed
 from inference.loading import load
 from inference.package import Package
 from inference.pipeline import Pipeline
@@ -87,16 +90,21 @@ class _Process:
 
     setup: Setup
     control: Control
+    handed: Handed
     pipelines: OrderedDict[str, Pipeline]
     """By model; the one used last stands last."""
     unguarded: tuple[str, ...] | None
     """As in `Ready`; None while it is not confined."""
 
 
-def initialise(setup: Setup, control: Control) -> None:
-    """Tie this process to its parent. Cannot fail: an initialiser that raises breaks its pool without a reason."""
-    die_with(setup.parent)
+def initialise(setup: Setup, control: Control, channel: socket.socket) -> None:
+    """Tie this process to its parent, which sends files by `channel`.
+
+    Cannot fail: an initialiser that raises breaks its pool without a reason.
+    """
+    die_with(setup.parent, watching=False)
     _Process.setup = setup
+    _Process.handed = Handed(channel)
     _Process.control = control
     _Process.pipelines = OrderedDict()
     _Process.unguarded = None
@@ -110,7 +118,7 @@ def load_model(model: str) -> Ready:
     """
     setup, pipelines = _Process.setup, _Process.pipelines
     package = setup.packages[model]
-    pipeline = load(package, setup.session_options, setup.precision, setup.cache)
+    pipeline = _first_loaded(package) if _Process.unguarded is None else _loaded(package)
     # Only now, since one that cannot be loaded must cost the others nothing.
     pipelines.pop(model, None)
     while len(pipelines) >= setup.models_loaded:
@@ -119,8 +127,6 @@ def load_model(model: str) -> Ready:
     # By the default limits: one below the canary's length is the requests' affair. Nobody speaks in it.
     stages = pipeline.transcribe(canary(package.features.sample_rate), AudioLimits(detect_speech=False)).stages
     pipelines[model] = pipeline
-    if _Process.unguarded is None:
-        _Process.unguarded = confine_lane()
     # Noise leads a beam search astray for far longer than speech does.
     seconds = sum(each.seconds for each in stages if each.stage != "decoding")
     return Ready(
@@ -131,8 +137,30 @@ def load_model(model: str) -> Ready:
         pipeline.prepared,
         pipeline.precision,
         pipeline.warnings,
-        _Process.unguarded,
+        _Process.unguarded or (),
     )
+
+
+def _first_loaded(package: Package) -> Pipeline:
+    """Prepare what is not prepared, and confine the process."""
+    pipeline = _loaded(package)
+    warnings = pipeline.warnings
+    if _Process.setup.session_options.threads > 1:
+        del pipeline  # and its threads with it, which Landlock would spare
+    packages = _Process.setup.packages.values()
+    directories = [each.directory for each in packages]
+    linked = (path.resolve() for directory in directories for path in directory.rglob("*") if path.is_symlink())
+    _Process.unguarded = confine_lane((_Process.setup.cache, *directories, *linked))
+    die_with(_Process.setup.parent)  # watched by a thread from now on
+    if _Process.setup.session_options.threads > 1:
+        pipeline = _loaded(package)
+        pipeline.warnings = warnings
+    return pipeline
+
+
+def _loaded(package: Package) -> Pipeline:
+    setup = _Process.setup
+    return load(package, setup.session_options, setup.precision, setup.cache)
 
 
 def run(number: int, task: Task) -> Transcript:
@@ -147,11 +175,12 @@ def run(number: int, task: Task) -> Transcript:
         if time.monotonic() > task.deadline:
             raise DeadlineExceeded("the deadline passed while the audio was being transcribed")
 
+    audio, file = task.audio, _Process.handed.take(number)
     pipeline = _Process.pipelines[task.model]
     _Process.pipelines.move_to_end(task.model)
-    if isinstance(task.audio, Waveform):
+    if isinstance(audio, Waveform):
         # Samples come from whoever has found speech in them.
-        return pipeline.recognise(task.audio, task.options, checkpoint, detect_speech=False)
+        return pipeline.recognise(audio, task.options, checkpoint, detect_speech=False)
     limits = _Process.setup.limits
     longest = pipeline.package.longest_seconds
     limits = replace(
@@ -159,11 +188,12 @@ def run(number: int, task: Task) -> Transcript:
         limit_seconds=min(limits.limit_seconds, longest),
         window_seconds=min(limits.window_seconds, longest),
     )
-    try:
-        return pipeline.transcribe_clip(task.audio, limits, task.options, checkpoint)
-    except FileNotFoundError:
+    encoded = audio if isinstance(audio, bytes) else file
+    if encoded is None:
         # A request's spool file lives as long as the request.
-        raise WorkCancelled("the recording is gone, and so is whoever sent it") from None
+        raise WorkCancelled("the recording is gone, and so is whoever sent it")
+    with nullcontext() if isinstance(encoded, bytes) else encoded:
+        return pipeline.transcribe_clip(encoded, limits, task.options, checkpoint)
 
 
 def canary(sample_rate: int) -> bytes:

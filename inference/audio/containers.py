@@ -115,9 +115,9 @@ _NO_SOUND = {
 
 
 @contextmanager
-def opened(audio: bytes | Path) -> Iterator[Encoded]:
+def opened(audio: Encoded | Path) -> Iterator[Encoded]:
     """Give the bytes themselves, or map a file; raise OSError where it cannot be read."""
-    if isinstance(audio, bytes):
+    if not isinstance(audio, Path):
         yield audio
         return
     with audio.open("rb") as stream:

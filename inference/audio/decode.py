@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from inference.audio.channels import Mixer
-from inference.audio.containers import opened
+from inference.audio.containers import Encoded, opened
 from inference.audio.reading import Reading
 from inference.audio.resampling import Resampling
 from inference.errors import AudioTooLong, LongerThanWindow
@@ -14,7 +14,7 @@ from inference.types import AudioLimits, DecodedAudio, Waveform
 
 
 def decode(
-    audio: bytes | Path, limits: AudioLimits, sample_rate: int, checkpoint: Callable[[], None] = lambda: None
+    audio: Encoded | Path, limits: AudioLimits, sample_rate: int, checkpoint: Callable[[], None] = lambda: None
 ) -> DecodedAudio:
     """Decode, mix down and resample to `sample_rate` Hz; where overlength is "clip", cut to `limits.limit_seconds`.
 

@@ -6,6 +6,7 @@ What a machine cannot take away is told, and costs no more than that.
 import ctypes
 import resource
 import sys
+from collections.abc import Iterable
 from mmap import PAGESIZE
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from inference.confinement import landlock, seccomp
 
 _NO_NEW_PRIVILEGES = 38  # PR_SET_NO_NEW_PRIVS of linux/prctl.h
 _LANE_DESCRIPTORS = 64  # the pipes of its parent and a model's files are some ten
+_SYSTEM = (
+    "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/locale", "/etc/ld.so.cache",
+    "/dev/null", "/dev/urandom", "/proc/cpuinfo", "/proc/self", "/sys/devices/system/cpu",
+)  # fmt: skip
 
 
 def confine_decoder(memory: int, processor_seconds: int) -> tuple[str, ...]:
@@ -27,25 +32,28 @@ def confine_decoder(memory: int, processor_seconds: int) -> tuple[str, ...]:
     _limit(resource.RLIMIT_CPU, processor_seconds)
     _give_up_privileges()
     missing = [] if used else ["a limit on memory"]
-    missing += [] if landlock.allow_no_files() else ["Landlock"]
+    missing += [] if landlock.allow_reading_alone(()) else ["Landlock"]
     for nothing in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC):
         _limit(nothing, 0)
     missing += [] if seccomp.allow_computing_alone() else ["seccomp"]
     return tuple(missing)
 
 
-def confine_lane() -> tuple[str, ...]:
+def confine_lane(readable: Iterable[Path]) -> tuple[str, ...]:
     """Give up for good what neither a clip nor a further model needs; return what this machine could not take away.
 
-    Holds for all threads. Files can be read: how much memory it takes, and for how long, is its parent's affair.
+    Of files it can read these, those in these directories, Python's and the system's libraries. Landlock spares threads
+    that run already. How much memory is taken, and for how long, is the parent's affair.
     """
+    alone = len(tuple(Path("/proc/self/task").glob("*"))) == 1
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _LANE_DESCRIPTORS)
     _give_up_privileges()
-    if seccomp.refuse_reaching_out():
-        return ()
-    _limit(resource.RLIMIT_FSIZE, 0)  # otherwise not: it would keep a process's last words from a log that is a file
-    return ("seccomp",)
+    missing = [] if landlock.allow_reading_alone((*_libraries(), *readable)) and alone else ["Landlock"]
+    if not seccomp.refuse_reaching_out():
+        _limit(resource.RLIMIT_FSIZE, 0)  # otherwise not: last words may go to a log that is a file
+        missing.append("seccomp")
+    return tuple(missing)
 
 
 def unguarded() -> tuple[str, ...]:
@@ -60,6 +68,16 @@ def unguarded() -> tuple[str, ...]:
     except (OSError, subprocess.SubprocessError) as error:
         return (f"guards that could be found ({error})",)
     return tuple(filter(None, found.stdout.splitlines()))
+
+
+def _libraries() -> Iterable[Path]:
+    """Where modules and libraries lie that may be loaded late; not a directory that ours may share with secrets."""
+    yield from map(Path, _SYSTEM)
+    yield from (Path(prefix, "lib") for prefix in (sys.prefix, sys.base_prefix))
+    ours = Path(__file__).parents[1]
+    yield ours
+    others = (Path(path).resolve() for path in sys.path)
+    yield from (path for path in others if path != Path.cwd() and not ours.is_relative_to(path))
 
 
 def _give_up_privileges() -> None:

@@ -59,7 +59,7 @@ class Spool:
     """Takes one body in, and keeps it as bytes up to a MiB, beyond that in a file that nobody else sees.
 
     The file has no name where the system allows that (`O_TMPFILE`, or unlinked at once), so that nothing is left behind
-    whatever happens, and a lane opens it by way of `/proc`.
+    whatever happens, and a worker opens it for its lane by way of `/proc`.
     """
 
     def __init__(self, directory: SpoolDirectory) -> None:

@@ -13,16 +13,19 @@ import itertools
 import multiprocessing
 import resource
 import signal
+import socket
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import RawValue
+from pathlib import Path
 from typing import Any, TypeVar
 
 from inference import worker
 from inference.errors import PackageError
+from inference.handing import hand_over
 from inference.process import signals_blocked
 from inference.task import Task
 from inference.worker import Control, Ready, Setup
@@ -43,6 +46,7 @@ class ProcessLane:
         self._executor: ProcessPoolExecutor | None = None
         self._process: BaseProcess | None = None
         self._control = RawValue(Control)
+        self._channel: socket.socket | None = None
         self._numbers = itertools.count(1)
         self._compromises: dict[str, tuple[str, ...]] = {}
         """By model: why this process would not have it better if it were prepared once more."""
@@ -52,16 +56,19 @@ class ProcessLane:
     async def start(self, model: str) -> Ready:
         """Spawn a process that loads a model; raise PackageError where that is unusable, BrokenExecutor, or OSError."""
         self._control = RawValue(Control)
-        try:
-            self._executor = ProcessPoolExecutor(
-                1, mp_context=_SPAWN, initializer=worker.initialise, initargs=(self._setup, self._control)
-            )
-        except OSError as error:
-            raise OSError(error.errno, f"{error.strerror}, for semaphores in /dev/shm") from error
-        before = set(multiprocessing.active_children())
-        # From this thread, which lives as long as the worker: the kernel ends a child with the thread that made it.
-        with signals_blocked(signal.SIGINT, signal.SIGTERM):
-            loading = self._executor.submit(worker.load_model, model)
+        self._channel, theirs = socket.socketpair()
+        self._channel.settimeout(0)
+        with theirs:
+            try:
+                self._executor = ProcessPoolExecutor(
+                    1, mp_context=_SPAWN, initializer=worker.initialise, initargs=(self._setup, self._control, theirs)
+                )
+            except OSError as error:
+                raise OSError(error.errno, f"{error.strerror}, for semaphores in /dev/shm") from error
+            before = set(multiprocessing.active_children())
+            # From this thread, which lives as long as the worker: the kernel ends a child with the thread that made it.
+            with signals_blocked(signal.SIGINT, signal.SIGTERM):
+                loading = self._executor.submit(worker.load_model, model)
         (self._process,) = set(multiprocessing.active_children()) - before
         self.died.clear()
         asyncio.get_running_loop().add_reader(self._process.sentinel, self._on_death)
@@ -93,6 +100,8 @@ class ProcessLane:
     def call(self, task: Task) -> Call:
         """Do a task after the one before; raise BrokenExecutor where there is no process."""
         number = next(self._numbers)
+        if isinstance(task.audio, Path) and self._channel is not None:
+            hand_over(self._channel, number, task.audio)
         return Call(number, self._submit(worker.run, number, task))
 
     def abandon(self, call: Call) -> None:
@@ -104,6 +113,9 @@ class ProcessLane:
         if self._process is not None:
             self._process.kill()
             self._on_death()
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
         if self._executor is not None:
             await asyncio.to_thread(self._executor.shutdown)
 

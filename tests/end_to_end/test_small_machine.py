@@ -96,6 +96,7 @@ def test_a_full_disk_for_metrics(model_directory, tmp_path, library_texts):
         workers = server.workers()
         assert server.post(NAMASTE.read_bytes()).json()["text"] == library_texts[NAMASTE]
         server.wait_metric(1, "asr_lanes", state="ready")  # of the worker that is asked
-        (warning,) = httpx.get(f"{server.url}/readyz").json()["warnings"]
+        warnings = httpx.get(f"{server.url}/readyz").json()["warnings"]
+        (warning,) = [each for each in warnings if " without " not in each]  # of a kernel that confines less
         assert warning == f"/metrics shows one worker alone, since {full} cannot be used: No space left on device"
         assert server.workers() == workers

@@ -1,11 +1,13 @@
 """The story as a whole: the right text, and a stop before any stage."""
 
 import math
+import socket
 import subprocess
 import sys
 import time
 from collections import OrderedDict
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ import soundfile
 
 from inference import worker
 from inference.errors import AudioTooLong, DeadlineExceeded, PackageError, UnavailableOption, WorkCancelled
+from inference.handing import Handed, hand_over
 from inference.loading import load
 from inference.package import load_package
 from inference.pipeline import Pipeline
@@ -127,13 +130,22 @@ def test_the_library_in_two_lines(library_texts):
 
 
 @pytest.fixture
-def process(monkeypatch, pipeline, model_directory, tmp_path):
+def channel():
+    """How files come to a pool process: the worker's end, and its own."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def process(monkeypatch, pipeline, model_directory, tmp_path, channel):
     """The state of a pool process, in this one."""
     packages = {NAME: load_package(model_directory)}
     setup = worker.Setup(packages, 1, "fp32", SessionOptions(), AudioLimits(), tmp_path, parent=0)
     monkeypatch.setattr(worker._Process, "pipelines", OrderedDict({NAME: pipeline}), raising=False)
     monkeypatch.setattr(worker._Process, "setup", setup, raising=False)
     monkeypatch.setattr(worker._Process, "control", worker.Control(), raising=False)
+    monkeypatch.setattr(worker._Process, "handed", Handed(channel[1]), raising=False)
     monkeypatch.setattr(worker._Process, "unguarded", (), raising=False)  # and not to be confined
     return worker._Process
 
@@ -152,13 +164,34 @@ def test_a_pool_process_runs_a_task(pipeline):
 
 
 @pytest.mark.usefixtures("process")
-def test_a_pool_process_takes_samples_and_files_too(pipeline, tmp_path):
+def test_a_pool_process_takes_samples_and_files_too(pipeline, tmp_path, channel):
     samples, rate = soundfile.read(DATA / "namaste.wav", dtype="float32")
     text = pipeline.transcribe(NAMASTE).text
     assert worker.run(1, task(Waveform(samples, rate))).text == text
+    hand_over(channel[0], 2, DATA / "namaste.wav")
     assert worker.run(2, task(DATA / "namaste.wav")).text == text
+    hand_over(channel[0], 3, tmp_path / "closed")
     with pytest.raises(WorkCancelled, match="gone"):
         worker.run(3, task(tmp_path / "closed"))
+
+
+def _descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_files_of_tasks_that_never_began_are_closed(channel, tmp_path):
+    for number in (1, 2, 4, 5):
+        path = tmp_path / str(number)
+        path.write_bytes(b"sound" * (number != 4))
+        hand_over(channel[0], number, path)
+    handed = Handed(channel[1])
+    before = _descriptors()
+    with handed.take(2) as mapped:
+        assert mapped[:] == b"sound"
+    assert (handed.take(3), handed.take(4)) == (None, b"")
+    assert _descriptors() == before + 1  # the fifth has time
+    handed.take(6)
+    assert _descriptors() == before
 
 
 @pytest.mark.usefixtures("process")

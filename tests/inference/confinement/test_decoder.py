@@ -19,7 +19,7 @@ from tests.inference.audio.encoders import ffmpeg, film_with_attachments, film_w
 from tests.inference.audio.kinds import files_of_every_kind
 from tests.samples import tone
 
-LANDLOCK, SECCOMP = "landlock.allow_no_files", "seccomp.allow_computing_alone"
+LANDLOCK, SECCOMP = "landlock.allow_reading_alone", "seccomp.allow_computing_alone"
 
 CHILD = """
 import json, os, signal, socket, sys
@@ -29,7 +29,7 @@ from inference.confinement import confine, landlock, seccomp
 victim, guards = sys.argv[1], sys.argv[2:]
 for guard in guards:
     module, _, name = guard.partition(".")
-    setattr(globals()[module], name, lambda: False)
+    setattr(globals()[module], name, lambda *_: False)
 
 
 def fork():

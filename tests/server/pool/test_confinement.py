@@ -3,17 +3,21 @@
 import asyncio
 import os
 import socket
+import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
+from inference.loading import CACHE
 from inference.package import load_package
 from inference.recogniser import SessionOptions
-from inference.types import AudioLimits
+from inference.task import Task
+from inference.types import AudioLimits, Options
 from inference.worker import Setup
 from server.pool.process_lane import ProcessLane
 from tests.packages import random_package
+from tests.samples import CLIPS
 
 MODEL = "model"
 
@@ -21,7 +25,7 @@ INSIDE = """
 import ctypes, os, signal, socket, subprocess, sys, threading
 
 secret, port = given
-file, libc = os.open(secret, os.O_RDONLY), ctypes.CDLL(None, use_errno=True)
+file, libc = os.open(os.__file__, os.O_RDONLY), ctypes.CDLL(None, use_errno=True)
 tgkill, perf_event_open = {"x86_64": (234, 298), "aarch64": (131, 241)}[os.uname().machine]
 
 
@@ -31,6 +35,11 @@ def call(function, *arguments):
 
 
 trials = {
+    "read": lambda: open(secret),
+    "shadow": lambda: open("/etc/shadow"),
+    "list": lambda: os.listdir("/"),
+    "environment of the parent": lambda: open(f"/proc/{os.getppid()}/environ"),
+    "descriptors of the parent": lambda: os.listdir(f"/proc/{os.getppid()}/fd"),
     "create": lambda: open(secret + "2", "w"),
     "write": lambda: open(secret, "r+"),
     "append": lambda: os.open(secret, os.O_WRONLY | os.O_APPEND),
@@ -85,7 +94,13 @@ result = {
 
 def setup_of(cache, **packages):
     packages = {name: load_package(directory) for name, directory in packages.items()}
-    return Setup(packages, 2, "fp32", SessionOptions(threads=1), AudioLimits(), cache, os.getpid())
+    return Setup(packages, 2, "auto", SessionOptions(threads=1), AudioLimits(), cache, os.getpid())
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    """As gunicorn.conf.py has it: Landlock spares threads that run already."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
 
 
 @asynccontextmanager
@@ -104,12 +119,14 @@ async def inside(lane, source, *given):
     return await lane._submit(eval, expression, {"source": source, "given": given})
 
 
-def test_a_lane_writes_nothing_calls_nobody_and_starts_nothing(model_directory, tmp_path):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_lane_writes_nothing_calls_nobody_and_starts_nothing(model_directory, tmp_path, threads):
     secret = tmp_path / "keys.json"
     secret.write_text("{}")
 
     async def attempts():
-        async with lane_of(setup_of(tmp_path / "cache", model=model_directory)) as (lane, ready):
+        setup = setup_of(CACHE, model=model_directory)
+        async with lane_of(replace(setup, session_options=SessionOptions(threads))) as (lane, ready):
             if ready.unguarded:
                 pytest.skip(f"this kernel has no {', '.join(ready.unguarded)}")
             return await inside(lane, INSIDE, str(secret), port)
@@ -119,6 +136,17 @@ def test_a_lane_writes_nothing_calls_nobody_and_starts_nothing(model_directory, 
         found = asyncio.run(attempts())
     assert found == {"left": [], "status": ["1", "2"], "limits": ["0", "64"]}
     assert secret.read_text() == "{}"
+
+
+def test_a_lane_hears_a_file_that_it_could_not_open(model_directory, tmp_path, pipeline):
+    clip = tmp_path / "clip"
+    clip.write_bytes(CLIPS[0].read_bytes())
+
+    async def heard():
+        async with lane_of(setup_of(CACHE, model=model_directory)) as (lane, _):
+            return await lane.call(Task("transcribe", MODEL, clip, Options(), time.monotonic() + 100)).answer
+
+    assert asyncio.run(heard()).text == pipeline.transcribe(clip).text
 
 
 def test_a_further_model_is_prepared_for_a_lane_that_cannot(model_directory, tmp_path):
