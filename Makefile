@@ -42,13 +42,13 @@ run: $(VENV)/run.stamp  ## install what is needed and start the server
 # Half of the time they wait for servers to start and to end.
 TESTS_AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 3 // 2)')
 test: $(VENV)/dev.stamp  ## install what tests need and run them
-	$(BIN)/python -m pytest -m "not (parity or training or measuring)" -n $(TESTS_AT_ONCE) --dist loadfile
+	$(BIN)/python -m pytest -m "not (parity or training or measuring or image)" -n $(TESTS_AT_ONCE) --dist loadfile
 
 test-measuring: $(VENV)/dev.stamp  ## those of measuring code, those that take long, and those that need system programs
-	$(BIN)/python -m pytest -m "(measuring or programs) and not training" -n $(TESTS_AT_ONCE) --dist loadfile
+	$(BIN)/python -m pytest -m "(measuring or programs) and not (training or image)" -n $(TESTS_AT_ONCE) --dist loadfile
 
 test-quick: $(VENV)/dev.stamp  ## those that start no Gunicorn
-	$(BIN)/python -m pytest -q -m "not (end_to_end or parity or training or measuring)" -n $(TESTS_AT_ONCE) --dist loadfile
+	$(BIN)/python -m pytest -q -m "not (end_to_end or parity or training or measuring or image)" -n $(TESTS_AT_ONCE) --dist loadfile
 
 PYTHONS ?= 3.11 3.12 3.13
 # What pyenv has is not on the PATH; its stand-ins there fail.
@@ -129,6 +129,14 @@ sbom: .venv-audit/audit.stamp  ## SBOM=build/sbom.json: what the server runs wit
 	.venv-audit/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --mc-type application \
 	    --output-reproducible --output-file $(SBOM)
 
+ENGINE ?= $(if $(shell command -v docker),docker,podman)
+image:  ## BASE=python:3.13-slim ENGINE=docker: build the container image, hindi-asr
+	$(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(if $(BASE),--build-arg BASE=$(BASE)) \
+	    --build-arg REVISION=$$(git rev-parse HEAD) -t hindi-asr .
+
+image-test: $(VENV)/dev.stamp  ## build the image as the README says, run it, look inside; skipped where no engine answers
+	$(BIN)/python -m pytest tests/image -m image -s
+
 # Each file holds all that its environment has, by version and hash; what stands in requirements/*.in is chosen by hand.
 # torch comes in builds of the same version for processors and for CUDA: its files have no hashes.
 COMPILE = $(BIN)/uv pip compile --quiet --no-emit-index-url --custom-compile-command "make requirements" --python-version 3.11
@@ -142,4 +150,4 @@ requirements: $(VENV)/dev.stamp  ## compile requirements/*.in; UPGRADE="--upgrad
 	$(COMPILE) $(UPGRADE) --python-platform linux requirements/export.in -o requirements/export.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux -c requirements/export.txt requirements/training.in -o requirements/training.txt
 
-.PHONY: help fuzz run test test-measuring test-quick test-pythons test-clients schema requirements parity lint docs audit sbom tune capacity loadtest chaos soak mixup recording figures bench
+.PHONY: help fuzz image image-test run test test-measuring test-quick test-pythons test-clients schema requirements parity lint docs audit sbom tune capacity loadtest chaos soak mixup recording figures bench

@@ -6,7 +6,7 @@ from inference.errors import DamagedCache, PackageError
 from inference.machine import int8_weight_bits, usable_cpus
 from inference.package import Package, load_package
 from inference.pipeline import Pipeline, Prepared
-from inference.prepared.prepare import prepare, warnings_of
+from inference.prepared.prepare import prepare, prepare_for_any, warnings_of
 from inference.process import give_memory_back
 from inference.recogniser import SessionOptions
 from inference.types import Int8Plan
@@ -75,6 +75,17 @@ def load(
             pipeline.warnings = (*warnings, *pipeline.warnings)
             return pipeline
     return Pipeline(package, session_options, warnings=tuple(warnings))
+
+
+def prepare_for_any_processor(package: Package, cache: Path) -> None:
+    """Make what `load` finds in a cache that it cannot write, on any processor: all, with a graph of each int8 plan.
+
+    Without plans it is one in fp32. Raises OSError where the cache cannot be written, PackageError where the package
+    cannot be used.
+    """
+    for plan in package.int8 or (None,):
+        graph = prepare_for_any(package, plan, cache)
+        Pipeline(package, SessionOptions(), prepared=Prepared(graph, cache, plan.precision if plan else "fp32"))
 
 
 def _prepared(package: Package, session_options: SessionOptions, plan: Int8Plan | None, cache: Path) -> Pipeline:

@@ -1,4 +1,4 @@
-"""Which of the two commands is meant, and how both end."""
+"""Which of the commands is meant, and how both end."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import TextIO, cast
 
-from inference.cli import probing, transcribing
+from inference.cli import preparing, probing, transcribing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,6 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if arguments[:1] == ["probe"]:
             return probing.run(arguments[1:])
+        if arguments[:1] == ["prepare"]:
+            return preparing.run(arguments[1:])
         return transcribing.run(arguments)
     except KeyboardInterrupt as interrupt:
         return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)

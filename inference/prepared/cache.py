@@ -27,7 +27,7 @@ def made_once(cache: Path, kind: str, key: str, make: Callable[[Path], None]) ->
 
     Raises OSError where the cache cannot be written, and what `make` raises.
     """
-    entry = cache / f"{kind}-{key}{_DONE}"
+    entry = entry_of(cache, kind, key)
     with suppress(OSError):  # there is none, or the cache is read-only
         os.utime(entry)
     if not entry.exists():
@@ -38,6 +38,11 @@ def made_once(cache: Path, kind: str, key: str, make: Callable[[Path], None]) ->
                 _remove_what_nobody_uses(cache)
                 _make_whole(entry, make)
     return entry
+
+
+def entry_of(cache: Path, kind: str, key: str) -> Path:
+    """Return where that entry is, if it is there."""
+    return cache / f"{kind}-{key}{_DONE}"
 
 
 @contextmanager

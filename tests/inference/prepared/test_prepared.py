@@ -7,11 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from inference.cli.main import main
 from inference.errors import PackageError
+from inference.loading import load
 from inference.package import load_package
 from inference.prepared import prepare as prepared
 from inference.prepared import rewriting
 from inference.recogniser import OnnxRecogniser, SessionOptions
+from tests.samples import CLIPS
 
 
 @pytest.fixture
@@ -47,6 +50,18 @@ def test_another_way_of_rewriting_gets_its_own(package, tmp_path, monkeypatch):
     first = prepared.prepare(package, None, tmp_path)
     monkeypatch.setattr(rewriting, "VERSION", rewriting.VERSION + 1)
     assert prepared.prepare(package, None, tmp_path) != first
+
+
+def test_what_was_made_for_any_processor_serves_where_the_cache_cannot_be_written(package, tmp_path, library_texts):
+    assert main(["prepare", str(package.directory), "--cache", str(tmp_path)]) == 0
+    before = sorted(tmp_path.iterdir())
+    (tmp_path / "lock").unlink()
+    (tmp_path / "lock").mkdir()  # root may write everywhere, but no directory
+    loaded = load(package, SessionOptions(), cache=tmp_path)
+    assert loaded.prepared
+    assert loaded.warnings == ()
+    assert sorted(tmp_path.iterdir()) == before
+    assert loaded.transcribe(CLIPS[0].read_bytes()).text == library_texts[CLIPS[0]]
 
 
 def test_nothing_is_left_of_a_try_that_failed(package, tmp_path, monkeypatch):
