@@ -23,11 +23,11 @@ from tqdm import tqdm
 
 from inference.features import FeatureParameters, Featurizer
 from training.files import RecipeError, atomic_path, command
-from training.speech_material import Material, listen, spoken_scene, wordless_scene
+from training.speech_material import Material, listen, scene
 
-WIDTH = 48
-OFFSETS = ((-1, 0, 1), (-2, 0, 2), (-4, -2, 2), (-8, -4, 0), (-12, -6, 0), (-24, -12, 0))
-"""Frames that each layer looks at, counted from its own: together 5 ahead and 51 behind."""
+WIDTH = 64
+OFFSETS = ((-1, 0, 1), (-2, 0, 2), (-4, 0, 3), (-8, -4, 0), (-12, -6, 0), (-24, -12, 0))
+"""Frames that each layer looks at, counted from its own: together 6 ahead and 51 behind."""
 _STACKED = 4  # frames of 10 ms in one of 40
 _BATCH = 24
 _SPOKEN_OF_FIVE = 3
@@ -95,12 +95,9 @@ def make_scenes(
         heard, said = [], []
         for number in tqdm(range(count), desc="scenes", unit="scene"):
             chance = np.random.default_rng((11, number))
-            if number % 5 < _SPOKEN_OF_FIVE:
-                samples, truth = spoken_scene(drawn, chance)
-            else:
-                samples, truth = wordless_scene(drawn, chance), np.zeros(1, np.float32)
+            samples, truth = scene(drawn, chance, spoken=number % 5 < _SPOKEN_OF_FIVE)
             heard.append(featurizer.log_mel(samples).astype(np.float16))
-            said.append(np.broadcast_to(truth, heard[-1].shape[1] // _STACKED).astype(np.float16))
+            said.append(truth.astype(np.float16))
         for path, rows in ((features, heard), (labels, said)):
             with atomic_path(path) as temporary, temporary.open("wb") as sink:
                 np.save(sink, np.stack(rows))

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from inference.audio.speech import FRAME_SECONDS
 from training.augment import Chances, augment, change_speed, mix
 from training.files import RecipeError, read_manifest
+from training.instruments import music
 from training.utterance import SAMPLE_RATE, Samples
 from training.wordless import KINDS, TEST_KINDS, clip
 
@@ -31,6 +32,8 @@ _COUNT = _FRAMES * _FRAME
 HELD_OUT = tuple(kind for kind in TEST_KINDS if kind != "birds")
 """In no scene. Birdsong is: who has never heard it takes much of it for speech."""
 _TUNEFUL = ("band", "melody", "music", "chord", "beeps", "ringing", "keys", "fax", "siren", "whistle")
+_MUSIC, _RECORDED = 0.4, 0.25
+"""Shares of made-up music and of what was recorded in what is heard beside speech; the rest is `training.wordless`."""
 _SOUNDS = tuple(kind for kind in (*KINDS, *_TUNEFUL) if kind not in HELD_OUT)  # what has a pitch fools most
 
 
@@ -110,10 +113,19 @@ def listen(manifests: list[tuple[Path, float]], count: int, sounds: list[Path], 
     return Material(clips, labels, [read_clip(row) for manifest in sounds for row in read_manifest(manifest)])
 
 
-def spoken_scene(material: Material, chance: np.random.Generator) -> tuple[Samples, NDArray[np.float32]]:
-    """One to four clips with pauses, often cut off at the beginning, in a room, over noise, on a line."""
+def scene(material: Material, chance: np.random.Generator, *, spoken: bool) -> tuple[Samples, NDArray[np.float32]]:
+    """What is heard in `SCENE_SECONDS`, and labels of its frames of 40 ms, within [0, 1]."""
+    return _spoken(material, chance) if spoken else (_wordless(material, chance), np.zeros(_FRAMES, np.float32))
+
+
+def _spoken(material: Material, chance: np.random.Generator) -> tuple[Samples, NDArray[np.float32]]:
+    """One to four clips with pauses, often cut off at the beginning, in a room, over noise, on a line.
+
+    In two of five scenes other sounds fill some of the pauses: what follows upon speech need not be speech.
+    """
     line, labels = np.zeros(_COUNT, np.float32), np.zeros(_FRAMES, np.float32)
     at = int(chance.integers(-40, 1)) if chance.random() < 0.4 else int(chance.exponential(20))
+    in_turns = chance.random() < 0.4
     while at < _FRAMES:
         samples, heard = material.draw(chance)
         gain = float(10 ** (chance.uniform(-8, 8) / 20) * 0.1 / max(float(np.abs(samples).max()), 1e-4))
@@ -123,34 +135,67 @@ def spoken_scene(material: Material, chance: np.random.Generator) -> tuple[Sampl
             line[(at + first) * _FRAME : (at + first) * _FRAME + len(piece)] += gain * piece
             labels[at + first : at + end] = heard[first:end]
         at += len(heard) + int(chance.exponential(30))
-        if chance.random() < 0.3:
+        if in_turns and 0 < at < _FRAMES and chance.random() < 0.7:
+            sound = _between(material, chance)[: (_FRAMES - at) * _FRAME]
+            line[at * _FRAME : at * _FRAME + len(sound)] += sound
+            at += len(sound) // _FRAME + int(chance.exponential(15))
+        elif chance.random() < 0.3:
             break
     line = augment(line, line, chance, Chances(speed=0, silence=0, babble=0, room=0.3, noise=0.4))
     if chance.random() < 0.35:
-        line = mix(line, wordless_scene(material, chance), float(chance.uniform(3, 35)))
+        line = mix(line, _wordless(material, chance), float(chance.uniform(3, 35)))
     return line[:_COUNT], labels
 
 
-def wordless_scene(material: Material, chance: np.random.Generator) -> Samples:
+def _wordless(material: Material, chance: np.random.Generator) -> Samples:
     """One to three sounds or rows of sounds, one after another or at once."""
     line = np.zeros(_COUNT, np.float32)
     for _ in range(int(chance.integers(1, 4))):
-        kind = str(chance.choice(_SOUNDS)) if not material.sounds or chance.random() < 0.5 else ""
+        kind = chance.random()
         while True:
-            sound = clip(kind, chance) if kind else _recorded(material, chance)
+            sound = _sound(material, kind, chance)
             at = int(chance.integers(_COUNT)) if chance.random() < 0.5 else 0
             sound = sound[: _COUNT - at]
             line[at : at + len(sound)] += sound
             if chance.random() < 0.6:
                 break
-    if chance.random() < 0.3:
-        line = augment(line, line, chance, Chances(speed=0, silence=0, babble=0))
+    if chance.random() < 0.4:
+        line = augment(line, line, chance, Chances(speed=0, silence=0, babble=0, codec=0.25))
     return line[:_COUNT]
+
+
+def _sound(material: Material, kind: float, chance: np.random.Generator) -> Samples:
+    """One of `training.wordless`, made-up music or what was recorded, as `kind` within [0, 1) has it."""
+    if kind < _MUSIC:
+        seconds, level = float(chance.uniform(0.5, SCENE_SECONDS)), float(chance.uniform(-60, -10))
+        return _faded(_levelled(music(int(seconds * SAMPLE_RATE), chance), level), chance)
+    if kind < _MUSIC + _RECORDED and material.sounds:
+        return _recorded(material, chance)
+    return clip(_SOUNDS[int(chance.integers(len(_SOUNDS)))], chance)
+
+
+def _between(material: Material, chance: np.random.Generator) -> Samples:
+    """A sound for a pause in what is said, from far below it to louder."""
+    sound = _sound(material, chance.random(), chance)[: int(chance.uniform(0.3, 6) * SAMPLE_RATE)]
+    return _faded(_levelled(sound, float(chance.uniform(-65, -20))), chance)
+
+
+def _levelled(sound: Samples, level: float) -> Samples:
+    """So many dB of full scale, by its root mean square."""
+    return np.asarray(sound * 10 ** (level / 20) / max(float(np.sqrt(np.mean(sound**2))), 1e-5), dtype=np.float32)
+
+
+def _faded(sound: Samples, chance: np.random.Generator) -> Samples:
+    """Half of them begun and ended softly."""
+    if chance.random() < 0.5:
+        return sound
+    begins, ends = SAMPLE_RATE * 10 ** chance.uniform(-2, 0.3, 2)
+    places = np.arange(len(sound))
+    return np.asarray(sound * np.minimum(1, np.minimum(places / begins, places[::-1] / ends)), dtype=np.float32)
 
 
 def _recorded(material: Material, chance: np.random.Generator) -> Samples:
     """A stretch of one of them at some pace, −60 to −10 dB of full scale by its root mean square."""
     sound = material.sounds[int(chance.integers(len(material.sounds)))]
     sound = change_speed(sound[int(chance.integers(max(1, len(sound) // 2))) :], float(chance.uniform(0.8, 1.25)))
-    level = max(float(np.sqrt(np.mean(sound**2))), 1e-5)
-    return np.asarray(sound * 10 ** (chance.uniform(-60, -10) / 20) / level, dtype=np.float32)
+    return _levelled(sound, float(chance.uniform(-60, -10)))

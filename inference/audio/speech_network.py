@@ -2,7 +2,7 @@
 
 Its weights, `speech.npz`, are made by `python -m training.speech_detector`, under this project's licence; its teacher
 was Silero VAD (MIT). Each layer looks at frames at fixed distances (a dilated convolution, after van den Oord et al.,
-WaveNet, 2016): 2.0 s back and 0.2 s ahead in all. So it hears a recording piece by piece as it would hear it whole.
+WaveNet, 2016): 2.0 s back and 0.24 s ahead in all. So it hears a recording piece by piece as it would hear it whole.
 """
 
 from dataclasses import replace

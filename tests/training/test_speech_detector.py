@@ -52,3 +52,24 @@ def test_agrees_with_its_teacher(path):
     expected, found = Silero()([samples])[0], probabilities(Waveform(samples, 16_000))
     sure = (expected > 0.9) | (expected < 0.1)
     assert ((found > 0.5) == (expected > 0.5))[sure].mean() > 0.9
+
+
+def test_scenes_hold_speech_and_what_is_none_in_turns():
+    from training.speech_material import SCENE_SECONDS, Material, scene
+
+    speech = [soundfile.read(path, dtype="float32")[0] for path in CLIPS]
+    labels = [np.ones(-(-samples.size // 640), np.float32) for samples in speech]
+    material = Material(speech, labels, [])
+    turns = 0
+    for seed in range(20):
+        samples, said = scene(material, np.random.default_rng(seed), spoken=True)
+        assert samples.size == SCENE_SECONDS * 16_000
+        assert said.size == SCENE_SECONDS * 25
+        assert np.isfinite(samples).all()
+        assert said.sum() > 0
+        level = np.sqrt(np.square(samples).reshape(-1, 640).mean(axis=1))
+        turns += bool((level[said == 0] > 0.5 * np.median(level[said == 1])).sum() > 25)
+        samples, said = scene(material, np.random.default_rng(seed), spoken=False)
+        assert np.isfinite(samples).all()
+        assert not said.any()
+    assert 2 <= turns <= 15, "scenes with more than a second of something else as loud as what is said"

@@ -13,7 +13,9 @@ from inference.audio.speech import FRAME_SECONDS, spans
 from inference.audio.speech_network import PARAMETERS, TrainedDetector, probabilities, probabilities_of_features
 from inference.features import Featurizer
 from inference.types import AudioLimits, Options, Waveform
+from loadtest.harness.tape import make_tape, read_spoken
 from tests.samples import CLIPS, encode, noise, tone
+from training.instruments import music
 from training.wordless import KINDS, clip
 
 RATE = 16_000
@@ -106,6 +108,38 @@ def test_nobody_speaks_in_sounds_of_many_kinds():
     clips = [(kind, (7, number, turn)) for number, kind in enumerate(KINDS) for turn in range(2)]
     wrong = [kind for kind, seed in clips if heard(clip(kind, np.random.default_rng(seed)))]
     assert len(wrong) <= 1, wrong
+
+
+def made_up_music(seconds, decibels, seed):
+    """By an instrument that no other seed gives, so many dB below full scale by its root mean square."""
+    piece = music(round(seconds * RATE), np.random.default_rng((9, seed)))
+    return piece * 10 ** (decibels / 20) / np.sqrt(np.square(piece).mean())
+
+
+def test_music_behind_speech_is_not_speech():
+    """Where somebody has just spoken, more speech is likely, and a plucked chord begins as a syllable does."""
+    tape = make_tape(read_spoken(), 240.0, ("music",), seed=5)
+    sure = [(span.start + 0.4, span.end - 0.4) for span in heard(tape.samples / 32_768)]
+    stretches = [stretch for stretch in tape.stretches if stretch.kind == "music"]
+    wrong = [each.start for each in stretches if any(start < each.end and end > each.start for start, end in sure)]
+    assert len(stretches) > 10
+    assert len(wrong) <= 3, wrong  # of a former detector: 10
+
+
+def test_music_of_many_instruments_is_not_speech():
+    wrong = [seed for seed in range(40) if heard(made_up_music(4, -20 - seed % 4 * 10, seed))]
+    assert len(wrong) <= 2, wrong
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_speech_is_heard_beside_music(spoken, seed):
+    level = 20 * np.log10(np.sqrt(np.square(spoken).mean()))
+    among = spoken + made_up_music(spoken.size / RATE, level - 20, seed)
+    missed = [span for span in heard(spoken) if not any(each.start < span.end for each in heard(among))]
+    alone, found = heard(spoken), heard(among)
+    assert missed == []
+    assert found[0].start <= alone[0].start + 0.2
+    assert found[-1].end >= alone[-1].end - 0.2
 
 
 def test_recordings_are_heard_where_somebody_speaks():
