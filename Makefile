@@ -138,14 +138,15 @@ image-test: $(VENV)/dev.stamp  ## build the image as the README says, run it, lo
 	$(BIN)/python -m pytest tests/image -m image -s
 
 # Each file holds all that its environment has, by version and hash; what stands in requirements/*.in is chosen by hand.
-# torch comes in builds of the same version for processors and for CUDA: its files have no hashes.
+# torch comes in builds of the same version for processors and for CUDA: its files have no hashes. Neither has that of
+# the clients, which nobody but tests installs: it would be the longest of all.
 COMPILE = $(BIN)/uv pip compile --quiet --no-emit-index-url --custom-compile-command "make requirements" --python-version 3.11
 requirements: $(VENV)/dev.stamp  ## compile requirements/*.in; UPGRADE="--upgrade" takes the newest that they allow
 	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/run.in -o requirements.txt
 	$(COMPILE) $(UPGRADE) --universal --generate-hashes -c requirements.txt requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) --universal --generate-hashes -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
 	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/peers.in -o requirements/peers.txt
-	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/clients.in -o requirements/clients.txt
+	$(COMPILE) $(UPGRADE) --universal requirements/clients.in -o requirements/clients.txt
 	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/audit.in -o requirements/audit.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux requirements/export.in -o requirements/export.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux -c requirements/export.txt requirements/training.in -o requirements/training.txt
