@@ -224,6 +224,7 @@ def test_a_key_expires(doors):
     wait_until(lambda: "expired" in doors.ask([bearer(text)]).text, "the key has been read", pause=0.1)
 
 
+@pytest.mark.measuring
 def test_a_key_for_pages(doors):
     text = doors.key(origins={"https://example.org"})
     doors.see(403, text)
@@ -231,6 +232,7 @@ def test_a_key_for_pages(doors):
     assert doors.status(bearer(text), ("Origin", "https://example.org.evil.net")) == 403
 
 
+@pytest.mark.measuring
 def test_a_broken_file_and_a_missing_one_open_nothing(doors, key):
     content = doors.path.read_bytes()
     doors.path.write_bytes(content[:-20])

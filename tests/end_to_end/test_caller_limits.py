@@ -63,6 +63,7 @@ def test_openais_client_hears_of_it_in_its_own_way(server):
     assert int(refused.value.response.headers["Retry-After"]) >= 1
 
 
+@pytest.mark.measuring
 def test_a_recording_that_says_its_length_is_refused_before_any_work_and_costs_nothing(server):
     recording = sentence_of(30)
     assert post(server, 4, recording).status_code == 200
@@ -73,6 +74,7 @@ def test_a_recording_that_says_its_length_is_refused_before_any_work_and_costs_n
     assert "and this is more" in never.json()["detail"]
 
 
+@pytest.mark.measuring
 def test_audio_that_hides_its_length_is_refused_where_the_limit_is_reached(server):
     hidden = ffmpeg(tone(50), container="adts", codec="aac")
     assert estimate_seconds(hidden, guess=False) == 0
@@ -108,6 +110,7 @@ def test_what_needs_no_work_is_not_limited(server):
             assert client.get(path).status_code == 200
 
 
+@pytest.mark.measuring
 def test_counts_outlive_a_worker_and_a_reload(start):
     with start(ASR_AUDIO_SECONDS_PER_DAY=4, ASR_LANES=1) as server:
         assert server.post(CLIP).status_code == 200
@@ -135,6 +138,7 @@ def test_the_places_of_a_worker_that_is_killed_are_free_again(start):
         wait_until(lambda: server.post(CLIP).status_code == 200, "a free place", pause=0.5)
 
 
+@pytest.mark.measuring
 @pytest.mark.programs("redis-server")
 def test_machines_count_together_in_a_redis_and_do_not_wait_for_one_that_stands_still(start, model_directory, tmp_path):
     with redis_server(tmp_path) as (url, redis):

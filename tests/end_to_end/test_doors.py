@@ -76,6 +76,7 @@ def test_nothing_else_is_served_there_and_health_is_served_everywhere(server, ma
         assert get(server, path).status_code == 200
 
 
+@pytest.mark.measuring
 def test_the_listener_for_operators_outlives_a_worker_and_shows_all_of_them(server, management):
     assert server.post(CLIP).status_code == 200
     (worker, _) = before = server.workers()
@@ -159,6 +160,7 @@ def test_the_audit_log_says_who_did_what_how_much_and_how_it_ended(server, direc
     assert stat.S_IMODE((directory / "audit.jsonl").stat().st_mode) == 0o600
 
 
+@pytest.mark.measuring
 def test_lines_of_all_workers_stay_whole_and_go_on_in_a_new_file_when_the_old_one_is_moved_away(server, directory):
     log = directory / "audit.jsonl"
     path = "/" + "x" * 4000

@@ -149,6 +149,7 @@ def test_a_lane_hears_a_file_that_it_could_not_open(model_directory, tmp_path, p
     assert asyncio.run(heard()).text == pipeline.transcribe(clip).text
 
 
+@pytest.mark.measuring
 def test_a_further_model_is_prepared_for_a_lane_that_cannot(model_directory, tmp_path):
     other = random_package(model_directory, tmp_path / "other", name="other", language="ta", seed=1)
     cache = tmp_path / "cache"
@@ -165,6 +166,7 @@ def test_a_further_model_is_prepared_for_a_lane_that_cannot(model_directory, tmp
     assert ready.loaded == (MODEL, "other")
 
 
+@pytest.mark.measuring
 def test_where_nothing_can_be_prepared_the_reason_is_told_and_asked_for_once(model_directory, tmp_path, monkeypatch):
     no_cache = tmp_path / "file"
     no_cache.touch()

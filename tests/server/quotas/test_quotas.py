@@ -160,6 +160,7 @@ def test_places_are_held_for_as_long_as_a_request_takes(workers):
     workers(test, Limits(concurrent_requests=2))
 
 
+@pytest.mark.measuring
 def test_places_of_a_worker_that_died_are_free_again_and_those_of_one_that_lives_are_not(workers, monkeypatch):
     for module in ("machine", "redis"):
         monkeypatch.setattr(f"server.quotas.{module}.LEASE_SECONDS", 2.0)
