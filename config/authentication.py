@@ -46,7 +46,9 @@ class AuthenticationSettings(BaseSettings):
         "Where the file is, callers must be known.",
     )
     keys: SecretStr | None = Field(
-        None, description="More keys, as `python -m server.keys create --print` prints them; digests, never keys."
+        None,
+        description="More keys: the JSON that `python -m server.keys create --print` prints below the key; digests, "
+        "never keys.",
     )
     jwt_issuer: str | None = Field(
         None, min_length=1, description="Issuer whose tokens are taken, as in their claim `iss`."

@@ -1,19 +1,20 @@
 """Settings of what callers may use, and of what is seen of the server from outside."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
+from config.authentication import split
+
 _ORIGIN = re.compile(r"\*|https?://[^/\s*]+")
 
 
-def _split(value: Any) -> Any:
-    origins = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-    if wrong := [origin for origin in origins if not _ORIGIN.fullmatch(origin)]:
-        raise ValueError(f"{wrong[0]} is no origin, such as https://example.org")
-    return origins
+def _origin(text: str) -> str:
+    if not _ORIGIN.fullmatch(text):
+        raise ValueError(f"{text} is no origin, such as https://example.org")
+    return text
 
 
 def _a_redis(url: SecretStr | None) -> SecretStr | None:
@@ -58,10 +59,12 @@ class ProtectionSettings(BaseSettings):
         description="Where `/metrics`, `/docs` and `/openapi.json` are served instead of at `ASR_BIND`, without a key: "
         "`ADDRESS:PORT`, or `unix:PATH`.",
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
-        (),
-        description="Origins whose pages may call the server from a browser: "
-        "`https://example.org, http://localhost:3000`, or `*`.",
+    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(split)] = (
+        Field(
+            (),
+            description="Origins whose pages may call the server from a browser: "
+            "`https://example.org, http://localhost:3000`, or `*`.",
+        )
     )
     audit_log: str | None = Field(
         None, description="Where a JSON line tells of each request: the path of a file, `stdout` or `stderr`."

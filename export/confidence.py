@@ -126,5 +126,5 @@ def _draw(heard: Heard, picture: Path) -> None:
     figure.savefig(picture)
     pyplot.close(figure)
     with Image.open(picture) as drawn:
-        few = drawn.convert("RGB").quantize(method=Image.Quantize.FASTOCTREE)  # 256 colours, a third of the size
+        few = drawn.convert("RGB").quantize(method=Image.Quantize.FASTOCTREE)  # 256 colours: a small file
     few.save(picture, optimize=True)

@@ -9,7 +9,7 @@ InferenceError
 │   ├── AudioTooLong           over the limit of a recording, or of a clip that is to be rejected
 │   ├── AudioTooCostly         decoding it takes more processor time than is allowed
 │   ├── InvalidSamples         NaN, infinite or absurdly large samples
-│   └── UnavailableOption      a wish that the model or the audio cannot fulfil
+│   └── UnavailableOption      an option that the model or the audio cannot have
 ├── LongerThanWindow           too much for one task: to be heard in windows
 ├── DecoderDied                the process that decodes a recording was killed, or stands still
 ├── WorkInterrupted            the work was stopped between two stages
@@ -33,7 +33,7 @@ class InferenceError(Exception):
 
 
 class InputError(InferenceError):
-    """What was sent is at fault: the audio, or a wish."""
+    """What was sent is at fault: the audio, or an option."""
 
 
 class UndecodableAudio(InputError):

@@ -25,7 +25,7 @@ class Joiner:
     """One channel of one recording."""
 
     def __init__(self, *, words: bool = True) -> None:
-        """Join to segments with their words or, as a client may wish, without."""
+        """Join to segments with their words or, as an option says, without."""
         self._words = words
         self._window: Window | None = None
         self._waiting: list[Word] = []

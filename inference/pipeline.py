@@ -76,7 +76,7 @@ class Pipeline:
         """Transcribe one file of audio, given by its bytes or its name; one longer than a window in its windows.
 
         `checkpoint` is called before every stage and while audio is decoded, and may raise WorkInterrupted.
-        Raises InputError where the audio or a wish is at fault, OSError where the file cannot be read.
+        Raises InputError where the audio or an option is at fault, OSError where the file cannot be read.
         """
         try:
             return self.transcribe_clip(audio, limits, options, checkpoint)

@@ -1,7 +1,7 @@
 """The power spectrum of many windows at once, by NumPy alone.
 
 `numpy.fft` transforms one row after the other, a number at a time. Here the two stages of a Cooley-Tukey transform are
-matrix products, which BLAS computes in vector registers: a quarter of the time.
+matrix products, which BLAS computes in vector registers.
 """
 
 import math

@@ -48,7 +48,7 @@ class AudioLimits:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a client wishes for one request."""
+    """What one request asks for."""
 
     model: str = ""
     """Name of a package; empty for the default one."""
@@ -213,7 +213,7 @@ class Segment:
     """Seconds from the beginning of the audio."""
     end: float
     words: tuple[Word, ...] = ()
-    """Those of `text`, where they were wished for (`Options.words`)."""
+    """Those of `text`, where they were asked for (`Options.words`)."""
     channel: int | None = None
     """Of which channel, counted from 0, where they were transcribed apart."""
 

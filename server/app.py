@@ -17,7 +17,7 @@ from inference.worker import Setup
 from server import metrics_page
 from server.audit import AuditLog
 from server.authentication.authenticator import Authenticator
-from server.http.access import access_to
+from server.http.access import Access, access_to
 from server.http.admission import Admission
 from server.http.auth import Authentication
 from server.http.context import RequestContext
@@ -116,12 +116,12 @@ def create_app(settings: Settings) -> FastAPI:
     access = access_to(settings.metrics_access, settings.docs_access)
     document = app.openapi
     app.openapi = lambda: with_authentication(document(), access, required=settings.authenticates)  # type: ignore[method-assign]
-    _add_middleware(app, settings, plan, authenticator)
+    _add_middleware(app, settings, plan, authenticator, access)
     _add_outer_middleware(app, settings, audit)
     return app
 
 
-def _add_middleware(app: FastAPI, settings: Settings, plan: Plan, authenticator: Authenticator) -> None:
+def _add_middleware(app: FastAPI, settings: Settings, plan: Plan, authenticator: Authenticator, access: Access) -> None:
     """From the innermost to the outermost: what is refused further in is logged and counted further out."""
     bounds = BodyBounds(settings.max_upload_bytes, settings.body_seconds, settings.body_bytes_per_second)
     room = Room(
@@ -136,7 +136,7 @@ def _add_middleware(app: FastAPI, settings: Settings, plan: Plan, authenticator:
         trusted=settings.trusted_proxies,
         weights=settings.client_weights,
         authenticator=authenticator,
-        access=access_to(settings.metrics_access, settings.docs_access),
+        access=access,
     )
 
 

@@ -130,7 +130,7 @@ class Parameters:
         )
 
     def written(self, transcript: Transcript) -> Transcript:
-        """Return a transcript with numbers and dandas as they are wished for."""
+        """Return a transcript with numbers and dandas as they are asked for."""
         if self.numerals == "words" and self.punctuate == "none":
             return transcript
         return replace(transcript, segments=tuple(map(self.written_segment, transcript.segments)))

@@ -70,7 +70,7 @@ class TranscriptionReply(BaseModel):
 
     @classmethod
     def of(cls, heard: Transcript, request_id: str, parameters: Parameters = _NONE) -> Self:
-        """Render a transcript that has just been made; what was not wished for is not set."""
+        """Render a transcript that has just been made; what was not asked for is not set."""
         transcript, verbose = parameters.written(heard), parameters.format == "verbose_json"
         seconds = {stage: round(transcript.seconds(stage), 4) for stage in STAGES}  # 0 where there was none
         total = round(monotonic() - transcript.stages[0].began, 4)

@@ -44,7 +44,7 @@ class Transcription:
         self.packages = served.packages
         self._aliases = {"", *served.aliases}
         self.default = served.default
-        """Name of the package of those who wish for none."""
+        """Name of the package of those who ask for none."""
         self._pool = pool
         self._limits = limits
         self._request_timeout = request_timeout
@@ -121,7 +121,7 @@ class Transcription:
         return package
 
     def _package(self, options: Options) -> Package:
-        """Find the package of a request, and see that it can do what is wished for."""
+        """Find the package of a request, and see that it can do what is asked for."""
         package = self.package(options.model)
         if options.decoding == "beam" and not package.language_model:
             raise UnavailableOption(f"decoding=beam: {package.name} has no language model")

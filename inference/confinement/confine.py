@@ -57,7 +57,7 @@ def confine_lane(readable: Iterable[Path]) -> tuple[str, ...]:
 
 
 def unguarded() -> tuple[str, ...]:
-    """Find out in a process of its own what a decoder could not be kept from here; some tens of milliseconds."""
+    """Find out in a process of its own what a decoder could not be kept from here."""
     import subprocess  # what is confined starts no process
 
     program = f"from inference.confinement.confine import *; print(*confine_decoder({1 << 28}, 10), sep='\\n')"

@@ -1,4 +1,4 @@
-"""Log-probabilities → text, as wished: beam search with the package's language model, or greedily."""
+"""Log-probabilities → text, by the option: beam search with the package's language model, or greedily."""
 
 from collections.abc import Callable
 from dataclasses import replace

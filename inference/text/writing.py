@@ -1,4 +1,4 @@
-"""A segment as a client wishes to read it."""
+"""A segment as its reader asks for it."""
 
 from dataclasses import replace
 

@@ -78,7 +78,7 @@ def new_request_id() -> str:
 
 
 def outcome_of(status: int) -> str:
-    """How a request ended: `served`, `refused` for want of capacity, `rejected` for its own fault, `failed`, `gone`."""
+    """How a request ended: `served`; `refused`, no room or a limit; `rejected`, its own fault; `failed`; `gone`."""
     if status == _CLIENT_GONE:
         return "gone"
     if status in _AT_CAPACITY:

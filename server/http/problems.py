@@ -37,7 +37,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     inference_errors.AudioTooLong: Problem(422, "audio-too-long", "The audio is too long"),
     inference_errors.AudioTooCostly: Problem(422, "audio-too-costly", "The audio takes too long to decode"),
     inference_errors.UnavailableOption: Problem(
-        400, "unavailable-option", "The model or the audio cannot do what is wished for"
+        400, "unavailable-option", "The model or the audio cannot do what is asked for"
     ),
     inference_errors.InvalidSamples: Problem(422, "invalid-samples", "The audio holds invalid samples"),
     inference_errors.DecoderDied: Problem(500, "decoder-died", "The process that decodes died under this request"),

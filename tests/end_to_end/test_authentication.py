@@ -15,66 +15,12 @@ from server.authentication.key_file import changed
 from server.authentication.key_text import KeyText
 from server.authentication.keys import Key
 from tests.end_to_end.conftest import running
+from tests.end_to_end.doors import SIGNING, Doors, bearer
 from tests.issuer import AUDIENCE, ISSUER, SigningKey, key_set_server
 from tests.samples import DATA
 
 AUDIO = (DATA / "namaste.wav").read_bytes()
-SIGNING = SigningKey()
-GIB = 2**30
 LET_IN = 422  # and has brought no audio
-
-
-class Doors:
-    """A server that knows two callers by its file, one by its variable, and those of an issuer."""
-
-    def __init__(self, server, path, key_set):
-        self.server, self.path, self.key_set = server, path, key_set
-        self.secrets, self.said = [], []
-
-    def key(self, **given):
-        """A new key, as it is in the file."""
-        text = KeyText.new()
-        kept = {"name": "caller", "scopes": {"transcribe"}, "created": datetime.now(UTC)} | given
-        with changed(self.path) as keys:
-            keys[text.public_id] = Key(sha256=text.digest, **kept)
-        return self.secret(text)
-
-    def secret(self, text):
-        parts = [text.secret, text.digest] if isinstance(text, KeyText) else text.split(".")[1:]
-        self.secrets += [part for part in parts if len(part) > 8]
-        return text
-
-    def token(self, **given):
-        return self.secret(SIGNING.token(**given))
-
-    def ask(self, headers=(), method="POST", path="/transcribe", content=b""):
-        """On a connection of its own, so that any worker may get it."""
-        with self.server.client() as client:
-            reply = client.request(method, path, content=content, headers=list(headers))
-        self.said.append(f"{reply.headers}\n{reply.text}")
-        return reply
-
-    def status(self, *headers, **given):
-        return self.ask(headers, **given).status_code
-
-    def see(self, status, text):
-        """A second after a change each worker knows of it, whichever is asked."""
-        time.sleep(1)
-        assert {self.status(bearer(text)) for _ in range(8)} == {status}
-
-    def wait(self, status, text):
-        """Until the worker that is asked has fetched the issuer's keys."""
-        wait_until(
-            lambda: {self.status(bearer(text)) for _ in range(8)} == {status}, f"{status} for a token", pause=0.1
-        )
-
-    def wait_logged(self, client):
-        """The line of a request is written after its answer."""
-        wait_until(lambda: any(line["client"] == client for line in self.server.logged("request")), f"{client} logged")
-
-
-def bearer(text, scheme="Bearer"):
-    return ("Authorization", f"{scheme} {text}")
 
 
 @pytest.fixture(scope="module")
@@ -317,47 +263,3 @@ def test_nothing_that_was_said_or_shown_holds_a_secret(doors):
     assert len(doors.secrets) > 30
     assert not [secret for secret in doors.secrets if secret in everything]
     assert not re.search(r"asr_[0-9a-f]{12}_", everything)
-
-
-@pytest.mark.measuring
-def test_a_stranger_with_a_gibibyte_costs_next_to_nothing(start):
-    """Its processor time, memory and disk, from its first byte until it has sent all or is cut off."""
-    with (
-        start(ASR_AUTH="required", ASR_LANES=1) as server,
-        socket.create_connection(("127.0.0.1", server.port), 120) as stranger,
-    ):
-        processes = [server.master, *server.master.children(recursive=True)]
-        before, began = _used(processes), time.monotonic()
-        stranger.sendall(b"POST /transcribe HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % GIB)
-        sent = _send(stranger, GIB)
-        wall, after = time.monotonic() - began, _used(processes)
-        disk = sum(path.stat().st_size for path in server.directory.rglob("*") if path.is_file())
-    processor = after[0] - before[0]
-    print(f"{sent / 2**20:.0f} MiB in {wall:.1f} s: {processor:.2f} s of processor, {(after[1] - before[1]) >> 10} KiB")
-    assert processor < 0.01 * wall
-    assert after[1] - before[1] < 4 * 2**20
-    assert disk < 2**20
-
-
-def _send(stranger, size):
-    piece, sent = bytes(2**20), 0
-    try:
-        while sent < size:
-            sent += stranger.send(piece)
-    except OSError:  # cut off
-        pass
-    return sent
-
-
-def _used(processes):
-    """Seconds of processor and bytes of memory of their own."""
-    used = [(process.cpu_times(), process.memory_full_info().uss) for process in processes]
-    return sum(times.user + times.system for times, _ in used), sum(own for _, own in used)
-
-
-@pytest.mark.measuring
-def test_it_says_who_can_reach_it(start):
-    with start(ASR_AUTH="none", ASR_BIND="0.0.0.0:{port}") as server:
-        (warning,) = [line for line in server.log_lines() if line["message"].startswith("ASR_AUTH=none")]
-        assert warning["level"] == "WARNING"
-        assert server.post(AUDIO).status_code == 200
