@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
+
 from inference.audio.channels import Mixer
 from inference.audio.containers import Encoded, opened
 from inference.audio.reading import Reading
@@ -17,6 +19,8 @@ from inference.types import AudioLimits, Float32Array, Options
 
 SAMPLE_RATE = 16_000
 """Hz, of all windows: what the detector hears, and the models."""
+_HEARD_AT_ONCE = 4 * SAMPLE_RATE
+"""Samples: calls of NumPy cost more than what a second has to compute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +90,18 @@ class _Hearer:
         self._resampling = Resampling(SAMPLE_RATE)
         self._detector: SpeechDetector = TrainedDetector() if limits.detect_speech else EverythingIsSpeech()
         self._planner = WindowPlanner(limits.window_seconds, channel)
+        self._waiting: list[Float32Array] = []
 
     def take(self, samples: Float32Array, rate: int) -> tuple[Window, ...]:
         """Go on by `[frames]` at `rate` Hz."""
-        return self._hear(self._resampling.take(samples, rate))
+        self._waiting.append(self._resampling.take(samples, rate))
+        return self._hear() if sum(map(len, self._waiting)) >= _HEARD_AT_ONCE else ()
 
     def finish(self) -> tuple[Window, ...]:
         """Give what is left."""
-        return self._hear(self._resampling.finish()) + self._planner.finish(self._detector.finish())
+        self._waiting.append(self._resampling.finish())
+        return self._hear() + self._planner.finish(self._detector.finish())
 
-    def _hear(self, samples: Float32Array) -> tuple[Window, ...]:
+    def _hear(self) -> tuple[Window, ...]:
+        samples, self._waiting = np.concatenate(self._waiting), []
         return self._planner.take(samples, self._detector.take(samples))

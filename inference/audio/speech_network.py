@@ -53,10 +53,10 @@ class SpeechNetwork:
         log_mel = np.concatenate([self._log_mel, log_mel], axis=1) if self._log_mel.size else log_mel
         whole = log_mel.shape[1] // _STACKED * _STACKED
         self._log_mel = log_mel[:, whole:].copy()
-        inputs = np.ascontiguousarray(log_mel[:, :whole].T).reshape(-1, len(self._weights.first))
-        step = _ONE_THREAD // self._weights.layers[0].size
-        parts = [self._probabilities(inputs[at : at + step]) for at in range(0, len(inputs), step)]
-        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        weights = self._weights
+        inputs = np.ascontiguousarray(log_mel[:, :whole].T).reshape(-1, len(weights.first))
+        hidden = _product(inputs, weights.first) + weights.first_bias
+        return self._through_layers(np.maximum(hidden, 0, out=hidden), ended=False)
 
     def finish(self) -> Float32Array:
         """Return the rest, silence standing behind the end."""
@@ -64,13 +64,6 @@ class SpeechNetwork:
         heard = self.take(np.zeros((PARAMETERS.mel_bins, missing), np.float32))
         hidden = np.zeros((0, self._weights.first_bias.size), np.float32)
         return np.concatenate([heard, self._through_layers(hidden, ended=True)])
-
-    def _probabilities(self, inputs: Float32Array) -> Float32Array:
-        weights = self._weights
-        step = _ONE_THREAD // weights.first.size
-        hidden = np.concatenate([inputs[at : at + step] @ weights.first for at in range(0, len(inputs), step)])
-        hidden += weights.first_bias
-        return self._through_layers(np.maximum(hidden, 0, out=hidden), ended=False)
 
     def _through_layers(self, hidden: Float32Array, *, ended: bool) -> Float32Array:
         weights = self._weights
@@ -81,12 +74,24 @@ class SpeechNetwork:
             count = max(0, len(inputs) - before - behind)
             self._inputs[number] = inputs[count:]
             seen = [inputs[before + offset : before + offset + count] for offset in offsets]
-            hidden = np.concatenate(seen, axis=1) @ weights.layers[number]
+            hidden = _product(np.concatenate(seen, axis=1), weights.layers[number])
             hidden += weights.layer_biases[number]
             np.maximum(hidden, 0, out=hidden)
             hidden += inputs[before : before + count]
         logits = np.einsum("fw,w->f", hidden, weights.last) + weights.last_bias
         return np.asarray(0.5 + 0.5 * np.tanh(logits / 2), dtype=np.float32)  # the logistic function, without overflow
+
+
+def _product(inputs: Float32Array, weights: Float32Array) -> Float32Array:
+    """`inputs @ weights`, in pieces that NumPy hands to OpenBLAS one by one."""
+    rows = _ONE_THREAD // weights.size
+    whole = len(inputs) // rows * rows
+    product = np.empty((len(inputs), weights.shape[1]), np.float32)
+    np.matmul(
+        inputs[:whole].reshape(-1, rows, len(weights)), weights, out=product[:whole].reshape(-1, rows, weights.shape[1])
+    )
+    np.matmul(inputs[whole:], weights, out=product[whole:])
+    return product
 
 
 def hears_features(parameters: FeatureParameters) -> bool:
