@@ -59,6 +59,8 @@ def _quantised(package: Package, way: str, directory: Path) -> Path:
     # Here and not above: it loads the onnx package, which no program that is measured needs.
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    from inference.prepared.rewriting.half_precision import read_widened
+
     ways: Mapping[str, Mapping[str, Any]] = {
         AS_SCRIPTED: {"weight_type": QuantType.QUInt8},
         PRODUCTS: {
@@ -69,7 +71,7 @@ def _quantised(package: Package, way: str, directory: Path) -> Path:
         },
     }
     directory.mkdir(parents=True)
-    _quietly(lambda: quantize_dynamic(package.model_path(), directory / GRAPH, **ways[way]))
+    _quietly(lambda: quantize_dynamic(read_widened(package.model_path()), directory / GRAPH, **ways[way]))
     shutil.copy(package.vocabulary_path(), directory / "vocab.txt")
     shutil.copy(package.directory / "config.json", directory)
     return directory

@@ -1,13 +1,17 @@
-"""Commands: nemo, verify, random, quantise, language-model, calibrate, reliability."""
+"""Commands: nemo, verify, random, weights, quantise, language-model, calibrate, reliability."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from evaluation.manifest import InvalidManifest
 from export.errors import ExportError, RefusedByGate
 from inference.errors import InferenceError
+from inference.package import Weights
+
+_WEIGHTS = get_args(Weights)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_nemo(commands)
     _add_verify(commands)
     _add_random(commands)
+    _add_weights(commands)
     _add_quantise(commands)
     _add_language_model(commands)
     _add_confidence(commands)
@@ -57,6 +62,9 @@ def _add_nemo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         metavar="STEPS",
         help="length of the positional table: fewer make a smaller file and shorter audio (default: the checkpoint's)",
     )
+    nemo.add_argument(
+        "--weights", choices=_WEIGHTS, default="float32", help="as they are stored; float16 halves the file"
+    )
     nemo.add_argument("--replace", action="store_true", help="write over an existing package")
     nemo.set_defaults(run=_nemo)
 
@@ -78,6 +86,13 @@ def _add_random(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     random.add_argument("--keep-nemo", type=Path, metavar="FILE", help="also save the model as a .nemo file")
     random.add_argument("--replace", action="store_true", help="write over an existing package")
     random.set_defaults(run=_random)
+
+
+def _add_weights(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    weights = commands.add_parser("weights", help="store those of a package in half precision, or in single again")
+    weights.add_argument("package", type=Path, metavar="models/NAME")
+    weights.add_argument("weights", choices=_WEIGHTS)
+    weights.set_defaults(run=_weights)
 
 
 def _add_quantise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -129,7 +144,7 @@ def _nemo(options: argparse.Namespace) -> int:
 
     checkpoint = open_checkpoint(options.source)
     labels = Labels(options.name or options.out.name, options.language, options.licence, options.source_text)
-    choices = Choices(options.semantics, options.positions, options.replace)
+    choices = Choices(options.semantics, options.positions, options.weights, options.replace)
     package = write_package(checkpoint, options.out, labels, choices)
     print(f"{options.out}: {package.blank} pieces and a blank, features as in {package.features.semantics}")
     return 0
@@ -151,6 +166,14 @@ def _random(options: argparse.Namespace) -> int:
     labels = Labels(f"random-{options.size}", "hi", "none: the weights are random numbers", random_model.SOURCE)
     write_package(checkpoint, options.out, labels, Choices(replace=options.replace))
     print(f"{options.out}: {random_model.SOURCE}")
+    return 0
+
+
+def _weights(options: argparse.Namespace) -> int:
+    from export.weights import store_weights
+
+    path = store_weights(options.package, options.weights).model_path()
+    print(f"{path}: {options.weights}, {path.stat().st_size / 1e6:.1f} MB")
     return 0
 
 

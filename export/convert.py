@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from export import graph, package_writer
 from export.checkpoint import Checkpoint, nemo_versions
 from export.preprocessor import Semantics, feature_parameters, semantics_of
-from inference.package import FORMAT, Package, PackageFile, load_package, sha256
+from inference.package import FORMAT, GraphFile, Package, PackageFile, Weights, load_package, sha256
 
 _GRAPH_FILE = "model.onnx"
 
@@ -33,6 +33,8 @@ class Choices:
     """How features are computed; None: as the checkpoint's own NeMo version has it."""
     positions: int | None = None
     """Steps in the positional table, which bounds the length of the audio; None: the checkpoint's."""
+    weights: Weights = "float32"
+    """How they are stored; in float16 the file is half as long."""
     replace: bool = False
     """Whether an existing package may be written over."""
 
@@ -47,7 +49,7 @@ def write_package(checkpoint: Checkpoint, out: Path, labels: Labels, choices: Ch
     with package_writer.new_directory(out, replace=choices.replace) as directory:
         vocabulary_path = directory / package_writer.VOCABULARY_FILE
         package_writer.write_vocabulary(vocabulary_path, checkpoint.pieces)
-        graph.write_graph(model, directory / _GRAPH_FILE)
+        graph.write_graph(model, directory / _GRAPH_FILE, choices.weights)
         package = Package(
             directory=directory,
             format=FORMAT,
@@ -58,7 +60,7 @@ def write_package(checkpoint: Checkpoint, out: Path, labels: Labels, choices: Ch
             subsampling=graph.subsampling_of(model),
             blank=len(checkpoint.pieces),
             maximum_steps=graph.maximum_steps_of(model),
-            models={"fp32": PackageFile(_GRAPH_FILE, sha256(directory / _GRAPH_FILE))},
+            models={"fp32": GraphFile(_GRAPH_FILE, sha256(directory / _GRAPH_FILE), choices.weights)},
             vocabulary=PackageFile(vocabulary_path.name, sha256(vocabulary_path)),
             licence=labels.licence,
             source=labels.source or checkpoint.source,

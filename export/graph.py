@@ -6,6 +6,8 @@ import onnx
 
 from export.checkpoint import NemoModel
 from export.errors import ExportError
+from export.weights import write
+from inference.package import Weights
 
 _OPSET = 17
 _INPUTS, _OUTPUTS = ["audio_signal", "length"], ["logprobs"]
@@ -21,7 +23,7 @@ def resize_positional_table(model: NemoModel, steps: int | None = None) -> None:
     model.encoder.set_max_audio_length(steps or model.encoder.pos_emb_max_len)
 
 
-def write_graph(model: NemoModel, path: Path) -> None:
+def write_graph(model: NemoModel, path: Path, weights: Weights = "float32") -> None:
     """Export `model` (an `EncDecCTCModelBPE`) to `path`; raise ExportError where the graph is not what is served."""
     try:
         model.export(str(path), onnx_opset_version=_OPSET)
@@ -34,8 +36,7 @@ def write_graph(model: NemoModel, path: Path) -> None:
         raise ExportError(f"the graph goes from {inputs} to {outputs}, not from {_INPUTS} to {_OUTPUTS}")
     onnx.helper.set_model_props(graph, _metadata(model))
     graph.doc_string = ""
-    onnx.checker.check_model(graph)
-    onnx.save(graph, path)
+    write(graph, path, weights)
 
 
 def opset_of(path: Path) -> int:

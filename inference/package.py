@@ -20,6 +20,8 @@ from inference.errors import PackageError
 from inference.features import FeatureParameters
 from inference.types import ConfidenceCurve, Int8Plan, WeightBits
 
+Weights = Literal["float32", "float16"]
+
 MANIFEST = "model.yaml"
 FORMAT = 1
 
@@ -31,6 +33,14 @@ class PackageFile:
     path: str
     """Relative to the package's directory."""
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class GraphFile(PackageFile):
+    """A graph; its weights are computed in float32 however they are stored."""
+
+    weights: Weights = "float32"
+    """As they lie in the file (`inference/prepared/rewriting/half_precision.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ class Package:
     """Id of the CTC blank."""
     maximum_steps: int
     """Length of the positional table baked into the graph; longer input fails inside ONNX Runtime."""
-    models: Mapping[str, PackageFile]
+    models: Mapping[str, GraphFile]
     """Graphs by precision: `fp32` always, `int8` where one passed the accuracy gate."""
     vocabulary: PackageFile
     licence: str
@@ -90,7 +100,7 @@ class Package:
         """From one step to the next."""
         return self.subsampling * self.features.hop_size / self.features.sample_rate
 
-    def graph(self, precision: str = "fp32") -> PackageFile:
+    def graph(self, precision: str = "fp32") -> GraphFile:
         """Return the graph of that precision; raise PackageError where the package has none."""
         if precision not in self.models:
             raise PackageError(f"{self.directory} has no {precision} model; it has {', '.join(self.models)}")

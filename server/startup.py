@@ -204,7 +204,8 @@ def _mapped_bytes(directory: Path) -> float:
     try:
         package = read_package(directory)
         language_model = package.language_model_path()
-        mapped = _MAPPED_GRAPH * package.model_path().stat().st_size
+        stored = package.model_path().stat().st_size * (2 if package.graph().weights == "float16" else 1)
+        mapped = _MAPPED_GRAPH * stored
         return mapped + (_MAPPED_LANGUAGE_MODEL * language_model.stat().st_size if language_model else 0)
     except (OSError, PackageError):
         return 0.0

@@ -16,7 +16,7 @@ def random_package(source, directory, *, name, language, seed):
     chance = np.random.default_rng(seed)
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.ndim >= 2 and values.size > 1000:
+        if values.dtype in (np.float32, np.float16) and values.ndim >= 2 and values.size > 1000:
             shuffled = chance.permutation(values.ravel()).reshape(values.shape)
             tensor.CopyFrom(numpy_helper.from_array(shuffled, tensor.name))
     onnx.save(model, directory / "model.onnx")

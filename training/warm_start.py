@@ -24,6 +24,7 @@ from torch import Tensor
 from inference.decoding.vocabulary import load_vocabulary
 from inference.errors import InferenceError
 from inference.package import Package, load_package
+from inference.prepared.rewriting.half_precision import read_widened
 from training.checkpoint import load_start, save_start
 from training.files import RecipeError
 from training.model import build, make_tokenizer, shape_of
@@ -74,7 +75,7 @@ def _weight(node: onnx.NodeProto, weights: dict[str, Tensor]) -> dict[str, Tenso
 
 def read_weights(graph: Path) -> dict[str, Tensor]:
     """NeMo's parameters from the graph that `export` wrote; batch norms change nothing yet (mean 0, variance 1)."""
-    model = onnx.load(graph)
+    model = read_widened(graph)
     weights = {
         tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in model.graph.initializer
     }

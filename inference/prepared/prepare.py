@@ -103,10 +103,11 @@ def make(
         raise PackageError(f"{model} cannot be computed as its int8 plan says: {reason}")
     if reason:
         (directory / _NOT_REWRITTEN).write_text(reason, encoding="utf-8")
+    source = model if reason else rewritten
     try:
-        _optimise(model if reason else rewritten, directory, for_any=for_any)
+        _optimise(source, directory, for_any=for_any)
     except Exception as error:  # ONNX Runtime raises a class of its own for each status code
-        if shutil.disk_usage(directory).free < model.stat().st_size:  # its errors name everything but that
+        if shutil.disk_usage(directory).free < source.stat().st_size:  # its errors name everything but that
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory.parent)) from error
         raise PackageError(f"{model} cannot be prepared: {error}") from error
     rewritten.unlink(missing_ok=True)

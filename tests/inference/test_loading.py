@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from inference.loading import load
-from inference.package import PackageFile, load_package
+from inference.package import GraphFile, load_package
 from inference.types import Int8Plan
 
 PLANS = (Int8Plan(once=("linear1",)), Int8Plan(once=("linear1",), weight_bits=7))
@@ -26,7 +26,7 @@ def unknown(package, tmp_path):
     node = next(node for node in graph.graph.node if node.name == "/layers.1/norm_conv/LayerNormalization")
     next(entry for entry in node.attribute if entry.name == "epsilon").f = 1.0
     onnx.save(graph, directory / "changed.onnx")
-    models = {"fp32": PackageFile("changed.onnx", "1" * 64)}
+    models = {"fp32": GraphFile("changed.onnx", "1" * 64)}
     return dataclasses.replace(package, directory=directory, models=models, int8=())
 
 

@@ -5,6 +5,7 @@ import onnx
 import pytest
 import soundfile
 
+from export.checkpoint import open_checkpoint
 from export.cli import main
 from export.convert import Choices, Labels, write_package
 from export.reference import NemoReference
@@ -58,6 +59,22 @@ def test_shorter_positional_table(nemo_checkpoint, package, tmp_path):
     assert short.maximum_steps == 100 == len(cut.log_probabilities)
     np.testing.assert_allclose(cut.log_probabilities, whole.log_probabilities, atol=1e-5)
     assert short.model_path().stat().st_size < package.model_path().stat().st_size - 300 * 32 * 4
+
+
+def test_half_precision_is_nemo_with_large_weights_rounded(nemo_checkpoint_file, nemo_checkpoint, package, tmp_path):
+    semantics = package.features.semantics
+    halved = write_package(nemo_checkpoint, tmp_path / "x", LABELS, Choices(semantics, weights="float16"))
+    assert halved.model_path().stat().st_size < 0.8 * package.model_path().stat().st_size  # of so small a one
+    rounded = open_checkpoint(str(nemo_checkpoint_file)).model
+    for weights in (*rounded.parameters(), rounded.encoder.pos_enc.pe):
+        if weights.numel() >= 1024:
+            weights.data = weights.data.half().float()
+    both = NemoReference(rounded, semantics), PackageStages(halved)
+    waveform = Waveform(voice(3 * SAMPLE_RATE), SAMPLE_RATE)
+    assert compare(*both, waveform).log_probabilities_difference <= TOLERANCE
+    assert compare(*both, waveform).same_text
+    exact = compare(both[0], PackageStages(package), waveform)
+    assert exact.log_probabilities_difference > TOLERANCE  # rounding shows: the comparison above means something
 
 
 def test_metadata_for_other_programs(package):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from inference.types import Int8Plan
 
-VERSION = 6
+VERSION = 7
 """Of the rewriting: graphs prepared by another one are made anew."""
 
 _ROOT = Path(__file__).parents[3]

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from onnx import numpy_helper
 
+from inference.prepared.rewriting.half_precision import read_widened
 from inference.types import Float32Array
 
 
@@ -20,7 +20,7 @@ class Exported:
     """What `EncDecCTCModel.export` wrote: nodes are named after modules, some weights after parameters."""
 
     def __init__(self, path: Path) -> None:
-        graph = onnx.load(path).graph
+        graph = read_widened(path).graph
         self._nodes = {node.name: node for node in graph.node}
         self._constants: dict[str, Any] = {entry.name: numpy_helper.to_array(entry) for entry in graph.initializer}
         for node in graph.node:

@@ -12,7 +12,7 @@ import pytest
 
 from inference.errors import DamagedCache, PackageError
 from inference.loading import load
-from inference.package import PackageFile, load_package
+from inference.package import GraphFile, PackageFile, load_package
 from inference.prepared.cache import made_once, reading
 from tests.samples import CLIPS
 
@@ -36,7 +36,7 @@ def test_mending_one_package_leaves_those_whose_names_begin_alike(package, tmp_p
     """`hi` and `hi-demo`, of other weights."""
     load(package, precision="fp32", cache=tmp_path)
     before = entries(tmp_path)
-    other = dataclasses.replace(package, name="hi", models={"fp32": PackageFile("model.onnx", "0" * 64)})
+    other = dataclasses.replace(package, name="hi", models={"fp32": GraphFile("model.onnx", "0" * 64)})
     load(other, precision="fp32", cache=tmp_path)
     (new,) = entries(tmp_path).keys() - before.keys()
     (tmp_path / new / "model.onnx").write_bytes(b"no graph")
