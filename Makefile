@@ -81,8 +81,12 @@ lint: $(VENV)/dev.stamp  ## style, types, and which folder may import which
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(VENV)/dev.stamp  ## write the parts of docs/ that stand in the code
+docs: $(VENV)/dev.stamp  ## write the parts of docs/ and deploy/ that stand in the code
 	$(BIN)/python -m server.reference
+	$(BIN)/python -m deploy.grafana
+
+dashboard: $(VENV)/dev.stamp  ## draw the dashboard of a server under load, four minutes long; needs prometheus (apt)
+	$(BIN)/python -m deploy.grafana --picture docs/images/dashboard.png $(TOOL_OPTIONS)
 
 tune: $(VENV)/dev.stamp  ## measure how to divide the processors; `make run` uses what it finds
 	$(BIN)/python -m loadtest tune $(TOOL_OPTIONS)
@@ -151,4 +155,4 @@ requirements: $(VENV)/dev.stamp  ## compile requirements/*.in; UPGRADE="--upgrad
 	$(COMPILE) $(UPGRADE) --python-platform linux requirements/export.in -o requirements/export.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux -c requirements/export.txt requirements/training.in -o requirements/training.txt
 
-.PHONY: help fuzz image image-test run test test-measuring test-quick test-pythons test-clients schema requirements parity lint docs audit sbom tune capacity loadtest chaos soak mixup recording figures bench
+.PHONY: help fuzz image image-test run test test-measuring test-quick test-pythons test-clients schema requirements parity lint docs audit sbom tune capacity loadtest chaos dashboard soak mixup recording figures bench

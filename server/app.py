@@ -10,11 +10,11 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from config.settings import Settings
-from inference.machine import Plan
+from inference.machine import Plan, usable_memory
 from inference.recogniser import SessionOptions
 from inference.types import AudioLimits
 from inference.worker import Setup
-from server import metrics_page
+from server import metrics, metrics_page
 from server.audit import AuditLog
 from server.authentication.authenticator import Authenticator
 from server.http.access import Access, access_to
@@ -65,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         served = served_packages(settings)
         pool = _create_pool(settings, served, plan)
         await pool.start()
+        metrics.MEMORY_LIMIT.set(usable_memory().amount)
         # What was made until now stays. Left to the collector, it would be walked through again and again, and the
         # event loop would stand still for tens of milliseconds each time.
         gc.collect()

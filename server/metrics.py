@@ -53,6 +53,12 @@ PRECISION = Gauge(
     ["precision"],
     multiprocess_mode="livemax",
 )
+CANARY_SECONDS = Gauge(
+    "asr_canary_seconds",
+    "Time of the canary clip, two seconds of noise, when a lane last loaded this model; its decoding left out.",
+    ["model"],
+    multiprocess_mode="livemax",
+)
 REAL_TIME_FACTOR = Gauge(
     "asr_real_time_factor",
     "Lane seconds for a second of audio, moving, by model.",
@@ -67,6 +73,22 @@ WARNINGS = Gauge(
 )
 PREDICTED_WAIT_SECONDS = Histogram(
     "asr_predicted_wait_seconds", "Wait for a lane as predicted on admission.", buckets=_LATENCY_BUCKETS
+)
+CURRENT_WAIT_SECONDS = Gauge(
+    "asr_current_wait_seconds",
+    "Predicted wait of a request that came now, behind all that waits.",
+    multiprocess_mode="livemax",
+)
+MEMORY = Gauge(
+    "asr_memory_bytes",
+    "Memory that processes hold for themselves, mapped files left out, by process: worker, lanes.",
+    ["process"],
+    multiprocess_mode="livesum",
+)
+MEMORY_LIMIT = Gauge(
+    "asr_memory_limit_bytes",
+    "Memory that the whole server may use: the least limit of its control groups, or the machine's.",
+    multiprocess_mode="livemax",
 )
 
 REJECTED = Counter(

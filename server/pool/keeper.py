@@ -77,6 +77,7 @@ class Keeper:
         self.unguarded = ready.unguarded
         self._backlog.speed.learn(ready.model, "transcribe", ready.canary_seconds, ready.compute_seconds)
         metrics.PRECISION.labels(ready.precision).set(1)
+        metrics.CANARY_SECONDS.labels(ready.model).set(ready.compute_seconds)
         logger.bind(
             pid=self.lane.pid,
             model=ready.model,

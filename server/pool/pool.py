@@ -26,6 +26,7 @@ from server.pool.driver import Driver, Patience
 from server.pool.entry import Entry
 from server.pool.keeper import Keeper
 from server.pool.lane import Lane
+from server.pool.observer import observe
 from server.pool.quarantine import Quarantine
 from server.pool.siblings import Siblings
 from server.principal import Principal
@@ -65,6 +66,8 @@ class Pool:
         self._driving = [
             asyncio.create_task(_supervise(driver), name=f"lane-{index}") for index, driver in enumerate(self._drivers)
         ]
+        lanes = [keeper.lane for keeper in self._keepers]
+        self._driving.append(asyncio.create_task(observe(self._backlog, lanes), name="observer"))
 
     async def close(self) -> None:
         """Take nothing new, end every process, and answer whoever still waits."""

@@ -11,7 +11,6 @@ process dies, hangs or grows too large.
 import asyncio
 import itertools
 import multiprocessing
-import resource
 import signal
 import socket
 from collections.abc import Callable
@@ -30,12 +29,12 @@ from inference.process import signals_blocked
 from inference.task import Task
 from inference.worker import Control, Ready, Setup
 from server.pool.lane import Call
+from server.pool.memory import memory_of
 
 Result = TypeVar("Result")
 
 # Never fork: an ONNX Runtime session does not survive one.
 _SPAWN = multiprocessing.get_context("spawn")
-_PAGE_MEGABYTES = resource.getpagesize() / 2**20
 
 
 class ProcessLane:
@@ -132,12 +131,7 @@ class ProcessLane:
     @property
     def resident_megabytes(self) -> float:
         """Resident set in MiB; 0 where the system does not say."""
-        try:
-            with open(f"/proc/{self.pid}/statm", "rb", buffering=0) as statm:  # noqa: PTH123 - asked for every clip
-                fields = statm.read().split()
-        except OSError:
-            return 0.0
-        return int(fields[1]) * _PAGE_MEGABYTES
+        return memory_of(self.pid).resident / 2**20
 
     def _submit(self, function: Callable[..., Result], *arguments: Any) -> "asyncio.Future[Result]":
         if self._executor is None or self.died.is_set():

@@ -68,6 +68,7 @@ def test_health_answers_while_every_lane_is_busy(server, client):
             for _ in range(20):
                 assert client.get("/healthz").status_code == 200
             assert not any(reply.done() for reply in replies)
+            wait_until(lambda: server.metric("asr_current_wait_seconds") > 0, "what waits is shown")
         assert {reply.result().status_code for reply in replies} == {200}
 
 
@@ -87,6 +88,12 @@ def test_a_request_is_counted(server):
     assert server.metric("asr_audio_seconds_total") - audio == pytest.approx(seconds_of(DATA / "namaste.wav"))
     assert server.metric("asr_stage_seconds_count", stage="inference") == stages + 1
     assert server.metric("asr_lanes", state="ready") == 2
+
+
+def test_what_lanes_cost_is_shown(server):
+    wait_until(lambda: server.metric("asr_memory_bytes", process="lanes") > 0, "memory of lanes")
+    assert 0 < server.metric("asr_memory_bytes") < server.metric("asr_memory_limit_bytes")
+    assert server.metric("asr_canary_seconds") > 0
 
 
 def test_paths_of_strangers_make_no_labels(server):

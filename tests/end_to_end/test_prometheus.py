@@ -1,53 +1,90 @@
-"""A real Prometheus scrapes a real server."""
+"""A real Prometheus looks at a real server: each panel of the dashboard has something to show, and alerts fire."""
 
-import json
-import socket
-import subprocess
+import math
 
-import httpx
 import pytest
 import soundfile
+import yaml
 
+from deploy.grafana.panels import FIGURES, LINES
+from loadtest.harness import REPOSITORY
 from loadtest.harness.processes import wait_until
+from loadtest.harness.prometheus import Prometheus
+from tests.end_to_end.conftest import running
 from tests.samples import CLIPS
 
 pytestmark = pytest.mark.programs("prometheus")
 
-
-@pytest.fixture
-def prometheus(server, tmp_path):
-    """Its address, once it answers."""
-    configuration = {
-        "global": {"scrape_interval": "1s"},
-        "scrape_configs": [{"job_name": "asr", "static_configs": [{"targets": [f"127.0.0.1:{server.port}"]}]}],
-    }
-    path = tmp_path / "prometheus.yml"
-    path.write_text(json.dumps(configuration))  # JSON is YAML
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    command = ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={tmp_path / 'tsdb'}"]
-    with (tmp_path / "prometheus.log").open("w") as log:
-        process = subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log)
-    yield f"http://{address}"
-    process.terminate()
-    process.wait()
+PANELS = {
+    f"{panel.title}, {legend}": expression
+    for panel in (*FIGURES, *LINES)
+    for legend, expression in panel.expressions(".+", "1m").items()
+}
+RULES = yaml.safe_load((REPOSITORY / "deploy/prometheus/recording.yml").read_text(encoding="utf-8"))
+RECORDED = {rule["record"]: rule["record"] for group in RULES["groups"] for rule in group["rules"]}
+NAMASTE = CLIPS[0].read_bytes()
 
 
-def test_the_target_is_up_and_its_series_can_be_asked_for(server, prometheus):
+@pytest.fixture(scope="module")
+def watched(model_directory, tmp_path_factory):
+    """A server of two workers, and its Prometheus, which has seen both lanes."""
+    directory = tmp_path_factory.mktemp("watched")
+    settings = {"ASR_WORKERS": "2", "ASR_LANES": "1"}
+    with (
+        running(model_directory, directory, settings) as server,
+        Prometheus([server.address], directory, patient=False) as prometheus,
+    ):
+        wait_until(lambda: value(prometheus, 'sum(asr_lanes{job="asr",state="ready"})') == 2, "both lanes", pause=0.2)
+        yield server, prometheus
+
+
+def value(prometheus, expression):
+    found = [each for _, each in prometheus.ask(expression) if not math.isnan(each)]
+    return max(found, default=None)
+
+
+def firing(prometheus):
+    return {labels["alertname"] for labels, _ in prometheus.ask('ALERTS{job="asr",alertstate="firing"}')}
+
+
+def test_what_was_heard_is_counted(watched):
+    server, prometheus = watched
     for path in CLIPS:
-        assert server.post(path.read_bytes()).status_code == 200
-
-    def ask(query):
-        try:
-            reply = httpx.get(f"{prometheus}/api/v1/query", params={"query": query}, timeout=60)
-        except httpx.TransportError:
-            return None
-        result = reply.json()["data"]["result"] if reply.status_code == 200 else None
-        return float(result[0]["value"][1]) if result else None
-
-    assert wait_until(lambda: ask('up{job="asr"}'), "the target up") == 1
+        server.post(path.read_bytes()).raise_for_status()
     spoken = sum(soundfile.info(path).duration for path in CLIPS)
-    wait_until(lambda: (ask("sum(asr_audio_seconds_total)") or 0) > spoken - 0.01, "audio counted")
-    assert ask('asr_lanes{state="ready"}') == 2
-    assert ask('sum(asr_stage_seconds_count{stage="inference"})') >= len(CLIPS)
+    counted = "sum(asr_audio_seconds_total)"
+    wait_until(lambda: value(prometheus, counted) == pytest.approx(spoken, abs=0.01), "audio counted", pause=0.2)
+    assert value(prometheus, 'sum(asr_stage_seconds_count{stage="inference"})') == len(CLIPS)
+
+
+def test_each_panel_and_each_recorded_rule_has_a_series_and_alerts_fire(watched):
+    server, prometheus = watched
+    for _ in range(3):
+        ready = len(server.logged("lane ready"))
+        server.lanes()[0].kill()
+        wait_until(lambda ready=ready: len(server.logged("lane ready")) > ready, "the lane is back", pause=0.2)
+
+    def missing():
+        # More of them each time, since a rate wants two looks at a count that grows.
+        assert server.post(NAMASTE).status_code == 200
+        assert server.post(NAMASTE, X_Request_Timeout="1e-6").status_code == 429
+        silent = {"AsrLanesRestarting", "AsrRefusing"} - firing(prometheus)
+        return silent or [name for name, asked in (PANELS | RECORDED).items() if value(prometheus, asked) is None]
+
+    wait_until(lambda: not missing(), "a series for each panel, and alerts", pause=0.2)
+    assert firing(prometheus).isdisjoint({"AsrDown", "AsrNoLane", "AsrFailing", "AsrMemory", "AsrDegraded"})
+    assert value(prometheus, PANELS["Alerts, Alerts"]) >= 2
+
+
+def test_memory_is_that_of_all_workers_and_lanes(watched):
+    server, _ = watched
+
+    def are_near():
+        own = {"lanes": own_bytes(server.lanes()), "worker": own_bytes(server.workers())}
+        return {name: server.metric("asr_memory_bytes", process=name) for name in own} == pytest.approx(own, rel=0.1)
+
+    wait_until(are_near, "memory as the kernel counts it", pause=0.2)
+
+
+def own_bytes(processes):
+    return sum(each.memory_info().rss - each.memory_info().shared for each in processes)

@@ -1,0 +1,1 @@
+"""What runs the server elsewhere: rules, dashboards and manifests, and the programs that make them."""

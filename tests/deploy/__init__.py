@@ -1,0 +1,1 @@
+"""Dashboards, rules and manifests are what they say they are."""
