@@ -1,6 +1,7 @@
 """Settings of what callers may use, and of what is seen of the server from outside."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -8,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode
 
 from config.authentication import split
 
+_LIMITS_FILE = Path(__file__).parent.parent / "build" / "limits.sqlite"
 _ORIGIN = re.compile(r"\*|https?://[^/\s*]+")
 
 
@@ -32,6 +34,11 @@ class ProtectionSettings(BaseSettings):
     audio_seconds_per_minute: float | None = Field(None, gt=0, description="Seconds of audio a minute of each caller.")
     audio_seconds_per_day: float | None = Field(None, gt=0, description="Seconds of audio a day of each caller.")
     concurrent_requests: int | None = Field(None, ge=1, description="Requests of each caller at the same time.")
+    limits_file: Path = Field(
+        _LIMITS_FILE,
+        description="File on a disk of this machine in which all workers count what callers use, so that a day's audio "
+        "outlives restarts. Where its directory cannot be written, counts end with the server.",
+    )
     redis_url: Annotated[SecretStr | None, AfterValidator(_a_redis)] = Field(
         None,
         description="Where the limits of callers are counted for several machines: `redis://:PASSWORD@HOST:PORT/0`, "

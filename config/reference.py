@@ -25,7 +25,7 @@ _GROUPS: Mapping[str, Sequence[str]] = {
     "Load": ("max_queue_seconds", "request_timeout", "client_weights"),
     "Limits of callers": (
         "requests_per_minute", "audio_seconds_per_minute", "audio_seconds_per_day", "concurrent_requests",
-        "redis_url", "limits_unreachable",
+        "limits_file", "redis_url", "limits_unreachable",
     ),
     "Seen from outside": ("metrics_access", "docs_access", "management_bind", "cors_origins"),
     "Processes": (

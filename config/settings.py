@@ -233,6 +233,13 @@ def secrets_in_files() -> list[str]:
     return [name for name in secrets() if f"{name}_file" not in Settings.model_fields]
 
 
+def forget_secrets() -> None:
+    """Take the secret settings out of the environment, which every process inherits that is started from here on."""
+    secret = set(map(variable_of, secrets()))
+    for name in [name for name in os.environ if name.upper() in secret]:
+        del os.environ[name]
+
+
 def unknown_variables() -> list[str]:
     """Sentences about variables that look like settings and are none; a warning, since Kubernetes makes such too."""
     known = [variable_of(name) for name in Settings.model_fields]

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from multiprocessing.resource_tracker import ensure_running
 
 _PR_SET_PDEATHSIG = 1
 
@@ -18,9 +17,9 @@ def signals_blocked(*numbers: signal.Signals) -> Iterator[None]:
     """A process that is started within never gets these signals, not even before it runs a line of ours.
 
     Ctrl-C in a terminal reaches the whole group, and so does SIGTERM by a service manager; the parent decides when its
-    children stop.
+    children stop. Before a first process of multiprocessing's, call `ensure_running` of its resource tracker, which
+    else is started within and unblocks what we had blocked.
     """
-    ensure_running()  # multiprocessing starts it with its first process, and unblocks what we had blocked
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield

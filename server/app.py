@@ -38,7 +38,7 @@ from server.quotas.machine import MachineCounters
 from server.quotas.quotas import PATIENCE, Quotas
 from server.quotas.redis import redis_counters
 from server.routes import docs, health, models, openai, transcribe
-from server.startup import Served, private, resolve_plan, served_packages, shared_directory
+from server.startup import Served, limits_file, resolve_plan, served_packages, shared_directory
 from server.transcription import Transcription
 
 
@@ -161,7 +161,7 @@ def _create_quotas(settings: Settings) -> Quotas:
     if settings.redis_url:
         counters = redis_counters(settings.redis_url.get_secret_value(), PATIENCE)
     else:
-        machine = MachineCounters(lambda: private(shared_directory()) / "limits.sqlite")
+        machine = MachineCounters(lambda: limits_file(settings))
         counters = Counters(machine, machine, machine)
     defaults = CallerLimits(
         settings.requests_per_minute,

@@ -30,6 +30,9 @@ from types import MappingProxyType
 class ServerError(Exception):
     """Base of what the server itself refuses; `detail` is fit for a user to read."""
 
+    reason = ""
+    """A word for logs, where they have more to tell than the client."""
+
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -55,7 +58,7 @@ class QuotaExceeded(ServerError):
         fields: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         super().__init__(detail)
-        self.policy = policy
+        self.policy = self.reason = policy
         """Its name in `RateLimit-Policy`."""
         self.retry_after = retry_after
         """Seconds after which there is room again; None where this request alone is more than the limit."""
@@ -104,9 +107,22 @@ class TooManyConnections(ServerError):
 class Unauthorized(ServerError):
     """The server asks for a key or a token, and the request has none that is valid; none of its body is read."""
 
+    def __init__(self, detail: str, reason: str = "unknown", key: str = "") -> None:
+        super().__init__(detail)
+        self.reason = reason
+        """One of those in docs/security.md."""
+        self.key = key
+        """Public id of the key that was presented, where it has one."""
+
 
 class Forbidden(ServerError):
     """The key or token is valid, and does not allow this: another scope, or another origin."""
+
+    def __init__(self, detail: str, reason: str = "origin", scope: str = "") -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.scope = scope
+        """What it would take."""
 
 
 class KeysUnavailable(ServerError):

@@ -155,7 +155,11 @@ def _parser() -> argparse.ArgumentParser:
     option("--audio-seconds-per-minute", type=_positive)
     option("--audio-minutes-per-day", type=_positive)
     option("--concurrent", type=_count, help="requests at a time")
-    option("--streams", type=_count, help="live streams at a time")
+    option(
+        "--streams",
+        type=_count,
+        help="live streams at a time, once there are any; an answer that is streamed is a request",
+    )
     option("--expires", type=_duration, help="after 30m, 12h, 90d; never by default")
     option("--origins", type=_origins, default=frozenset(), help="pages that alone may use it: https://example.org")
     option("--print", action="store_true", help="print what ASR_KEYS takes, and write no file")

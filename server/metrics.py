@@ -113,7 +113,7 @@ RETRIES = Counter("asr_retried_requests", "Clips and windows run again since the
 # Series that begin at nought: one that appears with its first event hides that event from `rate` and `increase`.
 for _counter, _values in (
     (REJECTED, ("overloaded", "bytes", "poison", "shutting_down", "too_large", "too_slow", "storage", "connection")),
-    (LIMITED, ("requests", "audio-minute", "audio-day", "concurrent-requests", "concurrent-streams")),
+    (LIMITED, ("requests", "audio-minute", "audio-day", "concurrent-requests")),
     (DEADLINES_MISSED, ("queue", "lane")),
     (CANCELLED, ("queue", "lane")),
     (LANE_RESTARTS, ("died", "hung", "deadline", "memory", "start_failed", "load_failed", "driver_failed")),

@@ -43,6 +43,8 @@ class Recording:
     audio: bytes | Path
     seconds: float
     """By its own word; 0 where it has none."""
+    channels: int
+    """To be heard apart, by its own word; 1 where it has none, or they are mixed."""
     package: Package
     options: Options
     principal: Principal
@@ -92,7 +94,7 @@ class Recordings:
         return -(-(self._lanes + 1) // self._turns.running)
 
     def _cost(self, recording: Recording, seconds: float) -> float:
-        return self._pool.cost(recording.package.name, "recognise", seconds)
+        return recording.channels * self._pool.cost(recording.package.name, "recognise", seconds)
 
 
 class _Run:
@@ -139,12 +141,14 @@ class _Run:
             growing = group.create_task(self._keep_growing(windows))
             while (window := await self._next(windows)) is not None:
                 self.grow(windows.seconds)
-                await self._recording.meter.decoded(windows.seconds)  # so that nobody hears what is over a limit
+                # So that nobody hears what is over a limit.
+                await self._recording.meter.decoded(windows.channels * windows.seconds)
                 await self._find_room()
                 self._under_way.append((window, group.create_task(self._recognise(window))))
                 await self._join(_MOST_UNJOINED)
             assert windows.end  # noqa: S101 - after the last window
-            await self._recording.meter.decoded(windows.seconds if windows.end.clipped else windows.end.duration)
+            seconds = windows.seconds if windows.end.clipped else windows.end.duration
+            await self._recording.meter.decoded(windows.channels * seconds)
             await self._join(0)
             self._on_segments(self.joined.finish())
             growing.cancel()

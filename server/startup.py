@@ -8,9 +8,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from loguru import logger
 
 from config.profile import InvalidProfile, Profile, read_profile
 from config.settings import Settings
@@ -97,6 +100,21 @@ def private(directory: Path) -> Path:
     if directory.lstat().st_uid != os.geteuid():
         raise PermissionError(f"{directory} belongs to another user")
     return directory
+
+
+def limits_file(settings: Settings) -> Path:
+    """Where workers count what callers use, readable for this user alone; raise OSError.
+
+    It is where the setting says, or where nothing can be written there, among what ends with the server.
+    """
+    path = settings.limits_file
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path.parent, os.W_OK):
+        logger.warning(f"{path.parent} cannot be written: what callers have used is forgotten when the server ends")
+        return private(shared_directory()) / "limits.sqlite"
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    return path
 
 
 def remove_shared_directory() -> None:

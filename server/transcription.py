@@ -3,9 +3,10 @@
 import asyncio
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from inference.audio.pieces import estimate_seconds
+from inference.audio.pieces import estimate_seconds, stated_channels
 from inference.errors import LongerThanWindow, UnavailableOption
 from inference.package import Package
 from inference.task import Task
@@ -80,16 +81,18 @@ class Transcription:
             field, tags = parameters.languages_field, ", ".join(parameters.languages)
             raise InvalidParameter(f"{field}: {tags!r} is not taken; {package.name} hears {package.language}", field)
         # A long file has to be read from the disk for it.
-        stated, likely = _lengths(audio) if isinstance(audio, bytes) else await asyncio.to_thread(_lengths, audio)
+        asked = partial(_claims, audio, options, self._limits)
+        stated, likely, channels = asked() if isinstance(audio, bytes) else await asyncio.to_thread(asked)
         async with caller.meter as meter:
-            recording = Recording(audio, stated, package, options, caller.principal, deadline, meter)
+            recording = Recording(audio, stated, channels, package, options, caller.principal, deadline, meter)
             return await self._hear(recording, likely, on_segments)
 
     async def _hear(self, recording: Recording, likely: float, on_segments: OnSegments) -> Transcript:
         """Transcribe what is `likely` to have so many seconds."""
         limits, meter = self._limits, recording.meter
         whole = limits.overlength == "window"
-        await meter.reserve(min(likely, limits.longest_seconds if whole else limits.limit_seconds))
+        most = limits.longest_seconds if whole else limits.limit_seconds
+        await meter.reserve(recording.channels * min(likely, most))
         if recording.options.channels != "mix" or (whole and likely > limits.window_seconds):
             self._recordings.admit(recording)
             return await self._recordings.transcribe(recording, on_segments)
@@ -133,7 +136,14 @@ def _primary(tag: str) -> str:
     return tag.replace("_", "-").partition("-")[0].lower()
 
 
-def _lengths(audio: bytes | Path) -> tuple[float, float]:
-    """Seconds of audio by its own word, 0 where it has none, and those that are likely."""
+def _claims(audio: bytes | Path, options: Options, limits: AudioLimits) -> tuple[float, float, int]:
+    """Seconds of audio by its own word, 0 where it has none; those that are likely; channels to be heard apart."""
+    match options.channels:
+        case "mix":
+            channels = 1
+        case "separate":
+            channels = min(stated_channels(audio), limits.channels)
+        case numbers:
+            channels = len(set(numbers))
     stated = estimate_seconds(audio, guess=False)
-    return stated, stated or estimate_seconds(audio) / _GUESSED_TOO_LONG
+    return stated, stated or estimate_seconds(audio) / _GUESSED_TOO_LONG, channels

@@ -67,10 +67,6 @@ def main() -> None:
     """Decode what is at standard input."""
     setup = json.loads(sys.argv[1])
     die_with(setup["parent"], watching=False)
-    # Ctrl-C in a terminal reaches the whole group, and so does SIGTERM by a service manager; the parent decides.
-    # (Blocked before the start they would not stay: uvloop starts a process with no signal blocked.)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.nice(_NICENESS)
     limits, options = _limits(setup["limits"]), _options(setup["options"])
     speaker = _Speaker(limits)

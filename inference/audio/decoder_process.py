@@ -10,11 +10,11 @@ long the recording. What it finds wrong with that is raised here; whatever becom
 """
 
 import asyncio
-import contextlib
 import json
 import math
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +27,7 @@ from inference.audio.frames import HEAD, Message, Progress, announced, decode
 from inference.audio.recording import End
 from inference.audio.windows import Window
 from inference.errors import AudioTooCostly, DeadlineExceeded, DecoderDied, InferenceError, UndecodableAudio
+from inference.process import signals_blocked
 from inference.types import AudioLimits, Options
 
 _ROOT = Path(__file__).parents[2]
@@ -61,11 +62,13 @@ class DecoderProcess:
         self._options = options
         self._deadline = deadline
         self._patience = patience
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._reader = asyncio.StreamReader()
         self._pipe: asyncio.ReadTransport | None = None
         self.seconds = 0.0
         """Of audio that were decoded up to now."""
+        self.channels = len(set(options.channels)) if isinstance(options.channels, tuple) else 1
+        """Heard apart, as far as is known by now."""
         self.unguarded: tuple[str, ...] = ()
         """What the process could not be kept from on this machine; known with the first window."""
         self.end: End | None = None
@@ -76,7 +79,7 @@ class DecoderProcess:
         try:
             source = _opened(self._audio)
             try:
-                await self._start(source, writing)
+                self._start(source, writing)
             finally:
                 os.close(source)
             loop = asyncio.get_running_loop()
@@ -95,7 +98,7 @@ class DecoderProcess:
     ) -> None:
         self._kill()
         if self._process:
-            await self._process.wait()
+            await asyncio.to_thread(self._process.wait)
 
     @property
     def pid(self) -> int:
@@ -111,27 +114,30 @@ class DecoderProcess:
             match message := await self._next():
                 case Window():
                     self.seconds = max(self.seconds, message.end)
+                    if self._options.channels == "separate" and message.channel is not None:
+                        self.channels = max(self.channels, message.channel + 1)
                     return message
                 case Progress():
                     self.seconds = max(self.seconds, message.seconds)
                     self.unguarded = self.unguarded or message.unguarded
                 case End():
-                    self.end = message
+                    self.end, self.channels = message, message.channels
                 case InferenceError():
                     raise message
         raise StopAsyncIteration
 
-    async def _start(self, source: int, writing: int) -> None:
+    def _start(self, source: int, writing: int) -> None:
         setup = {"parent": os.getpid(), "limits": asdict(self._limits), "options": {"channels": self._options.channels}}
         environment = {**_ENVIRONMENT, **{name: os.environ[name] for name in _KEPT if name in os.environ}}
-        # No pipe of asyncio's own: with one that is not read to its end, waiting for the process would not end.
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "inference.audio.decoder_main", json.dumps(setup)),
-            stdin=source,
-            stdout=writing,
-            env=environment,
-            cwd="/",
-        )
+        # Not by asyncio: uvloop starts a process with no signal blocked, and what comes before its first line ends it.
+        with signals_blocked(signal.SIGINT, signal.SIGTERM):
+            self._process = subprocess.Popen(  # noqa: S603 - ours
+                (sys.executable, "-P", "-m", "inference.audio.decoder_main", json.dumps(setup)),
+                stdin=source,
+                stdout=writing,
+                env=environment,
+                cwd="/",
+            )
 
     async def _next(self) -> Message:
         try:
@@ -149,7 +155,7 @@ class DecoderProcess:
         """Why the pipe ended too early."""
         self._kill()  # does nothing to a process that has ended, however that was
         assert self._process  # noqa: S101 - entered
-        status = await self._process.wait()
+        status = await asyncio.to_thread(self._process.wait)
         name = signal.Signals(-status).name if status < 0 else f"status {status}"
         if -status in _ENDED_BY_LIMIT:
             return AudioTooCostly("decoding takes more processor time than is allowed")
@@ -160,10 +166,8 @@ class DecoderProcess:
     def _kill(self) -> None:
         if self._pipe:
             self._pipe.close()
-        if self._process and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                # Not by `Process.kill`, which asks first whether it has ended: asyncio would never learn how.
-                os.kill(self._process.pid, signal.SIGKILL)
+        if self._process:
+            self._process.kill()
 
 
 def _opened(audio: bytes | Path) -> int:

@@ -20,6 +20,11 @@ def flac_samples(data: bytes | mmap, start: int, end: int) -> tuple[int, int]:
     return packed & (1 << 36) - 1, packed >> 44
 
 
+def flac_channels(data: bytes | mmap, start: int, end: int) -> int:
+    """Channels, as announced."""
+    return (data[start + 20] >> 1 & 7) + 1 if end - start > 20 else 1
+
+
 def counted_samples(data: bytes | mmap, start: int, end: int) -> int:
     """Samples by the last frame's number; 0 where none is found near the end."""
     (fixed_size,) = struct.unpack_from(">H", data, start + 10)

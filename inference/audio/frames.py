@@ -7,7 +7,7 @@ of which nothing is taken but what has its place.
 import json
 import math
 import struct
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -66,7 +66,7 @@ def encode(message: Message) -> bytes:
             return _text(_PROGRESS, asdict(message))
         case End():
             warnings = message.warnings[:_MOST_WARNINGS]
-            return _text(_END, {"duration": message.duration, "clipped": message.clipped, "warnings": warnings})
+            return _text(_END, asdict(replace(message, warnings=warnings)))
         case _:
             kind = type(message).__name__
             return _text(_ERROR, {"kind": kind if kind in _ERRORS else "DecoderDied", "detail": message.detail[:1000]})
@@ -92,7 +92,10 @@ def decode(kind: bytes, content: bytes, limits: AudioLimits) -> Message:
                 return Progress(_seconds(fields["seconds"]), _sentences(fields["unguarded"]))
             case b"E":
                 warnings = _sentences(fields["warnings"])
-                return End(_seconds(fields["duration"]), fields["clipped"] is True, warnings)
+                channels = fields["channels"]
+                if channels not in range(1, limits.channels + 1):
+                    raise _nonsense()
+                return End(_seconds(fields["duration"]), fields["clipped"] is True, warnings, channels)
             case _:
                 (detail,) = _sentences([fields["detail"]])
                 return _ERRORS[fields["kind"]](detail)

@@ -21,7 +21,7 @@ from inference.audio.boxes import (
     webm_seconds,
 )
 from inference.audio.containers import TRANSPORT_PACKET, Container, Decoder, identify, opened
-from inference.audio.flac import FLAC_BEGINS, counted_samples, flac_samples, with_samples
+from inference.audio.flac import FLAC_BEGINS, counted_samples, flac_channels, flac_samples, with_samples
 from inference.audio.joined import joined_files
 from inference.audio.mpeg import frames_are_cut, guessed_seconds, xing_seconds
 from inference.audio.ogg import check_ogg_pages, ogg_seconds
@@ -110,6 +110,21 @@ def estimate_seconds(audio: bytes | Path, *, guess: bool = True) -> float:
             return stated_seconds(container, data, start, end) or guess * _guess(container, data, start, end)
     except (OSError, UndecodableAudio, UnsupportedCodec):
         return 0.0
+
+
+def stated_channels(audio: bytes | Path) -> int:
+    """Say how many channels the audio claims to have; 1 where its kind is not WAV or FLAC, or it is damaged."""
+    try:
+        with opened(audio) as data:
+            container, start, end = identify(data)
+            match container.demuxer:
+                case "wav":
+                    return read_wav_header(data, start, end).channels
+                case "flac":
+                    return flac_channels(data, start, end)
+    except (OSError, UndecodableAudio, UnsupportedCodec):
+        pass
+    return 1
 
 
 def _flac_seconds(data: bytes | mmap, start: int, end: int) -> float:

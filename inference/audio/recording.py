@@ -33,6 +33,8 @@ class End:
     """Whether only the beginning was decoded."""
     warnings: tuple[str, ...] = ()
     """What a user should know about the file, as sentences."""
+    channels: int = 1
+    """Heard apart; 1 for a mix."""
 
 
 Item: TypeAlias = Window | End
@@ -79,7 +81,7 @@ def windows_of(reading: Reading, limits: AudioLimits, options: Options) -> Itera
         raise AudioTooLong(f"longer than {_most(limits):g} s, the most that is taken")
     for hearer in hearers:
         yield from hearer.finish()
-    yield End(reading.duration, reading.full, reading.warnings + mixer.warnings())
+    yield End(reading.duration, reading.full, reading.warnings + mixer.warnings(), len(mixer.heard))
 
 
 class _Hearer:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
 from typing import TypeAlias
 
@@ -115,6 +116,7 @@ class _Process:
         self.connection, theirs = _SPAWN.Pipe()
         arguments = (theirs, self._setup, os.getpid())
         self._process: BaseProcess = _SPAWN.Process(target=_work, args=arguments, daemon=True)
+        ensure_running()
         with signals_blocked(signal.SIGINT):  # of a terminal
             self._process.start()
         theirs.close()

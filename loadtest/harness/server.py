@@ -61,6 +61,7 @@ class GunicornServer(Program):
             "ASR_BIND": "127.0.0.1:{port}",
             "ASR_PROFILE": os.devnull,  # a file lying about would be a setting
             "ASR_KEYS_FILE": str(self.directory / "keys.json"),  # so would this
+            "ASR_LIMITS_FILE": str(self.directory / "limits.sqlite"),  # and what others have used
             "ASR_LOG_FORMAT": "json",
             "TMPDIR": str(self.directory),
         }

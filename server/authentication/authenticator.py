@@ -51,7 +51,7 @@ class Authenticator:
             return principal_of(credential, Headers(scope=scope).get("origin"), self._key)
         if self._tokens:
             return self._tokens.principal_of(credential)
-        raise Unauthorized("this is no key of this server")
+        raise Unauthorized("this is no key of this server", "malformed")
 
     @asynccontextmanager
     async def kept_fresh(self) -> AsyncIterator[None]:

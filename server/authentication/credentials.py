@@ -17,15 +17,15 @@ def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """
     found = [(name, value) for name, value in headers if name in (b"authorization", b"x-api-key")]
     if not found:
-        raise Unauthorized(f"the request has no key: {_HOW}")
+        raise Unauthorized(f"the request has no key: {_HOW}", "no_key")
     if len(found) > 1:
-        raise Unauthorized("the request has more than one key or token")
+        raise Unauthorized("the request has more than one key or token", "several_keys")
     name, value = found[0]
     text = value.decode("latin-1")
     if name == b"authorization":
         scheme, _, text = text.partition(" ")
         if scheme.lower() not in _SCHEMES:
-            raise Unauthorized(f"this scheme of Authorization is not taken: {_HOW}")
+            raise Unauthorized(f"this scheme of Authorization is not taken: {_HOW}", "scheme")
     if not _ACCEPTABLE.fullmatch(text := text.strip(" ")):
-        raise Unauthorized("what the request has is neither a key nor a token")
+        raise Unauthorized("what the request has is neither a key nor a token", "malformed")
     return text

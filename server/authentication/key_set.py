@@ -53,7 +53,7 @@ class KeySet:
         if found := self._keys.get(key_id):
             return found
         self._asked_for_more.set()
-        raise Unauthorized("the token is signed by no key of the issuer's that is known here")
+        raise Unauthorized("the token is signed by no key of the issuer's that is known here", "unknown_signing_key")
 
     @asynccontextmanager
     async def kept_fresh(self) -> AsyncIterator[None]:

@@ -44,10 +44,16 @@ class Key(_Strict):
         """Return it with another secret, beside which its present one is valid for a while."""
         return self.model_copy(update={"sha256": digest, "former": Former(sha256=self.sha256, until=until)})
 
-    def is_opened_by(self, digest: str, now: datetime) -> bool:
-        """Whether this is the digest of its secret, or of the former one as long as that is valid."""
-        former = self.former.sha256 if self.former and now < self.former.until else self.sha256
-        return hmac.compare_digest(digest, self.sha256) | hmac.compare_digest(digest, former)
+    def refusal_of(self, digest: str, now: datetime) -> str:
+        """Return why this digest does not open it, in a word for logs; nothing where it does.
+
+        That is the one of its secret, or of the former one as long as that is valid.
+        """
+        former, until = (self.former.sha256, self.former.until) if self.former else (self.sha256, now)
+        opens, opened = hmac.compare_digest(digest, self.sha256), hmac.compare_digest(digest, former)
+        if not opens | (opened & (now < until)):
+            return "rotated_key" if opened else "wrong_secret"
+        return "expired_key" if self.expires and self.expires <= now else ""
 
 
 Keys: TypeAlias = Mapping[str, Key]
@@ -64,10 +70,10 @@ def principal_of(credential: str, origin: str | None, find: Callable[[str], Key 
     """
     now, given = datetime.now(UTC), KeyText.read(credential)
     key = find(given.public_id) or _NOBODY
-    if not key.is_opened_by(given.digest, now):
-        raise Unauthorized("this key is not valid here")
-    if key.expires and key.expires <= now:
-        raise Unauthorized("this key has expired")
+    if reason := key.refusal_of(given.digest, now):
+        reason = "unknown_key" if key is _NOBODY else reason
+        detail = "this key has expired" if reason == "expired_key" else "this key is not valid here"
+        raise Unauthorized(detail, reason, given.public_id)
     if key.origins and origin not in key.origins:
         raise Forbidden("this key may not be used from this origin")
     return Principal(f"key:{given.public_id}", key.name, key.weight, key.scopes, key.limits, "key")

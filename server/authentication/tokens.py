@@ -12,6 +12,12 @@ from server.principal import Limits, Principal, Scope
 
 _LONGEST_SUBJECT: Final = 255
 _REQUIRED = ["exp", "aud", "iss", "sub"]
+_REASONS = {
+    jwt.MissingRequiredClaimError: "missing_claim",
+    jwt.InvalidSignatureError: "signature",
+    jwt.InvalidAlgorithmError: "algorithm",
+}
+"""For the log; the client hears of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class Tokens:
         claims = self._verified(token)
         subject = claims["sub"]
         if not subject or len(subject) > _LONGEST_SUBJECT:
-            raise Unauthorized("the token's sub is empty or too long")
+            raise Unauthorized("the token's sub is empty or too long", "subject")
         scopes = frozenset(self._rules.scopes[name] for name in self._names(claims) if name in self._rules.scopes)
         return Principal(f"token:{subject}", subject, self._weight(claims), scopes, Limits(), "token")
 
@@ -64,14 +70,16 @@ class Tokens:
                 leeway=rules.leeway,
             )
         except jwt.ExpiredSignatureError:
-            raise Unauthorized("the token has expired") from None
+            raise Unauthorized("the token has expired", "expired_token") from None
         except jwt.ImmatureSignatureError:
-            raise Unauthorized("the token is not valid yet") from None
-        except (jwt.InvalidAudienceError, jwt.InvalidIssuerError):
-            raise Unauthorized("the token is of another issuer or for another audience") from None
-        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError):
+            raise Unauthorized("the token is not valid yet", "token_too_early") from None
+        except (jwt.InvalidAudienceError, jwt.InvalidIssuerError) as error:
+            reason = "issuer" if isinstance(error, jwt.InvalidIssuerError) else "audience"
+            raise Unauthorized("the token is of another issuer or for another audience", reason) from None
+        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             # Parsers say more than one kind of no: of numbers without end, of brackets in brackets.
-            raise Unauthorized("this is no valid token of the issuer") from None
+            reason = next((reason for kind, reason in _REASONS.items() if isinstance(error, kind)), "malformed_token")
+            raise Unauthorized("this is no valid token of the issuer", reason) from None
         return claims
 
     def _names(self, claims: Mapping[str, Any]) -> Iterable[str]:
@@ -82,5 +90,5 @@ class Tokens:
     def _weight(self, claims: Mapping[str, Any]) -> float:
         weight = claims.get(self._rules.weight_claim, 1.0) if self._rules.weight_claim else 1.0
         if type(weight) not in (int, float) or not 0.001 <= weight <= 1000:
-            raise Unauthorized("the token's weight is no number from 0.001 to 1000")
+            raise Unauthorized("the token's weight is no number from 0.001 to 1000", "weight")
         return float(weight)

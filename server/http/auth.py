@@ -66,7 +66,7 @@ class Authentication:
                     principal = state["principal"] = self._authenticator.principal_of(scope)
             needed = self._access.scope_of(path)
             if needed and needed not in principal.scopes:
-                raise Forbidden(f"this caller's scopes do not include {needed}")
+                raise Forbidden(f"this caller's scopes do not include {needed}", "scope", needed)
         await self._app(scope, receive, send)
 
     def _principal_at(self, address: Address | None) -> Principal:

@@ -12,10 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import metrics
 from server.audit import AuditLog
-from server.errors import ServerError, ShuttingDown
+from server.errors import ServerError, ShuttingDown, Unauthorized
 from server.http.problems import problem_response
 
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+_SECRET = re.compile(r"(asr_[0-9a-f]{12})_[0-9a-f]{16,}|(eyJ[\w-]{4,})\.eyJ[\w-]+\.[\w-]*")
+"""A key or a token, where somebody has put it into a path or an id."""
 _QUIET_ROUTES = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds by machines
 _CLIENT_GONE = 499  # nginx's number for it
 _AT_CAPACITY = {429, 503, 507}
@@ -57,6 +59,7 @@ class RequestContext:
                 pass  # nobody is left to be answered
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a bug must not cost the client its answer
                 reported = _reportable(error)
+                log_fields.update(_reasons(reported))
                 if status == _CLIENT_GONE:
                     await problem_response(reported, request_id, scope["path"])(scope, receive, send_with_id)
             finally:
@@ -69,7 +72,7 @@ class RequestContext:
 def request_id_of(scope: Scope) -> str:
     """The client's own, where it is acceptable, or a new one."""
     offered: str = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    return offered if _ACCEPTABLE_ID.fullmatch(offered) else new_request_id()
+    return offered if _ACCEPTABLE_ID.fullmatch(offered) and not _SECRET.search(offered) else new_request_id()
 
 
 def new_request_id() -> str:
@@ -95,9 +98,22 @@ def _reportable(error: Exception | asyncio.CancelledError) -> Exception:
     return error
 
 
+def _reasons(error: Exception) -> dict[str, object]:
+    """What logs say of a refusal beside its status."""
+    if not isinstance(error, ServerError):
+        return {}
+    told = {"reason": error.reason, "key": error.key if isinstance(error, Unauthorized) else ""}
+    return {name: value for name, value in told.items() if value}
+
+
 def _route(scope: Scope) -> str:
     """Its pattern, never the path: a label for each of a stranger's paths would fill the memory."""
     return getattr(scope.get("route"), "path", "unmatched")
+
+
+def _path(scope: Scope) -> str:
+    """As logs may have it."""
+    return _SECRET.sub(r"\1\2…", scope["path"])
 
 
 def _audited(scope: Scope, status: int, seconds: float, log_fields: dict[str, object]) -> dict[str, object]:
@@ -112,9 +128,11 @@ def _audited(scope: Scope, status: int, seconds: float, log_fields: dict[str, ob
         "kind": principal and principal.kind,
         "address": state.get("address"),
         "method": scope["method"],
-        "path": scope["path"],
+        "path": _path(scope),
         "status": status,
         "outcome": outcome_of(failed if isinstance(failed, int) else status),
+        "reason": log_fields.get("reason"),
+        "key": log_fields.get("key"),
         "seconds": round(seconds, 4),
         "model": log_fields.get("model"),
         "audio_seconds": log_fields.get("heard", 0),
@@ -129,7 +147,7 @@ def _record(scope: Scope, status: int, seconds: float, log_fields: dict[str, obj
     principal = scope["state"].get("principal")
     logger.bind(
         method=scope["method"],
-        path=scope["path"],
+        path=_path(scope),
         status=status,
         seconds=round(seconds, 4),
         client=principal and principal.name,

@@ -110,12 +110,23 @@ def problem_response(error: Exception, request_id: str, path: str = "") -> JSONR
 
 def _headers(error: Exception) -> dict[str, str]:
     """What an answer says beside its body."""
-    if isinstance(error, errors.Unauthorized):
-        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, errors.Unauthorized | errors.Forbidden):
+        return _challenge(error)
     headers = dict(error.fields) if isinstance(error, errors.QuotaExceeded) else {}
     if (seconds := getattr(error, "retry_after", None)) is not None:
         headers["Retry-After"] = str(seconds)
     return headers
+
+
+def _challenge(error: errors.Unauthorized | errors.Forbidden) -> dict[str, str]:
+    """As RFC 6750 has it (3.1): whoever presented nothing hears of no error, whoever did of no more than that."""
+    if isinstance(error, errors.Unauthorized):
+        code = "" if error.reason == "no_key" else ', error="invalid_token"'
+    elif error.scope:
+        code = f', error="insufficient_scope", scope="{error.scope}"'
+    else:
+        return {}
+    return {"WWW-Authenticate": f'Bearer realm="speech recognition"{code}'}
 
 
 def install_error_handlers(app: FastAPI) -> None:

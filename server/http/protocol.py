@@ -5,8 +5,8 @@ Heads are bounded in bytes, headers and seconds, connections in number. An upgra
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import httptools
 from loguru import logger
@@ -18,6 +18,7 @@ from server.http.closing import QUIET_SECONDS, REST_SECONDS, ClosesOurSideFirst,
 from server.http.context import new_request_id
 from server.http.limits import ConnectionLimits
 from server.http.problems import problem_response
+from server.principal import Principal
 
 _HEAD_BYTES, _HEADERS = 32_768, 100
 _TOO_LARGE = f"at most {_HEAD_BYTES} bytes and {_HEADERS} headers are taken"
@@ -31,7 +32,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     _draining = _deaf = in_body = False
     _silent_bytes = 0
-    """Read since a head or a piece of a body began: of an endless header the parser says nothing until it ends."""
+    """Read since the parser last said something: of an endless header it says nothing until that ends."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request, or turn the client away."""
@@ -63,6 +64,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._turn_away(reason if isinstance(reason, ServerError) else BadRequest("this is no HTTP request"))
         if self._silent_bytes > _HEAD_BYTES:
             self._turn_away(HeadTooLarge(_TOO_LARGE))
+        elif self.in_body and self.cycle.response_complete and not _is_known(self.cycle.scope["state"]):
+            self._closing.drop(len(data))
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Stay to answer, where a whole request has come; TLS knows no half-closed connections."""
@@ -75,12 +78,12 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a head."""
         super().on_message_begin()
-        self._silent_bytes = 0
         self._allow(self._limits.head_seconds, self._be_late)
 
     def on_headers_complete(self) -> None:
         """Begin a request; while draining it is the last of its connection, and its answer says so."""
         self._unset_keepalive_if_required()
+        self._silent_bytes = 0
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > _HEAD_BYTES or len(self.headers) > _HEADERS:
             raise HeadTooLarge(_TOO_LARGE)
@@ -98,6 +101,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End a request."""
+        self._silent_bytes = 0
         if not self._has_other_upgrade():
             self.in_body = False
             super().on_message_complete()
@@ -156,3 +160,9 @@ class HttpProtocol(HttpToolsProtocol):
         lines = (b"%b: %b\r\n" % header for header in headers)
         self.transport.write(b"".join((STATUS_LINE[response.status_code], *lines, b"\r\n", response.body)))
         self.transport.close()
+
+
+def _is_known(state: Mapping[str, Any]) -> bool:
+    """Whether whoever asked may do anything; health and documents are for strangers too, and have no use for bodies."""
+    principal: Principal | None = state.get("principal")
+    return principal is not None and bool(principal.scopes)

@@ -18,6 +18,7 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
+from multiprocessing.resource_tracker import ensure_running
 from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,6 +66,7 @@ class ProcessLane:
             except OSError as error:
                 raise OSError(error.errno, f"{error.strerror}, for semaphores in /dev/shm") from error
             before = set(multiprocessing.active_children())
+            ensure_running()
             # From this thread, which lives as long as the worker: the kernel ends a child with the thread that made it.
             with signals_blocked(signal.SIGINT, signal.SIGTERM):
                 loading = self._executor.submit(worker.load_model, model)

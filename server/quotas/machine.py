@@ -2,31 +2,40 @@
 
 SQLite keeps it whole whoever dies: the kernel frees the lock of a process that is killed, and what it had not finished
 is as if it had not begun. While one that is stopped has the lock, which it has for microseconds, the event loops of
-others go on, until whoever asks gives up. Time is the system's monotonic clock, which is one for all processes and
-which nobody sets.
+others go on, until whoever asks gives up. Time is the system's clock, so that a day's counts outlive a restart of the
+machine; where it is set back, what was counted counts longer.
+
+Nothing is written through to a disk, since the event loop would wait for it: where a power cut leaves a file that is
+damaged, another one is begun.
 """
 
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from limits.aio.storage import SlidingWindowCounterSupport, Storage
 from limits.errors import StorageError
+from loguru import logger
 
 from server.quotas.counters import LEASE_SECONDS
 from server.quotas.windows import Window
 
 _TRY_EVERY = 0.002  # seconds
 _MOST_PAGES = 16_384  # of 4 KiB: a stranger with many addresses fills no disk
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS windows
     (key TEXT PRIMARY KEY, length INTEGER, previous INTEGER, current INTEGER, began REAL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS ends ON windows (began + 2 * length);
 CREATE TABLE IF NOT EXISTS places (subject TEXT, holder TEXT, until REAL, PRIMARY KEY (subject, holder)) WITHOUT ROWID;
 """
+_FORGET = "DELETE FROM windows WHERE key IN (SELECT key FROM windows WHERE began + 2 * length < ? LIMIT 4)"
+"""More than one comes in with each request, so that no more are kept than count."""
 
 Answer = TypeVar("Answer")
 
@@ -37,7 +46,7 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
     STORAGE_SCHEME = None
 
     def __init__(self, file: Callable[[], Path]) -> None:
-        """`file` names it, in a directory that only this user may enter, and may raise OSError."""
+        """`file` names it, makes sure that others cannot read it, and may raise OSError."""
         super().__init__(wrap_exceptions=True)
         self._file = file
         self._open: _Open | None = None
@@ -51,20 +60,22 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
         """Count an amount, unless there is no room for it; a negative one gives back."""
 
         def acquire(database: sqlite3.Connection) -> bool:
-            now = time.monotonic()
+            now = time.time()
             window = _window(database, key, expiry, now)
             if amount > 0 and window.used + amount > limit:
                 return False
             window = window.with_more(amount)
             row = (key, expiry, window.previous, window.current, now - window.age)
             database.execute("INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?)", row)
+            database.execute(_FORGET, (now,))
             return True
 
         return await self._change(acquire)
 
     async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
         """Return both windows' counts and how long each will count, in seconds."""
-        window = _window(self._database(), key, expiry, time.monotonic())  # readers wait for nobody
+        with self._noticing_damage():
+            window = _window(self._database(), key, expiry, time.time())  # readers wait for nobody
         return window.previous, expiry - window.age, window.current, 2 * expiry - window.age
 
     async def clear_sliding_window(self, key: str, expiry: int) -> None:  # noqa: ARG002 - as `limits` has it
@@ -100,8 +111,8 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
         """See Places."""
 
         def take(database: sqlite3.Connection) -> int:
-            now = time.monotonic()
-            database.execute("DELETE FROM places WHERE subject = ? AND until < ?", (subject, now))
+            now = time.time()
+            _free(database, now)
             (taken,) = database.execute("SELECT count(*) FROM places WHERE subject = ?", (subject,)).fetchone()
             if taken < most:
                 _keep(database, {holder: subject}, now)
@@ -110,15 +121,8 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
         return await self._wrapped(take)
 
     async def renew(self, held: Mapping[str, str]) -> None:
-        """See Places; and throw away what counts no more."""
-
-        def keep(database: sqlite3.Connection) -> None:
-            now = time.monotonic()
-            _keep(database, held, now)
-            database.execute("DELETE FROM windows WHERE began < ? - 2 * length", (now,))
-            database.execute("DELETE FROM places WHERE until < ?", (now,))
-
-        await self._wrapped(keep)
+        """See Places."""
+        await self._wrapped(lambda database: _keep(database, held, time.time()))
 
     async def give_back(self, subject: str, holder: str) -> None:
         """See Places."""
@@ -139,17 +143,40 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
 
     async def _change(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Do it in a transaction of its own, as soon as no other process has one."""
-        while True:
-            try:
-                database = self._database()
-                database.execute("BEGIN IMMEDIATE")
-                break
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # beside its more precise meaning
-                    raise
-            await asyncio.sleep(_TRY_EVERY)
-        with database:  # commits, or rolls back
-            return change(database)
+        with self._noticing_damage():
+            while True:
+                try:
+                    database = self._database()
+                    database.execute("BEGIN IMMEDIATE")
+                    break
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # beside its more precise meaning
+                        raise
+                await asyncio.sleep(_TRY_EVERY)
+            with database:  # commits, or rolls back
+                return change(database)
+
+    @contextmanager
+    def _noticing_damage(self) -> Iterator[None]:
+        """Remove a file that is damaged, so that whoever asks next begins another one."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+                logger.bind(error=str(error)).error("the counts of callers are damaged, and begin anew")
+                self._remove()
+            raise
+
+    def _remove(self) -> None:
+        """Unless another process has done so and begun another one."""
+        if self._open is None:
+            file = self._file()
+        elif self._open.is_there():
+            file = self._open.file
+        else:
+            return
+        for name in (file.name, f"{file.name}-wal", f"{file.name}-shm"):
+            file.with_name(name).unlink(missing_ok=True)
 
     def _database(self) -> sqlite3.Connection:
         if self._open:
@@ -161,7 +188,7 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
         database = sqlite3.connect(file, timeout=0, isolation_level=None)
         try:
             database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = OFF")  # it need not outlive the machine
+            database.execute("PRAGMA synchronous = OFF")
             database.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
             database.executescript(_SCHEMA)
             self._open = _Open(database, file, file.stat().st_ino)
@@ -193,6 +220,11 @@ def _window(database: sqlite3.Connection, key: str, length: int, now: float) -> 
     previous, current, began = found
     window = Window(length, previous, current, 0.0).later(max(0.0, now - began))
     return window if window.used else Window(length, 0, 0, 0.0)
+
+
+def _free(database: sqlite3.Connection, now: float) -> None:
+    """Places that nobody renews; those of a future that the clock has been set back from, too."""
+    database.execute("DELETE FROM places WHERE until NOT BETWEEN ? AND ?", (now, now + 2 * LEASE_SECONDS))
 
 
 def _keep(database: sqlite3.Connection, held: Mapping[str, str], now: float) -> None:

@@ -37,6 +37,8 @@ def doors(model_directory, tmp_path_factory):
             "ASR_JWT_AUDIENCE": AUDIENCE,
             "ASR_JWT_KEYS_URL": key_set.url,
             "ASR_JWT_PAUSE_SECONDS": "0.2",
+            "ASR_REDIS_URL": f"redis://:{given.secret}@127.0.0.1:1/0",  # which nobody asks: no caller has limits
+            "ASR_AUDIT_LOG": str(directory / "audit.jsonl"),
         }
         with running(model_directory, directory, settings) as server:
             doors = Doors(server, path, key_set)
@@ -65,11 +67,65 @@ def test_a_key_of_the_variable_and_a_token_open_too(doors):
 
 def test_a_refusal_says_how_to_be_let_in(doors):
     reply = doors.ask()
-    assert (reply.status_code, reply.headers["www-authenticate"]) == (401, "Bearer")
+    assert (reply.status_code, reply.headers["www-authenticate"]) == (401, 'Bearer realm="speech recognition"')
     assert reply.json()["type"] == "/problems/unauthorized"
     assert "Authorization: Bearer" in reply.json()["detail"]
     reply = doors.ask(path="/v1/audio/transcriptions")
     assert (reply.status_code, reply.json()["error"]["type"]) == (401, "authentication_error")
+    challenge = doors.ask([bearer("wrong")]).headers["www-authenticate"]
+    assert challenge == 'Bearer realm="speech recognition", error="invalid_token"'
+
+
+def test_logs_say_why_somebody_was_refused_and_the_answer_does_not(doors, key):
+    token = doors.token()
+    header, claims, _ = token.split(".")
+    strangers = doors.secret(KeyText.new())
+    refused = {
+        "no_key": [],
+        "several_keys": [bearer(key), ("X-API-Key", str(key))],
+        "scheme": [("Authorization", f"Basic {key}")],
+        "malformed": [(b"Authorization", "Bearer नमस्ते".encode())],
+        "unknown_key": [bearer(strangers)],
+        "wrong_secret": [bearer(KeyText(key.public_id, strangers.secret))],
+        "unknown_signing_key": [bearer(doors.token(headers={"kid": "another"}))],
+        "signature": [bearer(f"{header}.{claims}.{'A' * 342}")],
+        "malformed_token": [bearer(f"{header}.{claims}")],
+        "missing_claim": [bearer(doors.token(sub=None))],
+        "audience": [bearer(doors.token(aud="mail"))],
+        "issuer": [bearer(doors.token(iss="https://elsewhere.example"))],
+        "expired_token": [bearer(doors.token(exp=int(time.time()) - 3600))],
+        "token_too_early": [bearer(doors.token(nbf=int(time.time()) + 3600))],
+    }
+    said = {}
+    for reason, headers in refused.items():
+        reply = doors.ask([*headers, (b"X-Request-ID", f"why-{reason}".encode())])
+        assert reply.status_code == 401
+        said[reason] = reply.json()["detail"]
+    assert said["unknown_key"] == said["wrong_secret"]
+    assert said["signature"] == said["malformed_token"] == said["missing_claim"]
+    assert said["audience"] == said["issuer"]
+
+    def lines(file):
+        written = [json.loads(line) for line in (doors.server.directory / file).read_text().splitlines()]
+        return {line["request_id"]: line for line in written if line.get("request_id", "").startswith("why-")}
+
+    for file in ("server.log", "audit.jsonl"):
+        told = wait_until(lambda file=file: len(lines(file)) == len(refused) and lines(file), f"all in {file}")
+        assert {each: line["reason"] for each, line in told.items()} == {f"why-{each}": each for each in refused}
+        assert told["why-unknown_key"]["key"] == strangers.public_id
+        assert told["why-wrong_secret"]["key"] == key.public_id
+
+
+def test_what_a_stranger_could_take_over_has_no_secret_in_its_environment(doors):
+    """Nothing but the lanes and helpers of a worker; itself and its master the system shows as they were started."""
+    (worker, _) = doors.server.workers()
+    assert doors.given.digest in "".join(worker.environ().values())
+    inherited = [child.environ() for worker in doors.server.workers() for child in worker.children(recursive=True)]
+    assert len(inherited) >= len(doors.server.lanes()) == 2
+    for environment in inherited:
+        assert environment["ASR_JWT_ISSUER"] == ISSUER  # so that this is an environment
+        assert not {"ASR_KEYS", "ASR_REDIS_URL"} & environment.keys()
+        assert not [secret for secret in doors.secrets if secret in "".join(environment.values())]
 
 
 def test_what_is_open_is_open_and_nothing_else_is(doors, key):
@@ -89,6 +145,7 @@ def test_each_scope_opens_its_own(doors, key):
     assert doors.status(bearer(reader), method="GET", path="/metrics") == 200
     reply = doors.ask([bearer(key)], method="GET", path="/metrics")
     assert (reply.status_code, reply.json()["type"]) == (403, "/problems/forbidden")
+    assert reply.headers["www-authenticate"].endswith('error="insufficient_scope", scope="metrics"')
     assert doors.status(bearer(doors.token(scope="metrics listen jobs admin"))) == 403
     assert doors.status(bearer(doors.token(scope="metrics")), method="GET", path="/metrics") == 200
 
@@ -115,6 +172,9 @@ def test_what_is_no_key(doors, key):
     ]
     assert [doors.status(*headers) for headers in wrong] == [401] * len(wrong)
     assert doors.status(path=f"/transcribe?key={key}&access_token={key}") == 401
+    for secret in (key, doors.token()):  # and none of it is in the log, as the last test of this file sees
+        assert doors.status(path=f"/transcribe/{secret}") == 401
+        assert doors.ask([("X-Request-ID", str(secret))]).headers["X-Request-ID"] != str(secret)
     assert doors.status(bearer("a" * 40_000)) == 431
 
 
@@ -255,6 +315,7 @@ def test_nothing_that_was_said_or_shown_holds_a_secret(doors):
     everything = "\n".join((
         *doors.said,
         doors.server.log.read_text(encoding="utf-8"),
+        (doors.server.directory / "audit.jsonl").read_text(encoding="utf-8"),
         *(f"{process.name()} {process.cmdline()}" for process in processes),
         shown,
     ))  # fmt: skip

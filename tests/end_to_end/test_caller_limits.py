@@ -1,8 +1,10 @@
 """Limits of callers at a real server of two workers: each attack is a caller of its own, by its address."""
 
+import re
 import signal
 import socket
 
+import numpy as np
 import pytest
 
 from inference.audio.pieces import estimate_seconds
@@ -81,6 +83,21 @@ def test_audio_that_hides_its_length_is_refused_where_the_limit_is_reached(serve
     assert_refused(post(server, 6, hidden), "audio-minute")
 
 
+@pytest.mark.parametrize("caller", [10, 11])
+def test_channels_that_are_heard_apart_are_charged_for_each(server, caller):
+    """Silence, so that no model need run; what says how many channels it has, and what does not."""
+    stereo = np.zeros((8 * 16_000, 2), np.float32)
+    audio = encode(stereo) if caller == 10 else ffmpeg(stereo, container="adts", codec="aac")
+    with server.client(headers={"X-Forwarded-For": f"192.0.2.{caller}"}) as client:
+        reply = client.post("/transcribe?channels=separate", content=audio)
+        assert reply.status_code == 200
+        (left,) = re.findall(r'"audio-minute";r=(\d+)', reply.headers["RateLimit"])
+        assert int(left) in (23, 24)  # of 40; encoders add a little
+        reply = client.post("/transcribe", content=audio)
+        (left,) = re.findall(r'"audio-minute";r=(\d+)', reply.headers["RateLimit"])
+        assert int(left) in (15, 16)
+
+
 def test_a_client_over_its_limit_need_not_send_a_body(server):
     for _ in range(5):
         post(server, 7)
@@ -111,7 +128,7 @@ def test_what_needs_no_work_is_not_limited(server):
 
 
 @pytest.mark.measuring
-def test_counts_outlive_a_worker_and_a_reload(start):
+def test_counts_outlive_a_worker_a_reload_and_a_restart(start):
     with start(ASR_AUDIO_SECONDS_PER_DAY=4, ASR_LANES=1) as server:
         assert server.post(CLIP).status_code == 200
         assert_refused(server.post(CLIP), "audio-day")
@@ -123,6 +140,11 @@ def test_counts_outlive_a_worker_and_a_reload(start):
         server.process.send_signal(signal.SIGHUP)
         wait_until(lambda: worker not in server.workers() and server.is_ready(), "the next worker")
         assert server.post(CLIP).status_code == 429
+    with start(ASR_AUDIO_SECONDS_PER_DAY=4, ASR_LANES=1) as server:
+        assert server.post(CLIP).status_code == 429
+        (server.directory / "limits.sqlite").write_bytes(b"damaged")
+        assert server.post(CLIP).status_code == 200
+        wait_until(lambda: server.post(CLIP).status_code == 429, "counted again", pause=0.5)
 
 
 @pytest.mark.measuring

@@ -10,8 +10,15 @@ from tests.samples import CLIPS
 GIB = 2**30
 
 
+REQUESTS = {
+    "refused": b"POST /transcribe HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % GIB,
+    "to what is open": b"GET /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % GIB,
+}
+
+
 @pytest.mark.measuring
-def test_a_stranger_with_a_gibibyte_costs_next_to_nothing(start):
+@pytest.mark.parametrize("head", REQUESTS.values(), ids=REQUESTS)
+def test_a_stranger_with_a_gibibyte_costs_next_to_nothing(start, head):
     """Its processor time, memory and disk, from its first byte until it has sent all or is cut off."""
     with (
         start(ASR_AUTH="required", ASR_LANES=1) as server,
@@ -19,7 +26,7 @@ def test_a_stranger_with_a_gibibyte_costs_next_to_nothing(start):
     ):
         processes = [server.master, *server.master.children(recursive=True)]
         before, began = _used(processes), time.monotonic()
-        stranger.sendall(b"POST /transcribe HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % GIB)
+        stranger.sendall(head)
         sent = _send(stranger, GIB)
         wall, after = time.monotonic() - began, _used(processes)
         disk = sum(path.stat().st_size for path in server.directory.rglob("*") if path.is_file())

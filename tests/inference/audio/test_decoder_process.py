@@ -85,8 +85,15 @@ def test_what_ended_it_is_told_apart(sent, error, detail):
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_signals_to_the_whole_group_are_the_parents(sent):
-    _, process = run(LONG, after_first=lambda process: os.kill(process.pid, sent))
-    assert process.end == End(120.0, clipped=False)
+    async def pestered():
+        async with DecoderProcess(LONG, LIMITS, OPTIONS) as process:
+            os.kill(process.pid, sent)  # before its first line
+            await anext(process)
+            os.kill(process.pid, sent)
+            assert len([window async for window in process]) > 6
+            assert process.end == End(120.0, clipped=False)
+
+    uvloop.run(pestered())
 
 
 def test_one_that_stands_still_is_ended():
@@ -239,6 +246,7 @@ WINDOW = Window(Waveform(np.zeros(1600, np.float32), 16_000), None, 1.0, Span(1.
         frames.HEAD.pack(b"E", 4) + b"null",
         frames.encode(End(float("inf"), False)),
         frames.encode(End(1.0, False)).replace(b"[]", b"{}"),
+        *(frames.encode(End(1.0, False, channels=channels)) for channels in (0, -1, 33, 1.5)),
         frames.encode(UndecodableAudio("x")).replace(b"UndecodableAudio", b"SystemExit000000"),
         frames.HEAD.pack(b"X", 60_000) + b"[" * 60_000,
         frames.HEAD.pack(b"X", 3) + b"\xff\xfe\xfd",

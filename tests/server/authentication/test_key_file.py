@@ -149,7 +149,7 @@ def test_the_command_line_makes_shows_rotates_and_takes_back(path, capsys):
     following = KeyText.read(run("rotate", text.public_id, "--overlap", "2h").out.strip())
     (rotated,) = read_keys(path.read_bytes()).values()
     assert following.public_id == text.public_id
-    assert all(rotated.is_opened_by(each.digest, datetime.now(UTC)) for each in (text, following))
+    assert not any(rotated.refusal_of(each.digest, datetime.now(UTC)) for each in (text, following))
 
     everything = shown + run("list").out + path.read_text(encoding="utf-8") + made.err
     assert text.secret not in everything

@@ -65,12 +65,18 @@ def test_what_is_nearly_a_key_is_none(text):
     with pytest.raises(Unauthorized) as caught:
         call(text=text)
     assert str(caught.value) == "this key is not valid here"  # whatever was wrong with it
+    assert caught.value.reason == ("wrong_secret" if caught.value.key == TEXT.public_id else "unknown_key")
+    assert caught.value.key in ("", *text.split("_")[1:2])
 
 
 def test_an_expired_key():
     assert call(key(expires=NOW + timedelta(hours=1)))
-    with pytest.raises(Unauthorized, match="expired"):
+    with pytest.raises(Unauthorized, match="expired") as caught:
         call(key(expires=NOW))
+    assert (caught.value.reason, caught.value.key) == ("expired_key", TEXT.public_id)
+    with pytest.raises(Unauthorized) as caught:  # whoever does not have the secret is not told
+        call(key(expires=NOW), KeyText.new(TEXT.public_id))
+    assert "expired" not in str(caught.value)
 
 
 def test_a_key_that_is_rotated_has_two_secrets_for_a_while():
@@ -81,8 +87,9 @@ def test_a_key_that_is_rotated_has_two_secrets_for_a_while():
         if valid:
             assert call(rotated, TEXT)
         else:
-            with pytest.raises(Unauthorized, match="not valid"):
+            with pytest.raises(Unauthorized, match="not valid") as caught:
                 call(rotated, TEXT)
+            assert caught.value.reason == "rotated_key"
 
 
 def test_rotated_twice_the_first_secret_is_gone():

@@ -114,8 +114,8 @@ def test_whoever_reaches_the_listener_of_operators_needs_no_key():
 
 
 def test_a_refusal_is_a_problem_or_an_error_of_openai():
-    unknown = problem_response(Unauthorized("no key"), "id", "/transcribe")
-    assert (unknown.status_code, unknown.headers["WWW-Authenticate"]) == (401, "Bearer")
+    unknown = problem_response(Unauthorized("no key", "no_key"), "id", "/transcribe")
+    assert (unknown.status_code, unknown.headers["WWW-Authenticate"]) == (401, 'Bearer realm="speech recognition"')
     assert json.loads(unknown.body)["type"] == "/problems/unauthorized"
     unknown = problem_response(Unauthorized("no key"), "id", "/v1/models")
     assert (unknown.status_code, json.loads(unknown.body)["error"]["type"]) == (401, "authentication_error")

@@ -135,6 +135,12 @@ def test_a_client_that_drips_is_not_borne_for_ever(connection, monkeypatch, fram
             time.sleep(0.05)
 
 
+def test_a_head_that_is_too_large_is_told_so_before_it_ends(connection):
+    """Even where all that comes of it comes at once, and nothing after it."""
+    connection.sendall(b"GET /length HTTP/1.1\r\nHost: test\r\nX-Long: " + b"1" * 40_000)
+    assert read_to_the_end(connection).startswith(b"HTTP/1.1 431 ")
+
+
 def test_a_quiet_connection_ends_after_a_body_that_was_not_wanted(connection, unread_head):
     """Uvicorn's own timer is stopped by each byte that comes."""
     connection.sendall(unread_head + b"Content-Length: 4\r\n\r\n")
