@@ -31,6 +31,10 @@ $(VENV)/%.stamp: requirements/%.txt
 	@$(call install,.venv-clients) $<
 	@touch $@
 
+.venv-proxies/proxies.stamp: requirements/proxies.txt
+	@$(call install,.venv-proxies) $<
+	@touch $@
+
 .venv-audit/audit.stamp: requirements/audit.txt
 	@$(call install,.venv-audit) $<
 	@touch $@
@@ -44,8 +48,8 @@ TESTS_AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 3 // 2)
 test: $(VENV)/dev.stamp  ## install what tests need and run them
 	$(BIN)/python -m pytest -m "not (parity or training or measuring or image)" -n $(TESTS_AT_ONCE) --dist loadfile
 
-test-measuring: $(VENV)/dev.stamp  ## those of measuring code, those that take long, and those that need system programs
-	$(BIN)/python -m pytest -m "(measuring or programs) and not (training or image)" -n $(TESTS_AT_ONCE) --dist loadfile
+test-measuring: $(VENV)/dev.stamp .venv-proxies/proxies.stamp  ## those of measuring code, those that take long, and those that need system programs
+	PATH=$$PATH:$(CURDIR)/.venv-proxies/bin $(BIN)/python -m pytest -m "(measuring or programs) and not (training or image)" -n $(TESTS_AT_ONCE) --dist loadfile
 
 test-quick: $(VENV)/dev.stamp  ## those that start no Gunicorn
 	$(BIN)/python -m pytest -q -m "not (end_to_end or parity or training or measuring or image)" -n $(TESTS_AT_ONCE) --dist loadfile
@@ -113,6 +117,9 @@ mixup: $(VENV)/dev.stamp  ## REQUESTS=100000: does any client ever get another's
 recording: $(VENV)/dev.stamp  ## an hour built from known clips: right, fast, light, no burden on others, whatever dies?
 	$(BIN)/python -m loadtest recording $(TOOL_OPTIONS)
 
+replicas: $(VENV)/dev.stamp .venv-proxies/proxies.stamp  ## two servers behind each proxy that is installed, killed, rolled, reloaded: what is lost?
+	PATH=$$PATH:$(CURDIR)/.venv-proxies/bin $(BIN)/python -m loadtest replicas $(TOOL_OPTIONS)
+
 PAGE = --page docs/performance.md
 BENCH_MODEL ?= build/medium
 figures: $(VENV)/dev.stamp  ## BENCH_MODEL=build/medium: what the server costs, beside the library; writes docs/performance.md
@@ -152,7 +159,8 @@ requirements: $(VENV)/dev.stamp  ## compile requirements/*.in; UPGRADE="--upgrad
 	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/peers.in -o requirements/peers.txt
 	$(COMPILE) $(UPGRADE) --universal requirements/clients.in -o requirements/clients.txt
 	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/audit.in -o requirements/audit.txt
+	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/proxies.in -o requirements/proxies.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux requirements/export.in -o requirements/export.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux -c requirements/export.txt requirements/training.in -o requirements/training.txt
 
-.PHONY: help fuzz image image-test run test test-measuring test-quick test-pythons test-clients schema requirements parity lint docs audit sbom tune capacity loadtest chaos dashboard soak mixup recording figures bench
+.PHONY: help fuzz image image-test run test test-measuring test-quick test-pythons test-clients schema requirements parity lint docs audit sbom tune capacity loadtest chaos dashboard soak mixup recording replicas figures bench

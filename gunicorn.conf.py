@@ -86,8 +86,9 @@ def on_starting(server: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """From now on workers stay where a reload would fail."""
+    """From now on workers stay where a reload would fail, and balancers hear of the end before it comes."""
     gunicorn_master.guard_reload(server, served)
+    gunicorn_master.drain_first(server, settings.drain_seconds)
 
 
 def on_reload(server: Any) -> None:

@@ -66,6 +66,11 @@ class ProtectionSettings(BaseSettings):
         description="Where `/metrics`, `/docs` and `/openapi.json` are served instead of at `ASR_BIND`, without a key: "
         "`ADDRESS:PORT`, or `unix:PATH`.",
     )
+    agent_bind: str | None = Field(
+        None,
+        pattern=r"^.+:\d+$",
+        description="Where HAProxy's `agent-check` is told the weight, which falls as the wait grows: `ADDRESS:PORT`.",
+    )
     cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(split)] = (
         Field(
             (),

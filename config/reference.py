@@ -27,10 +27,10 @@ _GROUPS: Mapping[str, Sequence[str]] = {
         "requests_per_minute", "audio_seconds_per_minute", "audio_seconds_per_day", "concurrent_requests",
         "limits_file", "redis_url", "limits_unreachable",
     ),
-    "Seen from outside": ("metrics_access", "docs_access", "management_bind", "cors_origins"),
+    "Seen from outside": ("metrics_access", "docs_access", "management_bind", "agent_bind", "cors_origins"),
     "Processes": (
         "workers", "lanes", "threads", "spinning", "profile", "lane_memory_mb", "hang_seconds", "grace_seconds",
-        "max_requests",
+        "drain_seconds", "max_requests",
     ),
     "Log": ("log_level", "log_format", "audit_log"),
 }  # fmt: skip

@@ -142,6 +142,12 @@ class Settings(AuthenticationSettings, ProtectionSettings):
         2048, ge=64, description="Resident MiB at which a lane is started anew between two requests."
     )
     grace_seconds: int = Field(30, ge=1, description="Seconds for running requests to finish after SIGTERM.")
+    drain_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="Seconds before that in which `/readyz` is 503 already and requests are still served, so that "
+        "balancers learn of it; more than two of their checks take.",
+    )
     max_requests: int = Field(0, ge=0, description="Requests after which a worker is replaced; 0: never.")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe level logged.")

@@ -14,7 +14,8 @@ from inference.machine import Plan, usable_memory
 from inference.recogniser import SessionOptions
 from inference.types import AudioLimits
 from inference.worker import Setup
-from server import metrics, metrics_page
+from server import handover, metrics, metrics_page
+from server.agent import agent_listening
 from server.audit import AuditLog
 from server.authentication.authenticator import Authenticator
 from server.http.access import Access, access_to
@@ -65,6 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
         served = served_packages(settings)
         pool = _create_pool(settings, served, plan)
         await pool.start()
+        await handover.until_ready(lambda: pool.ready)
         metrics.MEMORY_LIMIT.set(usable_memory().amount)
         # What was made until now stays. Left to the collector, it would be walked through again and again, and the
         # event loop would stand still for tens of milliseconds each time.
@@ -76,7 +78,11 @@ def create_app(settings: Settings) -> FastAPI:
         allow_connections(connections.connections)
         spool = SpoolDirectory(settings.spool, settings.max_upload_bytes)
         try:
-            async with authenticator.kept_fresh(), _create_quotas(settings).running() as quotas:
+            async with (
+                authenticator.kept_fresh(),
+                _create_quotas(settings).running() as quotas,
+                agent_listening(settings.agent_bind, pool),
+            ):
                 yield State(
                     pool=pool,
                     quotas=quotas,

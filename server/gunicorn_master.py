@@ -4,10 +4,13 @@ import functools
 import json
 import multiprocessing
 import os
+import signal
 import ssl
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Collection
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
@@ -16,15 +19,21 @@ from loguru import logger
 from config.settings import Settings, read_settings, unknown_variables
 from inference.confinement.confine import unguarded
 from inference.machine import Plan
-from server import metric_files
+from server import handover, metric_files
+from server.gunicorn_worker import AsrWorker
 from server.startup import MEMORY, Served, machine_note, profile_note, served_packages
 
 _SEMAPHORES_OF_A_LANE = 8
 _CHECK_SECONDS = 120.0
+_ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
 
 class UnfitMachine(Exception):
     """Something that the server cannot do without cannot be used; the message says what."""
+
+
+class _NotReplaced(Exception):
+    """The old workers go on."""
 
 
 def check_machine(plan: Plan, configuration: Any) -> None:
@@ -98,12 +107,56 @@ def _reload(server: Any, served: Served) -> None:
     try:
         reason = _failure(server) or _certificate_failure(configuration) or _loss(served)
         if not reason:
-            Arbiter.handle_hup(server)
+            _replace_workers(server)
             return
     except (Exception, SystemExit) as error:  # noqa: BLE001 - what passed the check a moment ago
         server.app.cfg = server.cfg = configuration
         reason = str(error) or repr(error)
     logger.bind(reason=reason).error("not reloaded: workers and configuration stay as they are")
+
+
+def _replace_workers(server: Any) -> None:
+    """Reload; Gunicorn would end the old workers at once, and readiness with them."""
+    AsrWorker.succeeds = True
+    server.manage_workers = functools.partial(_hand_over, server, set(server.WORKERS))
+    try:
+        Arbiter.handle_hup(server)
+    finally:
+        AsrWorker.succeeds = False
+        del server.manage_workers
+
+
+def _hand_over(server: Any, old: Collection[int]) -> None:
+    """End the old workers once all new ones serve, or the server is to end; raise _NotReplaced where they do not."""
+    seen: list[int] = []
+    give_up = time.monotonic() + server.cfg.timeout
+    while _ENDING.isdisjoint(seen):
+        new = {pid: worker for pid, worker in server.WORKERS.items() if pid not in old}
+        if all(getattr(worker, "serves", True) for worker in new.values()) and len(new) == server.cfg.workers:
+            break
+        if len(new) < server.cfg.workers or time.monotonic() > give_up:
+            for pid in new:
+                server.kill_worker(pid, signal.SIGKILL)
+            raise _NotReplaced("the new workers do not serve")
+        seen += server.wait_for_signals(timeout=0.1)
+        server.reap_workers()
+    for number in seen:
+        server.SIG_QUEUE.put_nowait(number)
+    Arbiter.manage_workers(server)
+
+
+def drain_first(server: Any, seconds: float) -> None:
+    """Let SIGTERM turn readiness off so many seconds before the server ends; a second one ends it at once."""
+
+    def drain() -> None:
+        logger.info(f"draining: not ready from now on, and at an end in {seconds:g} s")
+        handover.begin_draining()
+        server.handle_term = functools.partial(Arbiter.handle_term, server)
+        signal.signal(signal.SIGALRM, lambda *_: server.SIG_QUEUE.put_nowait(signal.SIGTERM))
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    if seconds:
+        server.handle_term = drain
 
 
 def _loss(served: Served) -> str:

@@ -9,7 +9,7 @@ from gunicorn.arbiter import Arbiter
 from uvicorn_worker import UvicornWorker
 
 from inference.process import die_with
-from server import metrics_page
+from server import handover, metrics_page
 
 _BOOT_ERRORS = (Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR)
 _LONGEST_PAUSE = 30.0  # seconds
@@ -28,6 +28,8 @@ class AsrWorker(UvicornWorker):  # type: ignore[misc]
     }
     failed_starts: ClassVar[int] = 0
     """Workers in a row that ended before they served; the master counts (`exited`), and each fork inherits it."""
+    succeeds: ClassVar[bool] = False
+    """Whether workers that are forked now take over from others; the master says so."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
@@ -48,6 +50,7 @@ class AsrWorker(UvicornWorker):  # type: ignore[misc]
         die_with(self.ppid)  # Uvicorn's workers do not look whether they still have a master
         if self.failed_starts:
             self._pause()
+        handover.patience = self.cfg.graceful_timeout if self.succeeds else 0.0
         try:
             super().init_process()
         except SystemExit as leaving:
@@ -74,9 +77,14 @@ class AsrWorker(UvicornWorker):  # type: ignore[misc]
         except OSError as error:
             self.log.warning("metric files cannot be made: %s", error)
 
+    @property
+    def serves(self) -> bool:
+        """Whether it listens, or did before it ended."""
+        return bool(self._served[0])
+
     def exited(self) -> None:
         """Take note, in the master, that this worker's process has gone."""
-        AsrWorker.failed_starts = 0 if self._served[0] else AsrWorker.failed_starts + 1
+        AsrWorker.failed_starts = 0 if self.serves else AsrWorker.failed_starts + 1
 
     @property
     def _is_of_the_start(self) -> bool:

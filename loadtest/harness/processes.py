@@ -30,14 +30,21 @@ class Program:
     Descendants are known by a mark in their environment, so that orphans are found as well.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        """Start it. `{port}` stands for a free port; inherited `ASR_` variables are a developer's own, and left out."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        address: tuple[str, int] | None = None,
+    ) -> None:
+        """Start it. `{port}` stands for its port; inherited `ASR_` variables are a developer's own, and left out.
+
+        `address` is where it listens, by its own account; without one a port of 127.0.0.1 is taken that is free.
+        """
         self.log = log
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
-        self.address = ("127.0.0.1", self.port)
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.address = address or ("127.0.0.1", _free_port())
+        host, self.port = self.address
+        self.url = f"http://{host}:{self.port}"
         self._mark = uuid.uuid4().hex
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ASR_")}
         given = {name: value.replace(_PORT, str(self.port)) for name, value in environment.items()}
@@ -107,6 +114,12 @@ def in_background(count: int = 32) -> Iterator[Callable[..., "Future[Any]"]]:
     """Give `submit` of a pool of threads, for requests that wait; leave when all of them are done."""
     with ThreadPoolExecutor(count) as pool:
         yield pool.submit
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _mark_of(process: psutil.Process) -> str | None:

@@ -48,17 +48,19 @@ class GunicornServer(Program):
         settings: Mapping[str, object],
         url: str = "",
         wrapper: Sequence[str] = (),
-        **transport: Any,
+        **reached: Any,
     ) -> None:
         """`settings` are environment variables by name; the log and what is temporary go into `directory`.
 
         `url`, in which `{port}` stands for the port, and options of httpx.HTTPTransport say how a server is reached
-        that listens elsewhere. `wrapper` is a command that executes the one given to it as arguments.
+        that listens elsewhere; with `address`, host and port, it listens there. `wrapper` is a command that executes
+        the one given to it as arguments.
         """
+        address = reached.pop("address", None)
         self.directory = Path(directory)
         environment = {
             "ASR_MODEL": str(model),
-            "ASR_BIND": "127.0.0.1:{port}",
+            "ASR_BIND": f"{address[0] if address else '127.0.0.1'}:{{port}}",
             "ASR_PROFILE": os.devnull,  # a file lying about would be a setting
             "ASR_KEYS_FILE": str(self.directory / "keys.json"),  # so would this
             "ASR_LIMITS_FILE": str(self.directory / "limits.sqlite"),  # and what others have used
@@ -66,9 +68,9 @@ class GunicornServer(Program):
             "TMPDIR": str(self.directory),
         }
         given = {name: str(value) for name, value in settings.items()}
-        super().__init__([*wrapper, *_COMMAND], environment | given, self.directory / "server.log")
+        super().__init__([*wrapper, *_COMMAND], environment | given, self.directory / "server.log", address)
         self.url = url.replace("{port}", str(self.port)) or self.url
-        self._transport = transport
+        self._transport = reached
 
     def __enter__(self) -> Self:
         try:

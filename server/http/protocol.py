@@ -12,7 +12,7 @@ import httptools
 from loguru import logger
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from server import metrics
+from server import handover, metrics
 from server.errors import BadRequest, HeadTooLarge, HeadTooSlow, ServerError, TooManyConnections
 from server.http.closing import QUIET_SECONDS, REST_SECONDS, ClosesOurSideFirst, answer_half_closed
 from server.http.context import new_request_id
@@ -92,7 +92,7 @@ class HttpProtocol(HttpToolsProtocol):
         if not self._has_other_upgrade():
             super().on_headers_complete()
             self.in_body = True
-            self.cycle.keep_alive &= not self._draining
+            self.cycle.keep_alive &= not (self._draining or handover.draining())
 
     def on_body(self, body: bytes) -> None:
         """Hand a piece on."""

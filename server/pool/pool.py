@@ -88,6 +88,11 @@ class Pool:
         return came_up and any(keeper.ready for keeper in self._keepers) and not self._closing
 
     @property
+    def room(self) -> float:
+        """Share of the longest wait that is still free: 1 where work begins at once, 0 where the queue is full."""
+        return max(0.0, 1.0 - self._backlog.wait_of_all() / self._limits.max_queue_seconds)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Why models are not computed as was asked for, and lanes not confined, as sentences; each once."""
         of_models = (warnings for keeper in self._keepers for warnings in keeper.warnings.values())

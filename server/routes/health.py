@@ -5,7 +5,7 @@ from fastapi.responses import PlainTextResponse
 from loguru import logger
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from server import metrics_page
+from server import handover, metrics_page
 from server.pool.pool import Pool
 from server.routes.failures import failures
 from server.schemas import Health, Readiness
@@ -30,10 +30,11 @@ async def healthz() -> Health:
 @router.get("/readyz", responses=_READINESS)
 @router.head("/readyz", include_in_schema=False)
 async def readyz(request: Request, response: Response) -> Readiness:
-    """Say whether every lane has transcribed its canary clip since the start, and at least one works."""
+    """Say whether every lane has transcribed its canary clip since the start, one works, and the server will stay."""
     pool: Pool = request.state.pool
-    response.status_code = 200 if pool.ready else 503
-    return Readiness(status="ready" if pool.ready else "not ready", warnings=list(request.state.warnings()))
+    ready = pool.ready and not handover.draining()
+    response.status_code = 200 if ready else 503
+    return Readiness(status="ready" if ready else "not ready", warnings=list(request.state.warnings()))
 
 
 @metrics_router.get("/metrics", response_class=PlainTextResponse, responses=_METRICS)

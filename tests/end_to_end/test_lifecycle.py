@@ -55,6 +55,19 @@ def test_sigterm_under_load(start, library_texts):
         assert not list(server.directory.glob("asr-metrics-*"))
 
 
+def test_sigterm_turns_readiness_off_first(start, library_texts):
+    """Who is told where to go keeps away, and who comes all the same is served; a second signal is in a hurry."""
+    with start(ASR_DRAIN_SECONDS=100_000) as server, server.client() as client:
+        assert client.get("/readyz").headers.get("connection") != "close"
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not server.is_ready(), "readiness off")
+        for post in (client.post, httpx.post):  # on a connection that was there, and on a new one
+            reply = post(f"{server.url}/transcribe", content=NAMASTE.read_bytes(), timeout=PATIENCE)
+            assert reply.json()["text"] == library_texts[NAMASTE]
+            assert reply.headers["connection"] == "close"
+        server.stop()
+
+
 def test_sigterm_when_idle(start):
     with start(ASR_WORKERS=2) as server:
         assert len(server.workers()) == 2

@@ -87,6 +87,31 @@ def test_no_package_is_lost_by_a_reload(start, package, library_texts):
         wait_until(lambda: worker not in server.workers() and server.workers(), "a new worker")
 
 
+@pytest.mark.measuring
+def test_readiness_stays(start):
+    """New workers are not ready at once: the old ones serve until they are."""
+    with start() as server:
+        (worker,) = server.workers()
+        server.process.send_signal(signal.SIGHUP)
+        while worker in server.workers():
+            assert server.is_ready()
+        assert server.is_ready()
+
+
+@pytest.mark.measuring
+def test_workers_that_do_not_start_replace_nobody(start, tmp_path, library_texts):
+    configuration, wrong = tmp_path / "gunicorn.conf.py", tmp_path / "wrong"
+    text = (ROOT / "gunicorn.conf.py").read_text(encoding="utf-8")
+    hook = f"def post_worker_init(_worker):\n    import os\n    if os.path.exists('{wrong}'): os.abort()\n"
+    configuration.write_text(f"{text}\n\n{hook}", encoding="utf-8")
+    with start(GUNICORN_CMD_ARGS=f"--config {configuration}", ASR_WORKERS=2, ASR_LANES=1) as server:
+        workers = server.workers()
+        wrong.touch()
+        assert refusal(server, 1) == "the new workers do not serve"
+        assert server.post(NAMASTE.read_bytes()).json()["text"] == library_texts[NAMASTE]
+        wait_until(lambda: server.workers() == workers, "the old workers, and no others")
+
+
 def test_a_wrong_configuration_is_not_taken(start, tmp_path, library_texts):
     configuration = tmp_path / "gunicorn.conf.py"
     right = (ROOT / "gunicorn.conf.py").read_text(encoding="utf-8")
