@@ -165,6 +165,6 @@ def test_damaged_package_is_refused(nemo_checkpoint, tmp_path):
         load_package(tmp_path / "x")
 
 
-def _disk_full(_model, path):
+def _disk_full(_model, path, _weights):
     np.save(path, np.zeros(10))
     raise OSError(28, "No space left on device")
