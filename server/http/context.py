@@ -7,6 +7,7 @@ import time
 
 from loguru import logger
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -93,7 +94,7 @@ def _reportable(error: Exception | asyncio.CancelledError) -> Exception:
     """What the client gets an answer for; a bug is logged."""
     if isinstance(error, asyncio.CancelledError):  # only where the grace of a worker that ends is over
         return ShuttingDown("the server ends, and this was not finished in time; try again")
-    if not isinstance(error, ServerError):
+    if not isinstance(error, ServerError | HTTPException):
         logger.opt(exception=error).error("unexpected error")
     return error
 

@@ -74,6 +74,7 @@ def test_nothing_else_is_served_there_and_health_is_served_everywhere(server, ma
     for path in ("/healthz", "/readyz"):
         assert management.get(path).status_code == 200
         assert get(server, path).status_code == 200
+    assert server.logged("unexpected error") == []
 
 
 @pytest.mark.measuring
