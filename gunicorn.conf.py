@@ -23,7 +23,10 @@ from server.startup import MEMORY, remove_shared_directory, resolve_plan, served
 try:
     settings = read_settings()
 except InvalidSettings as error:
-    sys.exit(str(error))
+    configure_logging("INFO", "auto")  # nobody knows what was wanted
+    for sentence in str(error).splitlines():
+        logger.error(sentence)
+    sys.exit(1)
 configure_logging(settings.log_level, settings.log_format)
 try:
     served = served_packages(settings)

@@ -30,6 +30,7 @@ def configure_logging(level: str, style: str) -> None:
     logger.remove()
     logger.add(sys.stderr, level=level, format=_json_line if as_json else _text_line, backtrace=False, diagnose=False)
     logging.basicConfig(handlers=[StandardLibraryHandler()], level=level, force=True)
+    logging.captureWarnings(capture=True)
 
 
 class StandardLibraryHandler(logging.Handler):

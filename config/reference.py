@@ -32,7 +32,11 @@ _GROUPS: Mapping[str, Sequence[str]] = {
         "workers", "lanes", "threads", "spinning", "profile", "lane_memory_mb", "hang_seconds", "grace_seconds",
         "drain_seconds", "max_requests",
     ),
-    "Log": ("log_level", "log_format", "audit_log"),
+    "Log": ("log_level", "log_format", "access_log_sample", "audit_log"),
+    "Traces": (
+        "otlp_endpoint", "otlp_traces_endpoint", "otlp_protocol", "otlp_headers", "service_name", "traces_exporter",
+        "sdk_disabled",
+    ),
 }  # fmt: skip
 
 _COMPUTED = {"bind", "workers", "lanes", "threads", "spinning", "spool"}

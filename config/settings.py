@@ -11,6 +11,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from config.authentication import AuthenticationSettings, split
 from config.protection import ProtectionSettings
+from config.tracing import TracingSettings
 
 _PREFIX = "ASR_"
 _ROOT = Path(__file__).parent.parent
@@ -19,14 +20,15 @@ _EMBEDDED_MODEL = _MODELS / "hi-demo"
 _PROFILE = _ROOT / "build" / "tuned.yaml"
 _CACHE = _ROOT / "build" / "cache"
 
-_PERSONAL = {"client_weights", "jwt_keys_url"}  # by mistake they hold names of clients, keys or a password
+# By mistake they hold names of clients, keys or a password.
+_PERSONAL = {"client_weights", "jwt_keys_url", "otlp_endpoint", "otlp_traces_endpoint"}
 _SPLIT = BeforeValidator(split)
 
 
-class Settings(AuthenticationSettings, ProtectionSettings):
+class Settings(AuthenticationSettings, ProtectionSettings, TracingSettings):
     """Twelve-factor settings; the defaults serve the embedded model on all usable processors."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, hide_input_in_errors=True, loc_by_alias=False)
 
     bind: str | None = Field(
         None,
@@ -152,6 +154,9 @@ class Settings(AuthenticationSettings, ProtectionSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe level logged.")
     log_format: Literal["auto", "json", "text"] = Field("auto", description="`auto`: text on a terminal, else JSON.")
+    access_log_sample: float = Field(
+        1.0, ge=0, le=1, description="Share of served requests that have a log line; all others always have one."
+    )
 
     @property
     def address(self) -> str:
@@ -182,10 +187,11 @@ class Settings(AuthenticationSettings, ProtectionSettings):
         for name in secrets_in_files():
             variable = variable_of(name)
             if path := environment.get(f"{variable}_FILE"):
-                if name in given:
+                key = Settings.model_fields[name].validation_alias or name
+                if key in given:
                     raise ValueError(f"{variable} and {variable}_FILE are both set")
                 try:
-                    given[name] = Path(path).read_text(encoding="utf-8").strip()
+                    given[str(key)] = Path(path).read_text(encoding="utf-8").strip()
                 except (OSError, UnicodeDecodeError) as error:
                     reason = error.strerror if isinstance(error, OSError) else "this is no text"
                     raise ValueError(f"{variable}_FILE={path}: {reason}") from None
@@ -226,7 +232,7 @@ def _sentence(error: Any) -> str:
 
 def variable_of(setting: str) -> str:
     """Name the environment variable of a setting."""
-    return f"{_PREFIX}{setting.upper()}"
+    return str(Settings.model_fields[setting].validation_alias or f"{_PREFIX}{setting.upper()}")
 
 
 def secrets() -> list[str]:

@@ -1,7 +1,8 @@
 """What crosses the boundary between a worker and its lanes: a task in, a Transcript back."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -24,8 +25,8 @@ class Task:
     options: Options
     deadline: float
     """`time.monotonic()` of the machine, by which an answer is wanted."""
-    trace: str = ""
-    """W3C `traceparent` of the request, for whoever records what a lane does."""
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """Of the request, for log lines about whoever does the task: lanes write none themselves."""
 
     def digest(self) -> bytes:
         """SHA-256 of the audio; milliseconds for a large file, so not for an event loop. Raises OSError."""

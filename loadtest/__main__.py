@@ -1,4 +1,4 @@
-"""`python -m loadtest run|chaos|tune|capacity|soak|mixup|recording|replicas|workers|figures`; `--help` tells.
+"""`python -m loadtest run|chaos|tune|capacity|soak|mixup|recording|replicas|workers|traces|figures`; `--help` tells.
 
 Everything here starts a server of its own on the loopback, and ends it. Texts are compared with what the library says
 to the same bytes. Ends with 0, 1 where the server failed, 2 where nothing could be measured.
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from inference.errors import InferenceError
-from loadtest import capacity, figures, mixup, recording, replicas, run, soak, tune, workers
+from loadtest import capacity, figures, mixup, recording, replicas, run, soak, traces, tune, workers
 from loadtest.harness.children import Failed
 from loadtest.harness.outcomes import WrongText
 from loadtest.harness.server import ServerFailed
@@ -25,6 +25,7 @@ _COMMANDS = {
     "recording": recording,
     "replicas": replicas,
     "workers": workers,
+    "traces": traces,
     "figures": figures,
 }
 

@@ -4,9 +4,10 @@ import gc
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
 
 from config.settings import Settings
@@ -21,7 +22,7 @@ from server.authentication.authenticator import Authenticator
 from server.http.access import Access, access_to
 from server.http.admission import Admission
 from server.http.auth import Authentication
-from server.http.context import RequestContext
+from server.http.context import QUIET_ROUTES, RequestContext
 from server.http.descriptors import allow_connections
 from server.http.documented import with_authentication
 from server.http.headers import SecurityHeaders
@@ -41,6 +42,20 @@ from server.quotas.redis import redis_counters
 from server.routes import docs, health, models, openai, transcribe
 from server.startup import Served, limits_file, resolve_plan, served_packages, shared_directory
 from server.transcription import Transcription
+
+if TYPE_CHECKING:
+    from server.trace_export import TraceExport
+
+_LAST_SPANS = 1 / 20  # of the grace, which ends two of these later (`gunicorn_worker`)
+_TRACE = ("traceparent", "tracestate")
+_TELEMETRY: TelemetryConfig = {
+    "exclude": lambda scope: scope["path"] in QUIET_ROUTES,
+    "operation_spans": False,  # `server/tracing.py` makes those that tell more
+    "metrics": False,
+    "logs": False,  # they hold what clients sent
+    "auto_configure": False,
+}
+"""FastAPI makes the span of each request, where `trace_export` has begun."""
 
 
 class State(TypedDict):
@@ -63,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+        traces = _begin_tracing(settings)
         served = served_packages(settings)
         pool = _create_pool(settings, served, plan)
         await pool.start()
@@ -97,10 +113,13 @@ def create_app(settings: Settings) -> FastAPI:
                         *transcription.warnings,
                         *authenticator.warnings,
                         *(audit.warnings if audit else ()),
+                        *(traces.warnings if traces else ()),
                     ),
                 )
         finally:
             await pool.close()
+            if traces:
+                await traces.close(settings.grace_seconds * _LAST_SPANS)
 
     app = FastAPI(
         title="Hindi speech recognition",
@@ -110,6 +129,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         openapi_url=None if settings.docs_access == "closed" else "/openapi.json",
         redirect_slashes=False,  # a redirect loses an upload, and behind TLS it would lead to http://
+        telemetry=_TELEMETRY,
     )
     install_error_handlers(app)
     app.include_router(transcribe.router)
@@ -151,16 +171,24 @@ def _add_outer_middleware(app: FastAPI, settings: Settings, audit: AuditLog | No
     """What sees all that comes, and says something of all that goes."""
     if settings.management_bind:
         app.add_middleware(Listeners, management=settings.management_bind)
-    app.add_middleware(RequestContext, audit=audit)
+    app.add_middleware(RequestContext, audit=audit, sample=settings.access_log_sample)
     app.add_middleware(SecurityHeaders)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,  # the outermost, so that pages can read refusals; it answers what browsers ask before
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "POST"),
-            allow_headers=("Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "X-Request-Timeout"),
-            expose_headers=("RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"),
+            allow_headers=("Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "X-Request-Timeout", *_TRACE),
+            expose_headers=("RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID", "traceresponse"),
         )
+
+
+def _begin_tracing(settings: Settings) -> "TraceExport | None":
+    if not settings.traced:
+        return None
+    from server.trace_export import TraceExport  # OpenTelemetry's SDK, some megabytes
+
+    return TraceExport(settings)
 
 
 def _create_quotas(settings: Settings) -> Quotas:

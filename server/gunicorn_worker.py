@@ -13,7 +13,9 @@ from server import handover, metrics_page
 
 _BOOT_ERRORS = (Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR)
 _LONGEST_PAUSE = 30.0  # seconds
-_LAST_WORDS = 2.0  # seconds for answers to requests that were not finished, and to end the lanes
+# For answers to requests that were not finished, to end the lanes, and to send the last spans: seconds at least, and a
+# share of the grace.
+_LAST_WORDS, _LAST_WORDS_SHARE = 2.0, 0.1
 
 
 class AsrWorker(UvicornWorker):  # type: ignore[misc]
@@ -34,9 +36,8 @@ class AsrWorker(UvicornWorker):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         # The master kills what lives longer than its own: before that whoever still waits is to be told.
-        self.config.timeout_graceful_shutdown = max(
-            self.cfg.graceful_timeout - _LAST_WORDS, self.cfg.graceful_timeout / 2
-        )
+        grace = self.cfg.graceful_timeout
+        self.config.timeout_graceful_shutdown = max(grace - max(_LAST_WORDS, _LAST_WORDS_SHARE * grace), grace / 2)
         self._served = mmap.mmap(-1, 1)  # written by the worker, read by the master
         # Gunicorn ends a worker whose heartbeat stops; one that hangs before its first would be waited for for ever.
         self.notify()

@@ -99,6 +99,7 @@ REJECTED = Counter(
 )
 LIMITED = Counter("asr_limited_requests", "Requests over a limit of their caller, by limit.", ["limit"])
 QUOTAS_UNREACHABLE = Counter("asr_limits_unreachable", "Questions to the counters of limits without an answer.")
+SPANS_LOST = Counter("asr_spans_lost", "Spans that the receiver of traces did not take.")
 AUDIT_LINES_LOST = Counter("asr_audit_lines_lost", "Lines of the audit log that could not be written.")
 DEADLINES_MISSED = Counter("asr_deadlines_missed", "Requests past their deadline, by place: queue, lane.", ["place"])
 CANCELLED = Counter("asr_cancelled_requests", "Clients gone before their answer, by place: queue, lane.", ["place"])

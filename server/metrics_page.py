@@ -48,6 +48,8 @@ def prepare() -> None:
         _warnings.append(f"/metrics shows one worker alone, since {directory} cannot be used: {error.strerror}")
         logger.warning(_warnings[-1])
         _count_alone(directory)
+    else:
+        _keep_exemplars()
 
 
 def restore() -> None:
@@ -69,16 +71,21 @@ def restore() -> None:
             missing[name].symlink_to(link)
 
 
-def render() -> bytes:
-    """Return all metrics in Prometheus's text format; raise OSError where the files cannot be read."""
-    from prometheus_client import REGISTRY, generate_latest
+def render(accepted: str = "") -> tuple[bytes, str]:
+    """Return all metrics and their media type: OpenMetrics, which has exemplars, where the header Accept asks for it.
 
+    Raises OSError where the files cannot be read.
+    """
+    from prometheus_client import REGISTRY
+    from prometheus_client.exposition import choose_encoder
+
+    generate, media_type = choose_encoder(accepted)
     directory = metric_files.shared_directory()
     if directory is None:
-        return generate_latest(REGISTRY)
+        return generate(REGISTRY), media_type
     restore()
     with metric_files.reading(directory):
-        return generate_latest(AllWorkers(directory))
+        return generate(AllWorkers(directory)), media_type
 
 
 class AllWorkers:
@@ -94,9 +101,39 @@ class AllWorkers:
         add_up: Callable[[list[str]], Iterable[Metric]] = MultiProcessCollector.merge
         files = list(self._directory.glob("*.db"))
         try:
-            return add_up([str(file) for file in files])
+            return _with_exemplars(add_up([str(file) for file in files]))
         except Exception:  # noqa: BLE001 - anything can stand in a damaged file; is_readable logs it
-            return add_up([str(file) for file in files if metric_files.is_readable(file)])
+            return _with_exemplars(add_up([str(file) for file in files if metric_files.is_readable(file)]))
+
+
+def _keep_exemplars() -> None:
+    """Have each worker remember its own, which prometheus_client's values in files do not."""
+    from prometheus_client import values
+
+    class Value(values.ValueClass):  # type: ignore[misc]
+        exemplar = None
+
+        def set_exemplar(self, exemplar: object) -> None:
+            self.exemplar = exemplar
+
+        def get_exemplar(self) -> object:
+            return self.exemplar
+
+    values.ValueClass = Value
+
+
+def _with_exemplars(of_all: "Iterable[Metric]") -> "Iterable[Metric]":
+    """Add this worker's to the sums: each belongs to its bucket, and is no more than an example."""
+    from server.metrics import REQUEST_SECONDS
+
+    samples = (sample for metric in REQUEST_SECONDS.collect() for sample in metric.samples)
+    own = {(each.name, *sorted(each.labels.items())): each.exemplar for each in samples if each.exemplar}
+    for metric in of_all:
+        if own and metric.type == "histogram":
+            metric.samples = [
+                each._replace(exemplar=own.get((each.name, *sorted(each.labels.items())))) for each in metric.samples
+            ]
+        yield metric
 
 
 def _own_files(directory: Path) -> list[Path]:

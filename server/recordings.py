@@ -15,13 +15,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from loguru import logger
+
 from inference.audio.decoder_process import DecoderProcess
 from inference.audio.windows import Window
 from inference.errors import DeadlineExceeded, InferenceError
 from inference.package import Package
 from inference.task import Task
 from inference.types import AudioLimits, Options, StageTime, Transcript
-from server import metrics, telemetry
+from server import correlation, metrics, telemetry, tracing
 from server.deadline import Deadline
 from server.errors import ServerError
 from server.joined import Joined
@@ -135,25 +137,28 @@ class _Run:
         """Have it decoded and heard."""
         began = self._recording.deadline.began
         turn = StageTime("queue", began, time.monotonic() - began)
+        tracing.record("turn", began, turn.seconds)
         longest = self._recording.deadline.at(limits.longest_seconds)
         decoding = DecoderProcess(self._recording.audio, limits, self._recording.options, longest)
         async with decoding as windows, _together() as group:
             growing = group.create_task(self._keep_growing(windows))
-            while (window := await self._next(windows)) is not None:
-                self.grow(windows.seconds)
-                # So that nobody hears what is over a limit.
-                await self._recording.meter.decoded(windows.channels * windows.seconds)
-                await self._find_room()
-                self._under_way.append((window, group.create_task(self._recognise(window))))
-                await self._join(_MOST_UNJOINED)
+            with tracing.timed("decoder", {"pid": windows.pid}):
+                while (window := await self._next(windows)) is not None:
+                    self.grow(windows.seconds)
+                    # So that nobody hears what is over a limit.
+                    await self._recording.meter.decoded(windows.channels * windows.seconds)
+                    await self._find_room()
+                    self._under_way.append((window, group.create_task(self._recognise(window))))
+                    await self._join(_MOST_UNJOINED)
             assert windows.end  # noqa: S101 - after the last window
             seconds = windows.seconds if windows.end.clipped else windows.end.duration
             await self._recording.meter.decoded(windows.channels * seconds)
             await self._join(0)
-            self._on_segments(self.joined.finish())
             growing.cancel()
             self.unguarded = windows.unguarded
-            return self.joined.transcript(self._recording.package, windows.end, turn, self._decoded)
+            with tracing.timed("join"):
+                self._on_segments(self.joined.finish())
+                return self.joined.transcript(self._recording.package, windows.end, turn, self._decoded)
 
     async def _keep_growing(self, decoding: DecoderProcess) -> None:
         """Through silences too, of which no window comes."""
@@ -161,9 +166,14 @@ class _Run:
             self.grow(decoding.seconds)
             await asyncio.sleep(_GROWS_EVERY)
 
-    async def _next(self, windows: AsyncIterator[Window]) -> Window | None:
+    async def _next(self, windows: DecoderProcess) -> Window | None:
         began = time.monotonic()
-        window = await anext(windows, None)
+        try:
+            window = await anext(windows, None)
+        except InferenceError as error:
+            if windows.ended_by:
+                logger.bind(pid=windows.pid, error=str(error)).warning("a decoder was ended")
+            raise
         self._decoded = replace(self._decoded, seconds=self._decoded.seconds + time.monotonic() - began)
         return window
 
@@ -176,7 +186,7 @@ class _Run:
     async def _recognise(self, window: Window) -> Transcript:
         model = self._recording.package.name
         options = replace(self._recording.options, words=True)  # by which windows are joined
-        task = Task("recognise", model, window.waveform, options, self._deadline)
+        task = Task("recognise", model, window.waveform, options, self._deadline, correlation.ids())
         cost = self._pool.cost(model, task.kind, window.end - window.start)
         try:
             with metrics.WINDOWS.track_inprogress():
@@ -189,6 +199,7 @@ class _Run:
             self._windows -= 1
             self._heard.set()
         telemetry.count_window(transcript, window.owned.end - window.owned.start)
+        tracing.record_window(transcript, {"start": window.start, "end": window.end, "channel": window.channel})
         return transcript
 
     async def _join(self, most: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from config.log_schema import ANY_LINE, OTHERS, REQUESTS, LogField
 from config.reference import settings_reference
 from config.settings import Settings
 from inference.audio.containers import CONTAINERS
@@ -95,6 +96,16 @@ def _containers() -> str:
     )
 
 
+def _log_fields(fields: Mapping[str, LogField]) -> str:
+    return _table(
+        ("field", "type", "meaning"),
+        (
+            (f"`{name}`", f"{field.kind} or null" if field.nullable else field.kind, field.meaning)
+            for name, field in fields.items()
+        ),
+    )
+
+
 _PARTS: Mapping[str, Callable[[], str]] = {
     "routes": _routes,
     "containers": _containers,
@@ -103,6 +114,9 @@ _PARTS: Mapping[str, Callable[[], str]] = {
     "openai": _openai_fields,
     "model": _model,
     "problems": _problems,
+    "log_any": lambda: _log_fields(ANY_LINE),
+    "log_requests": lambda: _log_fields(REQUESTS),
+    "log_others": lambda: _log_fields(OTHERS),
     "settings": lambda: f"\n{settings_reference()}\n",
 }
 

@@ -1,7 +1,7 @@
-"""What is recorded of a transcript: counts and log fields, all from its stage times."""
+"""What is recorded of a transcript: counts, log fields and spans, all from its stage times."""
 
 from inference.types import Transcript
-from server import metrics
+from server import metrics, tracing
 
 
 def count(transcript: Transcript) -> None:
@@ -11,6 +11,7 @@ def count(transcript: Transcript) -> None:
     metrics.AUDIO_DURATION_SECONDS.observe(transcript.duration)
     metrics.AUDIO_SECONDS.inc(transcript.heard)
     metrics.COMPUTE_SECONDS.inc(transcript.lane_seconds)
+    tracing.record_clip(transcript)
 
 
 def count_window(transcript: Transcript, seconds: float) -> None:
@@ -29,14 +30,15 @@ def count_recording(transcript: Transcript) -> None:
     metrics.AUDIO_DURATION_SECONDS.observe(transcript.duration)
 
 
-def log_fields(transcript: Transcript) -> dict[str, object]:
-    """What a request's log line says of its transcription; never the text."""
-    return {
+def note(log_fields: dict[str, object], transcript: Transcript) -> None:
+    """Say in a request's log line, and in its span, what it was about; never the text."""
+    about: dict[str, str | float] = {
         "model": transcript.model,
         "duration": round(transcript.duration, 3),
         "heard": round(transcript.heard, 3),
         "clipped": transcript.clipped,
         "segments": len(transcript.segments),
         "characters": len(transcript.text),
-        **{f"{time.stage}_seconds": round(time.seconds, 4) for time in transcript.stages},
     }
+    tracing.describe(about)
+    log_fields.update(about, **{f"{time.stage}_seconds": round(time.seconds, 4) for time in transcript.stages})

@@ -11,7 +11,7 @@ from inference.errors import LongerThanWindow, UnavailableOption
 from inference.package import Package
 from inference.task import Task
 from inference.types import AudioLimits, Options, Transcript
-from server import telemetry
+from server import correlation, telemetry
 from server.deadline import Deadline
 from server.errors import InvalidParameter, UnknownModel
 from server.parameters import Parameters
@@ -110,7 +110,7 @@ class Transcription:
     async def _transcribe_clip(self, clip: Recording, seconds: float) -> Transcript:
         limits = self._limits
         seconds = min(seconds, limits.window_seconds if limits.overlength == "window" else limits.limit_seconds)
-        task = Task("transcribe", clip.package.name, clip.audio, clip.options, clip.deadline.at(0.0))
+        task = Task("transcribe", clip.package.name, clip.audio, clip.options, clip.deadline.at(0.0), correlation.ids())
         transcript = await self._pool.run(task, clip.principal, self._pool.cost(task.model, task.kind, seconds))
         asyncio.get_running_loop().call_soon(telemetry.count, transcript)  # the answer goes first
         return transcript

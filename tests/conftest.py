@@ -23,7 +23,7 @@ settings.load_profile("patient")
 collect_ignore = [] if find_spec("nemo") else ["parity"]
 
 # A developer's own settings are not the tests'.
-for _name in [name for name in os.environ if name.upper().startswith("ASR_") and name != "ASR_TEST_MODEL"]:
+for _name in [name for name in os.environ if name.upper().startswith(("ASR_", "OTEL_")) and name != "ASR_TEST_MODEL"]:
     del os.environ[_name]
 
 

@@ -73,6 +73,8 @@ class DecoderProcess:
         """What the process could not be kept from on this machine; known with the first window."""
         self.end: End | None = None
         """Once all windows have come."""
+        self.ended_by = ""
+        """The signal that ended it, or its status, where something did before all windows had come."""
 
     async def __aenter__(self) -> Self:
         reading, writing = os.pipe()
@@ -156,7 +158,7 @@ class DecoderProcess:
         self._kill()  # does nothing to a process that has ended, however that was
         assert self._process  # noqa: S101 - entered
         status = await asyncio.to_thread(self._process.wait)
-        name = signal.Signals(-status).name if status < 0 else f"status {status}"
+        self.ended_by = name = signal.Signals(-status).name if status < 0 else f"status {status}"
         if -status in _ENDED_BY_LIMIT:
             return AudioTooCostly("decoding takes more processor time than is allowed")
         if -status in _CRASHES:

@@ -37,7 +37,7 @@ class Program:
         log: Path,
         address: tuple[str, int] | None = None,
     ) -> None:
-        """Start it. `{port}` stands for its port; inherited `ASR_` variables are a developer's own, and left out.
+        """Start it. `{port}` stands for its port; inherited settings are a developer's own, and left out.
 
         `address` is where it listens, by its own account; without one a port of 127.0.0.1 is taken that is free.
         """
@@ -46,7 +46,7 @@ class Program:
         host, self.port = self.address
         self.url = f"http://{host}:{self.port}"
         self._mark = uuid.uuid4().hex
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ASR_")}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ASR_", "OTEL_"))}
         given = {name: value.replace(_PORT, str(self.port)) for name, value in environment.items()}
         with log.open("w") as stream:
             self.process = subprocess.Popen(  # noqa: S603 - the caller's own command

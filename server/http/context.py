@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import random
 import re
 import time
+from typing import Any
 
 from loguru import logger
 from starlette.datastructures import MutableHeaders
@@ -11,15 +13,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server import metrics
+from server import metrics, tracing
 from server.audit import AuditLog
+from server.correlation import correlated
 from server.errors import ServerError, ShuttingDown, Unauthorized
-from server.http.problems import problem_response
+from server.http.problems import problem_of, problem_response
 
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _SECRET = re.compile(r"(asr_[0-9a-f]{12})_[0-9a-f]{16,}|(eyJ[\w-]{4,})\.eyJ[\w-]+\.[\w-]*")
 """A key or a token, where somebody has put it into a path or an id."""
-_QUIET_ROUTES = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds by machines
+QUIET_ROUTES = {"/healthz", "/readyz", "/metrics"}
+"""Asked every few seconds by machines: neither logged, but for debugging, nor traced."""
 _CLIENT_GONE = 499  # nginx's number for it
 _AT_CAPACITY = {429, 503, 507}
 
@@ -31,9 +35,11 @@ class RequestContext:
     Middleware further in may raise what `server/http/problems.py` has an answer to.
     """
 
-    def __init__(self, app: ASGIApp, audit: AuditLog | None = None) -> None:
+    def __init__(self, app: ASGIApp, audit: AuditLog | None = None, sample: float = 1.0) -> None:
+        """`sample` is the share of served requests that have a line."""
         self._app = app
         self._audit = audit
+        self._sample = sample
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -41,19 +47,22 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         request_id = request_id_of(scope)
-        log_fields: dict[str, object] = {}
+        log_fields: dict[str, Any] = {}
         scope.setdefault("state", {}).update(request_id=request_id, log_fields=log_fields)
         started = time.perf_counter()
         status = _CLIENT_GONE  # until there is an answer
+        tracing.identify(request_id, _path(scope), query=bool(scope.get("query_string")))
+        own_fields = {"X-Request-ID": request_id, **tracing.response_fields()}
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                tracing.describe({"outcome": outcome_of(status), "problem": log_fields.get("problem")})
+                MutableHeaders(scope=message).update(own_fields)
             await send(message)
 
-        with logger.contextualize(request_id=request_id):
+        with correlated({"request_id": request_id, **tracing.ids()}):
             try:
                 await self._app(scope, receive, send_with_id)
             except ClientDisconnect:
@@ -62,12 +71,33 @@ class RequestContext:
                 reported = _reportable(error)
                 log_fields.update(_reasons(reported))
                 if status == _CLIENT_GONE:
+                    log_fields["problem"] = problem_of(reported).slug
                     await problem_response(reported, request_id, scope["path"])(scope, receive, send_with_id)
             finally:
                 seconds = time.perf_counter() - started
-                _record(scope, status, seconds, log_fields)
-                if self._audit and _route(scope) not in _QUIET_ROUTES:
+                self._record(scope, status, seconds, log_fields)
+                if self._audit and _route(scope) not in QUIET_ROUTES:
                     self._audit.write(_audited(scope, status, seconds, log_fields))
+
+    def _record(self, scope: Scope, status: int, seconds: float, log_fields: dict[str, object]) -> None:
+        """Count a request that has been answered, and log it."""
+        route = _route(scope)
+        outcome = outcome_of(status)
+        metrics.REQUESTS.labels(route, scope["method"], status).inc()
+        metrics.REQUEST_SECONDS.labels(route, outcome).observe(seconds, tracing.exemplar())
+        if outcome == "served" and "failed" not in log_fields and self._sample < 1:
+            if random.random() >= self._sample:  # noqa: S311 - nobody's secret
+                return
+            log_fields["sample"] = self._sample  # so that whoever counts lines can make good for the others
+        principal = scope["state"].get("principal")
+        logger.bind(
+            method=scope["method"],
+            path=_path(scope),
+            status=status,
+            seconds=round(seconds, 4),
+            client=principal and principal.name,
+            **log_fields,
+        ).log("DEBUG" if route in QUIET_ROUTES else "INFO", "request")
 
 
 def request_id_of(scope: Scope) -> str:
@@ -138,19 +168,3 @@ def _audited(scope: Scope, status: int, seconds: float, log_fields: dict[str, ob
         "model": log_fields.get("model"),
         "audio_seconds": log_fields.get("heard", 0),
     }
-
-
-def _record(scope: Scope, status: int, seconds: float, log_fields: dict[str, object]) -> None:
-    """Log and count a request that has been answered."""
-    route = _route(scope)
-    metrics.REQUESTS.labels(route, scope["method"], status).inc()
-    metrics.REQUEST_SECONDS.labels(route, outcome_of(status)).observe(seconds)
-    principal = scope["state"].get("principal")
-    logger.bind(
-        method=scope["method"],
-        path=_path(scope),
-        status=status,
-        seconds=round(seconds, 4),
-        client=principal and principal.name,
-        **log_fields,
-    ).log("DEBUG" if route in _QUIET_ROUTES else "INFO", "request")

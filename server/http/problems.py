@@ -80,22 +80,25 @@ NEVER_SENT = (inference_errors.WorkCancelled, inference_errors.InferenceError)
 
 
 def problem_of(error: Exception) -> Problem:
-    """Find the nearest row of the table."""
+    """Find the nearest row of the table; make one for what FastAPI and Starlette raise."""
+    if isinstance(error, RequestValidationError):
+        return PROBLEMS[errors.InvalidParameter]
+    if isinstance(error, HTTPException):
+        title = HTTPStatus(error.status_code).phrase
+        return Problem(error.status_code, title.lower().replace(" ", "-"), title)
     return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), UNEXPECTED)
 
 
 def problem_response(error: Exception, request_id: str, path: str = "") -> JSONResponse:
     """Answer for any error, as clients of this path understand it; for a bug, without a word about its cause."""
     headers: Mapping[str, str] = {}
+    problem = problem_of(error)
     if isinstance(error, RequestValidationError):
         # Not FastAPI's own text, which names files of this server.
-        problem = PROBLEMS[errors.InvalidParameter]
         detail = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
     elif isinstance(error, HTTPException):
-        title = HTTPStatus(error.status_code).phrase
-        problem, detail = Problem(error.status_code, title.lower().replace(" ", "-"), title), error.detail
-        headers = error.headers or {}
-    elif (problem := problem_of(error)) is UNEXPECTED:
+        detail, headers = error.detail, error.headers or {}
+    elif problem is UNEXPECTED:
         detail = "The server's log has the cause under this request id."
     else:
         detail = str(error)
@@ -137,6 +140,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:
     # Async, since a plain function would cost a trip to a thread and back, which a busy machine makes long.
+    request.state.log_fields["problem"] = problem_of(error).slug
     return problem_response(error, request.state.request_id, request.url.path)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 
@@ -55,6 +56,8 @@ class Driver:
         """Off the queue, and not yet in the lane."""
         self._held: deque[_Held] = deque()
         """What the lane has: the entry at work, and the next one for a moment before that is done."""
+        self._stumbled: Mapping[str, str] = {}
+        """Ids of the request over which the lane fell."""
 
     async def drive(self) -> None:
         """Run until cancelled."""
@@ -63,7 +66,8 @@ class Driver:
                 await self._keeper.bring_up()
                 cause = await self._serve()
                 self._give_back()
-                await self._keeper.take_down(cause)
+                await self._keeper.take_down(cause, self._stumbled)
+                self._stumbled = {}
         finally:
             self._give_back()
             await self._keeper.close()
@@ -122,10 +126,11 @@ class Driver:
         try:
             await self._keeper.load(entry.task.model)
         except PackageError as error:
-            logger.bind(model=entry.task.model, error=str(error)).error("a model cannot be loaded")
+            logger.bind(**entry.task.ids, model=entry.task.model, error=str(error)).error("a model cannot be loaded")
             entry.fail(ModelUnavailable(f"{entry.task.model} cannot be loaded; the server's log says why"))
         except (TimeoutError, BrokenExecutor):
             self._try_again(entry)
+            self._stumbled = entry.task.ids
             return "load_failed"
         finally:
             self._backlog.end(entry)
@@ -201,6 +206,8 @@ class Driver:
             self._held.popleft()
             self._backlog.end(entry)
         await self._record(entry, cause)
+        if cause:
+            self._stumbled = entry.task.ids
         return cause
 
     async def _record(self, entry: Entry, cause: str | None) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import time
+from collections.abc import Mapping
 
 from loguru import logger
 
@@ -59,12 +60,12 @@ class Keeper:
         async with asyncio.timeout(_START_SECONDS):
             self._greet(await self.lane.load(model))
 
-    async def take_down(self, cause: str) -> None:
-        """End the lane, to be brought up again."""
+    async def take_down(self, cause: str, ids: Mapping[str, str]) -> None:
+        """End the lane, to be brought up again; `ids` are those of the request that it stumbled over, if any."""
         pid = self.lane.pid
         metrics.LANE_RESTARTS.labels(cause).inc()
         await self.close()
-        logger.bind(pid=pid, cause=cause, exit_code=self.lane.exit_code).warning("lane restarts")
+        logger.bind(**ids, pid=pid, cause=cause, exit_code=self.lane.exit_code).warning("lane restarts")
 
     async def close(self) -> None:
         """End the lane."""

@@ -13,7 +13,7 @@ from server import telemetry
 from server.errors import ServerError
 from server.formats.openai import text_delta, text_done, text_segment
 from server.http.disconnect import unless_disconnected
-from server.http.problems import problem_response
+from server.http.problems import problem_of, problem_response
 from server.parameters import Parameters
 from server.streaming import SegmentStream
 
@@ -59,7 +59,7 @@ class TranscriptEvents(Response):
                 await tell("\n\n".join(f"data: {event}" for event in events))
                 told += len(written)
             heard = self._stream.transcript
-            scope["state"]["log_fields"].update(telemetry.log_fields(heard))
+            telemetry.note(scope["state"]["log_fields"], heard)
             await tell(f"data: {text_done(self._parameters.written(heard), heard, logprobs=logprobs)}")
         except asyncio.CancelledError:
             raise
@@ -67,7 +67,7 @@ class TranscriptEvents(Response):
             if not isinstance(error, (ServerError, InferenceError)):
                 logger.opt(exception=error).error("unexpected error")
             problem = problem_response(error, scope["state"]["request_id"], scope["path"])
-            scope["state"]["log_fields"]["failed"] = problem.status_code
+            scope["state"]["log_fields"].update(failed=problem.status_code, problem=problem_of(error).slug)
             await tell(f"event: error\ndata: {bytes(problem.body).decode()}")
         finally:
             beating.cancel()

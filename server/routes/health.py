@@ -3,7 +3,6 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from loguru import logger
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from server import handover, metrics_page
 from server.pool.pool import Pool
@@ -17,6 +16,7 @@ metrics_router = APIRouter(tags=["operation"])
 _READINESS = failures("/readyz", _503="Not ready")
 _READINESS[503]["model"] = Readiness
 _METRICS = failures("/metrics", _503="The workers' metric files cannot be read")
+_METRICS[200] = {"content": {"application/openmetrics-text": {"schema": {"type": "string"}}}}
 _METRICS[503]["content"] |= {"text/plain": {"schema": {"type": "string"}}}
 
 
@@ -39,11 +39,12 @@ async def readyz(request: Request, response: Response) -> Readiness:
 
 @metrics_router.get("/metrics", response_class=PlainTextResponse, responses=_METRICS)
 @metrics_router.head("/metrics", include_in_schema=False)
-def metrics() -> Response:
+def metrics(request: Request) -> Response:
     """Prometheus metrics of all workers together."""
     # Not async: reading the files of many workers is left to a thread.
     try:
-        return Response(metrics_page.render(), media_type=CONTENT_TYPE_LATEST)
+        page, media_type = metrics_page.render(request.headers.get("accept", ""))
+        return Response(page, headers={"Content-Type": media_type})
     except OSError as error:
         logger.bind(error=repr(error)).warning("no metrics")
         return PlainTextResponse(f"the workers' metric files cannot be read: {error}\n", 503)

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from fastapi import Request
 
 from inference.types import Transcript
-from server import telemetry
+from server import telemetry, tracing
 from server.http.disconnect import unless_disconnected
 from server.http.upload import read_audio
 from server.parameters import Field, Parameters, read
@@ -45,7 +45,9 @@ async def read_request(
     query = request.query_params.multi_items()
     read(fields, query)  # what is wrong there costs nobody an upload
     texts = {*fields, *(name.removesuffix("[]") for name in fields)}
-    async with read_audio(request, state.spool, texts) as (audio, form):
+    async with AsyncExitStack() as held:
+        with tracing.timed("receive"):
+            audio, form = await held.enter_async_context(read_audio(request, state.spool, texts))
         given = read(fields, [*query, *form])
         parameters = understand(given)
         caller = Caller(state.principal, state.meter, state.patience)
@@ -57,7 +59,7 @@ async def read_request(
 async def transcribe_request(request: Request, wanted: TranscriptionRequest) -> Transcript:
     """Transcribe the audio; raise what `Transcription.transcribe` raises, and ClientDisconnect."""
     transcript = await unless_disconnected(request.receive, wanted.transcribe(lambda _: None))
-    request.state.log_fields.update(telemetry.log_fields(transcript))
+    telemetry.note(request.state.log_fields, transcript)
     return transcript
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from config.log_schema import faults
 from loadtest.harness.server import GENEROUS, GunicornServer
 
 HERE = Path(__file__).parent
@@ -25,8 +26,14 @@ def running(model, directory, settings, **reached):
         yield server
         if server.process.poll() is None:
             server.stop()
+        assert {fault: line for line in lines_of(server) for fault in faults(line)} == {}
     finally:
         server.kill_all()
+
+
+def lines_of(server):
+    """Log lines, but those that are for people."""
+    return [line for line in server.log_lines() if isinstance(line, dict)]
 
 
 @pytest.fixture(scope="session")

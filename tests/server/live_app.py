@@ -29,7 +29,7 @@ async def lifespan(_app):
     yield {"transcription": Full()}
 
 
-def application():
+def application(sample):
     app = FastAPI(lifespan=lifespan, redirect_slashes=False)
     install_error_handlers(app)
     guarded = APIRouter()
@@ -55,15 +55,15 @@ def application():
     app.add_middleware(BodyLimits, bounds=BodyBounds(LIMIT, 60, 1), room=room)
     app.add_middleware(Admission, routes=guarded.routes)
     app.add_middleware(Authentication, trusted=(), weights={})
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, sample=sample)
     return app
 
 
 @contextmanager
-def serving(loop="uvloop", http="server.http.protocol:HttpProtocol"):
+def serving(loop="uvloop", http="server.http.protocol:HttpProtocol", sample=1.0):
     """The port of the application, for as long as the context lasts."""
     config = uvicorn.Config(
-        application(), port=0, loop=loop, http=http, ws="none", log_config=None, timeout_keep_alive=1
+        application(sample), port=0, loop=loop, http=http, ws="none", log_config=None, timeout_keep_alive=1
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -209,4 +209,49 @@ def test_other_peoples_variables_are_theirs(monkeypatch):
 def test_python_m_config_prints_every_setting():
     table = subprocess.run([sys.executable, "-m", "config"], capture_output=True, text=True, check=True).stdout
     for name in Settings.model_fields:
-        assert f"ASR_{name.upper()}" in table
+        assert f"| `{variable_of(name)}` |" in table
+
+
+def test_traces_have_opentelemetrys_own_variables(monkeypatch, tmp_path):
+    assert not Settings().traced
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
+    for variable in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_SERVICE_NAME", "OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER"):
+        monkeypatch.setenv(variable, "")  # as good as unset
+    (tmp_path / "headers").write_text("api-key=sesame\n")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS_FILE", str(tmp_path / "headers"))
+    settings = read_settings()
+    assert settings.traced
+    assert (settings.otlp_protocol, settings.service_name) == ("http/protobuf", "hindi-asr")
+    assert settings.otlp_headers.get_secret_value() == "api-key=sesame"
+    assert "sesame" not in repr(settings)
+
+
+@pytest.mark.parametrize(("variable", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")])
+def test_they_switch_them_off_too(monkeypatch, variable, value):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector:4318/v1/traces")
+    assert read_settings().traced
+    monkeypatch.setenv(variable, value)
+    assert not read_settings().traced
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "hint"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "name:secret@collector", "^OTEL_EXPORTER_OTLP_ENDPOINT: .*must begin with"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "^OTEL_EXPORTER_OTLP_PROTOCOL=http/json: "),
+        ("OTEL_TRACES_EXPORTER", "jaeger", "^OTEL_TRACES_EXPORTER=jaeger: "),
+        ("OTEL_EXPORTER_OTLP_HEADERS_FILE", "/nowhere", "^OTEL_EXPORTER_OTLP_HEADERS_FILE=/nowhere: No such file"),
+    ],
+)
+def test_what_traces_cannot_do_with(monkeypatch, variable, value, hint):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidSettings, match=hint):
+        read_settings()
+
+
+def test_grpc_without_its_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.grpc", None)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    with pytest.raises(InvalidSettings, match="the package opentelemetry-exporter-otlp-proto-grpc is not installed"):
+        read_settings()

@@ -15,10 +15,12 @@ from server.schemas import TranscriptionReply
 stages = tuple(types.StageTime(stage, 0.0, 0.25) for stage in types.STAGES)
 transcript = types.Transcript((types.Segment("नमस्ते", 0, 1),), "hi", "m", 1.0, 1.0, False, stages)
 telemetry.count(transcript)
+log = {}
+telemetry.note(log, transcript)
 json.dump({
     "reply": TranscriptionReply.of(transcript, "id").model_dump()["processing"],
     "schema": TranscriptionReply.model_json_schema()["$defs"]["Processing"]["properties"]["punctuation"],
-    "log": telemetry.log_fields(transcript),
+    "log": log,
     "metric": REGISTRY.get_sample_value("asr_stage_seconds_sum", {"stage": "punctuation"}),
 }, sys.stdout)
 """
