@@ -53,26 +53,41 @@ class BeamSearch:
         probabilities = np.exp(log_probabilities, dtype=np.float64)
         beam: _Beam = {("", self._vocabulary.blank): (1.0, 0.0, self._model.start)}
         for row in probabilities:
-            tokens = np.flatnonzero(row > self._options.least_token).tolist()
+            likely = np.flatnonzero(row > self._options.least_token)
+            likely = likely[np.argsort(-row[likely])]
+            tokens = [(token, float(row[token])) for token in likely.tolist() if token != self._vocabulary.blank]
             beam = self._pruned(self._step(beam, row.tolist(), tokens))
         return self._vocabulary.plain(self._best(beam))
 
-    def _step(self, beam: _Beam, row: list[float], tokens: list[int]) -> _Beam:
+    def _step(self, beam: _Beam, row: list[float], tokens: list[tuple[int, float]]) -> _Beam:
+        """All hypotheses one step later; `tokens` are those to try, with their probabilities, likeliest first."""
         blank, surfaces, remembered = self._vocabulary.blank, self._vocabulary.surfaces, self._extensions
-        after: _Beam = {}
+        after = {
+            (text, last): ((silent + spoken) * row[blank], spoken * row[last] if last != blank else 0.0, state)
+            for (text, last), (silent, spoken, state) in beam.items()
+        }
+        least = self._least(beam, after, tokens[0][1]) if tokens else 0.0
         for (text, last), (silent, spoken, state) in beam.items():
             both = silent + spoken
-            before = after.get((text, last), (0.0, 0.0, state))
-            after[text, last] = both * row[blank], before[1] + (spoken * row[last] if last != blank else 0.0), state
-            for token in tokens:
-                if token == blank:
-                    continue
+            for token, probability in tokens:
+                if both * probability < least:
+                    break
                 factor, behind = remembered.get((state, token)) or self._extension(state, token)
                 key = text + surfaces[token], token
                 before = after.get(key, (0.0, 0.0, behind))
                 paths = silent if token == last else both
-                after[key] = before[0], before[1] + paths * row[token] * factor, behind
+                after[key] = before[0], before[1] + paths * probability * factor, behind
         return after
+
+    def _least(self, beam: _Beam, after: _Beam, likeliest: float) -> float:
+        """Probability under which an extension is not tried: `_pruned` would drop it, unless its letters were welcome.
+
+        Asking the language model is what takes the time, and it seldom raises a probability, bonus and all.
+        """
+        staying = [silent + spoken for silent, spoken, _ in after.values()]
+        silent, spoken, _ = next(iter(beam.values()))  # the best one
+        least = max(*staying, 0.0, (silent + spoken) * likeliest) * self._options.least_hypothesis
+        return max(least, min(staying)) if len(staying) >= self._options.width else least
 
     def _extension(self, state: int, token: int) -> tuple[float, int]:
         """By what a token multiplies the probability of a hypothesis, and the state behind it."""
