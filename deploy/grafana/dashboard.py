@@ -16,12 +16,14 @@ from grafana_foundation_sdk.models.common import (
 from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
     DataSourceRef,
+    DynamicConfigValue,
     Threshold,
     ThresholdsMode,
+    VariableOption,
     VariableRefresh,
 )
 
-from deploy.grafana.panels import FIGURES, JOB, LINES, Panel
+from deploy.grafana.panels import BAD, COLORS, FIGURES, GOOD, JOB, LINES, WARNING, Panel
 
 FILE = Path(__file__).parent / "asr.json"
 
@@ -55,18 +57,19 @@ def _dashboard() -> dashboard.Dashboard:
             .multi(True)  # noqa: FBT003 - the library's own way
             .include_all(True)  # noqa: FBT003
             .all_value(".+")
+            .current(VariableOption(selected=True, text="All", value="$__all"))
         )
     )
-    for panel in FIGURES:
-        page.with_panel(_figure(panel))
-    for panel in LINES:
-        page.with_panel(_lines(panel))
+    for number, figure in enumerate(FIGURES, 1):
+        page.with_panel(_figure(figure).id(number))
+    for number, lines in enumerate(LINES, 1 + len(FIGURES)):
+        page.with_panel(_lines(lines).id(number))
     return page
 
 
 def _figure(panel: Panel) -> stat.Panel:
-    steps = [Threshold(value=None, color="green")]
-    steps += [Threshold(value, color) for value, color in ((panel.warning, "orange"), (panel.bad, "red")) if value]
+    steps = [Threshold(value=None, color=GOOD)]
+    steps += [Threshold(value, color) for value, color in ((panel.warning, WARNING), (panel.bad, BAD)) if value]
     made = (
         stat.Panel()
         .title(panel.title)
@@ -107,6 +110,9 @@ def _lines(panel: Panel) -> timeseries.Panel:
     )
     for target in _targets(panel):
         made.with_target(target)
+    if panel.stacked or not COLORS.keys().isdisjoint(panel.queries):
+        for name, color in COLORS.items():
+            made.override_by_name(name, [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})])
     return made
 
 

@@ -8,6 +8,9 @@ from string import Template
 
 JOB = "asr"
 """What deploy/prometheus/prometheus.yml calls the server."""
+GOOD, WARNING, BAD = "#56a64b", "#ff9830", "#e02f44"
+COLORS = {"served": GOOD, "ready": GOOD, "refused": WARNING, "down": BAD, "failed": BAD}
+"""Of lines that have the same meaning wherever they are seen."""
 
 
 @dataclass(frozen=True, slots=True)

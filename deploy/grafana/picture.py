@@ -17,7 +17,7 @@ from typing import Any
 import uvloop
 from PIL import Image
 
-from deploy.grafana.panels import FIGURES, LINES, Panel
+from deploy.grafana.panels import BAD, COLORS, FIGURES, GOOD, LINES, WARNING, Panel
 from loadtest.harness.client import Client
 from loadtest.harness.clips import Clip
 from loadtest.harness.load import open_loop, poisson_arrivals, saturated_rate
@@ -25,7 +25,7 @@ from loadtest.harness.prometheus import Prometheus
 from loadtest.harness.server import GunicornServer
 from loadtest.harness.subject import Subject
 
-_TURNS = ((0.5, 1.0), (0.9, 1.0), (0.5, 0.5), (1.7, 1.0))
+_TURNS = ((0.5, 1.0), (0.9, 1.0), (0.5, 0.5), (2.5, 1.0))
 """Load, as a multiple of what is the most that can be served, and the length of the turn in minutes."""
 _KILLS = (0.4, 0.5, 0.6)  # minutes
 _LENGTHS = (1.5, 3.0, 5.0, 5.0, 8.0, 12.0)  # seconds of clips
@@ -35,8 +35,6 @@ _SETTLED = 5.0  # seconds in the beginning that are not shown
 _Points = list[tuple[float, float]]
 
 _WIDTH, _HEIGHT, _DOTS, _COLUMNS = 15.0, 10.0, 80, 3
-_GOOD, _WARNING, _BAD = "#56a64b", "#ff9830", "#e02f44"
-_COLORS = {"served": _GOOD, "ready": _GOOD, "refused": _WARNING, "down": _BAD, "failed": _BAD, "lanes": "#3274d9"}
 _CYCLE = ("#3274d9", "#ff9830", "#8f3bb8", "#56a64b", "#2bb3a3", "#e02f44", "#5794f2", "#96d98d")
 _STYLE: Any = {
     "axes.axisbelow": True,
@@ -104,7 +102,7 @@ def _paint(prometheus: Prometheus, start: float, end: float, file: Path) -> None
         # Few colours take little room.
         with io.BytesIO() as whole:
             figure.savefig(whole, bbox_inches="tight", pad_inches=0.15)
-            Image.open(whole).convert("RGB").quantize(48).save(file, optimize=True)
+            Image.open(whole).convert("RGB").quantize(128).save(file, optimize=True)
         pyplot.close(figure)
 
 
@@ -124,7 +122,7 @@ def _figure(axes: Any, panel: Panel, series: dict[str, _Points]) -> None:
     value = points[-1][1]
     bad = panel.bad is not None and value >= panel.bad
     warning = panel.warning is not None and value >= panel.warning
-    color = _BAD if bad else _WARNING if warning else _GOOD
+    color = BAD if bad else WARNING if warning else GOOD
     filled = panel.warning is not None
     axes.set(xticks=[], yticks=[], title=panel.title, facecolor=color if filled else "white")
     axes.spines[:].set_visible(False)
@@ -140,7 +138,7 @@ def _figure(axes: Any, panel: Panel, series: dict[str, _Points]) -> None:
 
 
 def _lines(axes: Any, panel: Panel, series: dict[str, _Points], minutes: float) -> None:
-    colors = [_COLORS.get(name, next_color) for name, next_color in zip(series, itertools.cycle(_CYCLE), strict=False)]
+    colors = [COLORS.get(name, next_color) for name, next_color in zip(series, itertools.cycle(_CYCLE), strict=False)]
     if panel.stacked:
         times = sorted({at for points in series.values() for at, _ in points})
         values = [[dict(points).get(at, 0.0) for at in times] for points in series.values()]

@@ -13,7 +13,7 @@ from loadtest.harness.prometheus import Prometheus
 from tests.end_to_end.conftest import running
 from tests.samples import CLIPS
 
-pytestmark = pytest.mark.programs("prometheus")
+pytestmark = [pytest.mark.programs("prometheus"), pytest.mark.measuring]
 
 PANELS = {
     f"{panel.title}, {legend}": expression
@@ -72,7 +72,7 @@ def test_each_panel_and_each_recorded_rule_has_a_series_and_alerts_fire(watched)
         return silent or [name for name, asked in (PANELS | RECORDED).items() if value(prometheus, asked) is None]
 
     wait_until(lambda: not missing(), "a series for each panel, and alerts", pause=0.2)
-    assert firing(prometheus).isdisjoint({"AsrDown", "AsrNoLane", "AsrFailing", "AsrMemory", "AsrDegraded"})
+    assert firing(prometheus).isdisjoint({"AsrNoLane", "AsrFailing"})
     assert value(prometheus, PANELS["Alerts, Alerts"]) >= 2
 
 
