@@ -118,6 +118,10 @@ def _lines(panel: Panel) -> timeseries.Panel:
 
 def _targets(panel: Panel) -> list[prometheus.Dataquery]:
     return [
-        prometheus.Dataquery().expr(expression).legend_format(legend).ref_id(chr(ord("A") + index))
+        prometheus.Dataquery()
+        .expr(expression)
+        .legend_format(legend)
+        .ref_id(chr(ord("A") + index))
+        .exemplar(panel.traced)
         for index, (legend, expression) in enumerate(panel.expressions().items())
     ]

@@ -31,6 +31,8 @@ class Panel:
     """Of a figure: `value`, or `name` where the legend is what is to be read."""
     stacked: bool = field(default=False, kw_only=True)
     """Whether lines add up to something."""
+    traced: bool = field(default=False, kw_only=True)
+    """Whether lines are of a histogram with exemplars, which lead to traces."""
 
     def expressions(self, instance: str = "$instance", interval: str = "$__rate_interval") -> dict[str, str]:
         """PromQL by legend, `instance` a regular expression; what is given unless told otherwise Grafana fills in."""
@@ -119,7 +121,8 @@ LINES = (
         "Time of served requests",
         "s",
         {"p50": _quantile(0.5, _SERVED), "p95": _quantile(0.95, _SERVED)},
-        "From the head of a request to the last byte of its answer.",
+        "From the head of a request to the last byte of its answer. Dots are requests that were traced (docs/logs.md).",
+        traced=True,
     ),
     Panel(
         "Wait for a lane",

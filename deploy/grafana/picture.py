@@ -57,7 +57,7 @@ def draw(subject: Subject, file: Path) -> None:
         Prometheus([server.address], Path(scratch)) as prometheus,
     ):
         began = uvloop.run(_play(server, clips))
-        _paint(prometheus, began + _SETTLED, began + 60 * sum(minutes for _, minutes in _TURNS), file)
+        paint(prometheus, began + _SETTLED, began + 60 * sum(minutes for _, minutes in _TURNS), file)
 
 
 async def _play(server: GunicornServer, clips: list[Clip]) -> float:
@@ -81,7 +81,8 @@ async def _play(server: GunicornServer, clips: list[Clip]) -> float:
         return began
 
 
-def _paint(prometheus: Prometheus, start: float, end: float, file: Path) -> None:
+def paint(prometheus: Prometheus, start: float, end: float, file: Path) -> None:
+    """Draw what Prometheus saw between two times, in seconds of the epoch, as a PNG."""
     # Late, and without a display, as in loadtest/harness/plots.py.
     import matplotlib as mpl
 
@@ -118,7 +119,7 @@ def _series(prometheus: Prometheus, panel: Panel, start: float, end: float) -> d
 
 def _figure(axes: Any, panel: Panel, series: dict[str, _Points]) -> None:
     """Write the last value, and its way there under it."""
-    name, points = max(series.items(), key=lambda each: each[1][-1])
+    name, points = max(series.items(), key=lambda each: each[1][-1], default=("no data", [(0.0, 0.0)]))
     value = points[-1][1]
     bad = panel.bad is not None and value >= panel.bad
     warning = panel.warning is not None and value >= panel.warning
@@ -130,7 +131,7 @@ def _figure(axes: Any, panel: Panel, series: dict[str, _Points]) -> None:
         axes.fill_between(*zip(*points, strict=True), color="white" if filled else color, alpha=0.25, linewidth=0)
         axes.set_ylim(0, 2.5 * max([value for _, value in points] + [1e-9]))
         axes.margins(x=0)
-    words = name if panel.reading == "name" else _in(panel.unit)(value)
+    words = name if panel.reading == "name" or not series else _in(panel.unit)(value)
     axes.text(
         0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", fontsize=19, fontweight="bold",
         color="white" if filled else color,

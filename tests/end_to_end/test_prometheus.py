@@ -1,12 +1,15 @@
 """A real Prometheus looks at a real server: each panel of the dashboard has something to show, and alerts fire."""
 
 import math
+import re
+import time
 
 import pytest
 import soundfile
 import yaml
 
 from deploy.grafana.panels import FIGURES, LINES
+from deploy.grafana.picture import paint
 from loadtest.harness import REPOSITORY
 from loadtest.harness.processes import wait_until
 from loadtest.harness.prometheus import Prometheus
@@ -22,6 +25,11 @@ PANELS = {
 }
 RULES = yaml.safe_load((REPOSITORY / "deploy/prometheus/recording.yml").read_text(encoding="utf-8"))
 RECORDED = {rule["record"]: rule["record"] for group in RULES["groups"] for rule in group["rules"]}
+TO_SCALE_ON = {
+    query: query
+    for query in re.findall(r"`(sum\(.+?\))`", (REPOSITORY / "docs/metrics.md").read_text(encoding="utf-8"))
+}
+ASKED = PANELS | RECORDED | TO_SCALE_ON
 NAMASTE = CLIPS[0].read_bytes()
 
 
@@ -57,7 +65,7 @@ def test_what_was_heard_is_counted(watched):
     assert value(prometheus, 'sum(asr_stage_seconds_count{stage="inference"})') == len(CLIPS)
 
 
-def test_each_panel_and_each_recorded_rule_has_a_series_and_alerts_fire(watched):
+def test_each_panel_and_each_recorded_rule_has_a_series_and_alerts_fire(watched, tmp_path):
     server, prometheus = watched
     for _ in range(3):
         ready = len(server.logged("lane ready"))
@@ -69,11 +77,14 @@ def test_each_panel_and_each_recorded_rule_has_a_series_and_alerts_fire(watched)
         assert server.post(NAMASTE).status_code == 200
         assert server.post(NAMASTE, X_Request_Timeout="1e-6").status_code == 429
         silent = {"AsrLanesRestarting", "AsrRefusing"} - firing(prometheus)
-        return silent or [name for name, asked in (PANELS | RECORDED).items() if value(prometheus, asked) is None]
+        return silent or [name for name, asked in ASKED.items() if value(prometheus, asked) is None]
 
     wait_until(lambda: not missing(), "a series for each panel, and alerts", pause=0.2)
     assert firing(prometheus).isdisjoint({"AsrNoLane", "AsrFailing"})
     assert value(prometheus, PANELS["Alerts, Alerts"]) >= 2
+
+    paint(prometheus, time.time() - 30, time.time(), tmp_path / "dashboard.png")
+    assert 5_000 < (tmp_path / "dashboard.png").stat().st_size < 60_000
 
 
 def test_memory_is_that_of_all_workers_and_lanes(watched):
