@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
@@ -20,8 +21,15 @@ def _origin(text: str) -> str:
 
 
 def _a_redis(url: SecretStr | None) -> SecretStr | None:
-    if url and not url.get_secret_value().startswith(("redis://", "rediss://")):
-        raise ValueError("it begins with neither redis:// nor rediss://")
+    """Look now: what would be said of it later on tells a part of a password that has a `/` or `@` in it."""
+    if url:
+        try:
+            parts = urlsplit(url.get_secret_value())
+            is_one = parts.scheme in ("redis", "rediss") and parts.hostname and parts.port
+        except ValueError:
+            is_one = False
+        if not is_one or parts.netloc.count("@") > 1:
+            raise ValueError("it is no redis://:PASSWORD@HOST:PORT/0; in a password, `/` is written as %2F, `@` as %40")
     return url
 
 

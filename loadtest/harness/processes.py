@@ -61,9 +61,9 @@ class Program:
         """Every living process of this run, orphans included."""
         return [process for process in psutil.process_iter() if _mark_of(process) == self._mark]
 
-    def assert_gone(self, seconds: float) -> None:
-        """Raise AssertionError where something of it still lives after so many seconds."""
-        wait_until(lambda: not self.tree(), f"{self.tree()} gone", max(seconds, 1))
+    def assert_gone(self) -> None:
+        """Raise AssertionError where something of it lives on."""
+        wait_until(lambda: not self.tree(), f"{self.tree()} gone")
 
     def end(self) -> None:
         """Ask it to end; then make sure that nothing of it is left."""

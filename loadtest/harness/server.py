@@ -167,7 +167,7 @@ class GunicornServer(Program):
         """End it; raise AssertionError where something stays behind."""
         self.process.send_signal(signal_number)
         self.process.wait(PATIENCE)
-        self.assert_gone(0)
+        self.assert_gone()
         assert not list(self.directory.glob("asr-metrics-*")), "metrics files were left behind"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import socket
 import subprocess
 import sys
@@ -324,3 +325,4 @@ def test_nothing_that_was_said_or_shown_holds_a_secret(doors):
     assert len(doors.secrets) > 30
     assert not [secret for secret in doors.secrets if secret in everything]
     assert not re.search(r"asr_[0-9a-f]{12}_", everything)
+    assert {process.rlimit(resource.RLIMIT_CORE) for process in processes} == {(0, 0)}  # nor will a core file

@@ -51,7 +51,7 @@ def test_sigterm_under_load(start, library_texts):
             assert not any(reply.done() for _, reply in replies)
         assert [reply.result().json()["text"] for _, reply in replies] == [library_texts[path] for path, _ in replies]
         assert server.process.wait(120) == 0
-        server.assert_gone(30)
+        server.assert_gone()
         assert not list(server.directory.glob("asr-metrics-*"))
 
 
@@ -101,7 +101,7 @@ def test_sigint_as_from_a_terminal(start):
         for process in server.tree():
             process.send_signal(signal.SIGINT)  # Ctrl-C reaches the whole group
         assert server.process.wait(120) == 0
-        server.assert_gone(30)
+        server.assert_gone()
 
 
 @pytest.mark.measuring
@@ -162,7 +162,7 @@ def test_sigkill_of_the_master(start, tmp_path):
         server.post(NAMASTE.read_bytes())
         server.process.kill()
         server.process.wait()
-        server.assert_gone(30)
+        server.assert_gone()
     with start(PROMETHEUS_MULTIPROC_DIR=directory) as server:
         assert server.metric("asr_http_requests_total", route="/transcribe") == 0
         server.stop()

@@ -36,7 +36,7 @@ def test_int8_without_a_plan_cannot_start(model_directory, tmp_path):
 def check_that_it_cannot_start(server, tmp_path, words):
     try:
         assert server.process.wait(PATIENCE) != 0
-        server.assert_gone(30)
+        server.assert_gone()
     finally:
         server.kill_all()
     said = "\n".join(map(str, server.log_lines()))

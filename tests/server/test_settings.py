@@ -69,12 +69,12 @@ def test_what_would_open_the_door_is_refused(monkeypatch, variable, value, hint)
 
 def test_secrets_come_from_files_too(monkeypatch, tmp_path):
     for name in secrets_in_files():
-        (tmp_path / name).write_text(" redis://s3cret\n", encoding="utf-8")  # one of them is an address
+        (tmp_path / name).write_text(" redis://s3cret:1\n", encoding="utf-8")  # one of them is an address
         monkeypatch.setenv(f"{variable_of(name)}_FILE", str(tmp_path / name))
     monkeypatch.setenv("ASR_JWT_ISSUER", "https://issuer.example")
     monkeypatch.setenv("ASR_JWT_AUDIENCE", "speech")
     settings = read_settings()
-    assert {getattr(settings, name).get_secret_value() for name in secrets_in_files()} == {"redis://s3cret"}
+    assert {getattr(settings, name).get_secret_value() for name in secrets_in_files()} == {"redis://s3cret:1"}
     assert "s3cret" not in repr(settings)
     assert not unknown_variables()
 
@@ -182,7 +182,10 @@ def test_wrong_weights_are_named_without_what_stands_in_them(monkeypatch, value,
         ("ASR_CORS_ORIGINS", "https://example.org/path", "is no origin"),
         ("ASR_MANAGEMENT_BIND", "0.0.0.0:8000", "has the port of ASR_BIND"),
         ("ASR_MANAGEMENT_BIND", "9090", "pattern"),
-        ("ASR_REDIS_URL", "host:6379", "^ASR_REDIS_URL: .*neither redis:// nor rediss://$"),
+        *(
+            ("ASR_REDIS_URL", url, r"^ASR_REDIS_URL: Value error, it is no redis://:PASSWORD@HOST:PORT/0[^\n]*$")
+            for url in ("host:6379", "redis://host", "redis://:a/b@host:1", "redis://:a@b@host:1", "redis://[host:1")
+        ),
     ],
 )
 def test_what_is_seen_from_outside(monkeypatch, variable, value, hint):

@@ -2,18 +2,21 @@
 
 import asyncio
 import signal
+import stat
 import subprocess
 import sys
 from contextlib import contextmanager
 
 import pytest
 
+from config.settings import Settings
 from server.errors import QuotaExceeded, QuotasUnreachable
 from server.principal import Limits, Principal
 from server.quotas.counters import Counters
 from server.quotas.machine import MachineCounters
 from server.quotas.quotas import Quotas
 from server.quotas.redis import redis_counters
+from server.startup import limits_file
 from tests.redis_server import redis_server
 
 CALLER = Principal("key:a", "a")
@@ -153,6 +156,14 @@ def test_a_file_that_is_damaged_is_begun_anew(tmp_path, monkeypatch):
                     await admitted(quotas)
 
     asyncio.run(test())
+
+
+def test_where_nothing_can_be_written_counts_end_with_the_server(tmp_path, monkeypatch):
+    monkeypatch.setattr("server.startup.shared_directory", lambda: tmp_path / "private")
+    kept = tmp_path / "new" / "limits.sqlite"
+    assert limits_file(Settings(limits_file=kept)) == kept
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert limits_file(Settings(limits_file="/proc/nowhere/limits.sqlite")).parent == tmp_path / "private"
 
 
 def test_what_counts_no_more_is_thrown_away(tmp_path, monkeypatch):
