@@ -139,6 +139,9 @@ def _figure(axes: Any, panel: Panel, series: dict[str, _Points]) -> None:
 
 
 def _lines(axes: Any, panel: Panel, series: dict[str, _Points], minutes: float) -> None:
+    axes.set_title(panel.title, loc="left", fontweight="bold")
+    if not series:
+        return
     colors = [COLORS.get(name, next_color) for name, next_color in zip(series, itertools.cycle(_CYCLE), strict=False)]
     if panel.stacked:
         times = sorted({at for points in series.values() for at, _ in points})
@@ -147,7 +150,6 @@ def _lines(axes: Any, panel: Panel, series: dict[str, _Points], minutes: float) 
     else:
         for (name, points), color in zip(series.items(), colors, strict=True):
             axes.plot(*zip(*points, strict=True), label=name, color=color, linewidth=1.6)
-    axes.set_title(panel.title, loc="left", fontweight="bold")
     axes.set_ylim(bottom=0)
     axes.set_xlim(0, minutes)
     axes.yaxis.set_major_formatter(lambda value, _: _in(panel.unit)(value))
