@@ -58,14 +58,14 @@ class Replicas:
     def kill(self, number: int) -> None:
         """SIGKILL for the whole of one; it is gone, with all its connections, when this returns."""
         self.servers[number].kill_all()
-        self.servers[number].assert_gone(PATIENCE)
+        self.servers[number].assert_gone()
 
     def terminate(self, number: int) -> None:
         """SIGTERM, and wait for the end."""
         server = self.servers[number]
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(PATIENCE)
-        server.assert_gone(PATIENCE)
+        server.assert_gone()
 
     def start_again(self, number: int) -> None:
         """Start it where it was, and wait until it is ready."""
