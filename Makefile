@@ -107,6 +107,9 @@ tune: $(VENV)/dev.stamp  ## measure how to divide the processors; `make run` use
 capacity: $(VENV)/dev.stamp  ## how many 5-second clips a second are served within 2 s
 	$(BIN)/python -m loadtest capacity $(TOOL_OPTIONS)
 
+scale: $(VENV)/dev.stamp  ## simulated fleets: balancers, replicas, autoscaling, and a check beside a real server; writes docs/scale.md
+	$(BIN)/python -m loadtest simulate --page docs/scale.md --picture docs/images/scale.png $(TOOL_OPTIONS)
+
 SCENARIO ?= steady
 SECONDS ?= 60
 loadtest: $(VENV)/dev.stamp  ## SCENARIO=steady|burst|overload|slow-clients|mixed-lengths|chaos SECONDS=60
@@ -177,4 +180,4 @@ requirements: $(VENV)/dev.stamp  ## compile requirements/*.in; UPGRADE="--upgrad
 	$(COMPILE) $(UPGRADE) --python-platform linux requirements/export.in -o requirements/export.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux -c requirements/export.txt requirements/training.in -o requirements/training.txt
 
-.PHONY: help fuzz image image-test deploy-test run test test-measuring test-quick test-pythons test-clients schema requirements parity lint docs audit sbom tune capacity loadtest chaos dashboard soak mixup recording replicas figures bench
+.PHONY: help fuzz image image-test deploy-test run test test-measuring test-quick test-pythons test-clients schema requirements parity lint docs audit sbom tune capacity scale loadtest chaos dashboard soak mixup recording replicas figures bench

@@ -1,7 +1,7 @@
-"""`python -m loadtest run|chaos|tune|capacity|soak|mixup|recording|replicas|workers|traces|figures`; `--help` tells.
+"""`python -m loadtest run|chaos|tune|capacity|soak|mixup|recording|replicas|workers|traces|figures|simulate`.
 
-Everything here starts a server of its own on the loopback, and ends it. Texts are compared with what the library says
-to the same bytes. Ends with 0, 1 where the server failed, 2 where nothing could be measured.
+Everything here starts a server of its own on the loopback and ends it, but most of `simulate`. Texts are compared with
+what the library says to the same bytes. Ends with 0, 1 where the server failed, 2 where nothing could be measured.
 """
 
 import argparse
@@ -10,11 +10,12 @@ import sys
 from collections.abc import Sequence
 
 from inference.errors import InferenceError
-from loadtest import capacity, figures, mixup, recording, replicas, run, soak, traces, tune, workers
+from loadtest import capacity, figures, mixup, recording, replicas, run, simulate, soak, traces, tune, workers
 from loadtest.harness.children import Failed
 from loadtest.harness.outcomes import WrongText
 from loadtest.harness.server import ServerFailed
 from loadtest.harness.subject import add_subject
+from loadtest.simulation.machine import UnknownMachine
 
 _COMMANDS = {
     "run": run,
@@ -27,6 +28,7 @@ _COMMANDS = {
     "workers": workers,
     "traces": traces,
     "figures": figures,
+    "simulate": simulate,
 }
 
 
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers end with us
     try:
         return int(options.function(options))
-    except (InferenceError, ServerFailed, Failed, OSError) as error:
+    except (InferenceError, ServerFailed, Failed, UnknownMachine, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     except WrongText as error:

@@ -1,7 +1,8 @@
 """The highest rate of 5-second clips that is served in time.
 
 Clips come as strangers do, at random moments (a Poisson process, always the same one) and never waiting
-for each other. The rate that still passes is found by bisection.
+for each other. The rate that still passes is found by bisection. What `python -m loadtest simulate` has to know of the
+machine is measured before, with clips of several lengths, and written to build/machine.json.
 """
 
 import argparse
@@ -19,9 +20,12 @@ from loadtest.harness.client import Address, Client
 from loadtest.harness.clips import Clip
 from loadtest.harness.load import open_loop, poisson_arrivals, saturated_rate
 from loadtest.harness.outcomes import summarise
+from loadtest.harness.page import describe
 from loadtest.harness.plots import drawing
 from loadtest.harness.server import ServerFailed
-from loadtest.harness.subject import TUNED, at_least, chosen_subject
+from loadtest.harness.subject import TUNED, Subject, at_least, chosen_subject
+from loadtest.simulation.machine import UnknownMachine
+from loadtest.simulation.measure import LENGTHS, MEASURED, measure
 
 _SEED = 5
 _CLIENTS = 16  # enough to keep eight lanes busy with one clip running and one waiting each
@@ -42,6 +46,7 @@ def main(options: argparse.Namespace) -> int:
         else:
             clips = subject.clips([CLIP_SECONDS] * 8)
             address = stack.enter_context(subject.server(ASR_PROFILE=TUNED)).address
+        _write_machine(address, subject, options)
         trials = find(address, clips, options.p95, options.seconds)
     tried = sorted(trial for trial in trials if math.isfinite(trial[1]))
     with drawing(options.plot, f"{subject.model.name}, {CLIP_SECONDS:g} s clips") as axes:
@@ -52,6 +57,21 @@ def main(options: argparse.Namespace) -> int:
     best = max((rate for rate, p95 in trials if p95 <= options.p95), default=0.0)
     print(_report(best, options.p95))
     return 0 if best else 1
+
+
+def _write_machine(address: Address, subject: Subject, options: argparse.Namespace) -> None:
+    name = f"{subject.model.name}, {subject.precision}, {describe()}"
+    try:
+        machine = uvloop.run(measure(address, subject.clips(LENGTHS), options.seconds, name))
+        machine.write(options.machine)
+    except UnknownMachine as error:
+        print(f"nothing to simulate with: {error}")
+        return
+    print(
+        f"{machine.lanes} lanes: {1000 * machine.fixed:.1f} ms a clip and {1000 * machine.per_audio_second:.1f} ms for "
+        f"each second of it, {1000 * machine.between:.1f} ms between two, {1000 * machine.around:.1f} ms around each; "
+        f"alone, {machine.crowding:.2f} times as fast ({options.machine})"
+    )
 
 
 def find(address: Address, clips: Sequence[Clip], target: float, seconds: float) -> Trials:
@@ -105,6 +125,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=at_least(1), default=20.0, help="of each trial (default: 20)")
     parser.add_argument("--url", help="of a running server with the same model (default: one of its own)")
     parser.add_argument("--elsewhere", action="store_true", help="let --url be on another machine")
+    parser.add_argument("--machine", type=Path, default=MEASURED, metavar="FILE", help="for simulate")
     parser.add_argument("--plot", type=Path, default=REPOSITORY / "build/capacity.png", metavar="FILE")
 
 

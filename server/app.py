@@ -32,7 +32,8 @@ from server.http.problems import install_error_handlers
 from server.http.quotas import QuotaLimits
 from server.http.spool import IN_MEMORY, SpoolDirectory
 from server.pool.driver import Patience
-from server.pool.pool import Limits, Pool
+from server.pool.limits import Limits
+from server.pool.pool import Pool
 from server.pool.process_lane import ProcessLane
 from server.principal import Limits as CallerLimits
 from server.quotas.counters import Counters

@@ -32,10 +32,7 @@ def write_column(page: Path, table: str, cells: Mapping[str, str], words: str) -
     The table stands between `<!-- TABLE: begin -->` and `<!-- TABLE: end -->`. Raises ValueError where it has no such
     row or column: nothing is written then.
     """
-    begin, end = f"<!-- {table}: begin -->", f"<!-- {table}: end -->"
-    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
-    block, _, after = rest.partition(end)
-    lines = block.strip().splitlines()
+    lines = _block(page.read_text(encoding="utf-8"), table)[1].strip().splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     column = rows[0].index(processor())
     names = [row[0] for row in rows]
@@ -43,7 +40,19 @@ def write_column(page: Path, table: str, cells: Mapping[str, str], words: str) -
         rows[names.index(name)][column] = cell
     mark = f"*{processor()}*: "
     notes = [line for line in lines if line.startswith("*") and not line.startswith(mark)] + [f"{mark}{words}"]
-    written = "\n".join([*(f"| {' | '.join(row)} |" for row in rows), "", *sorted(notes)])
+    write_block(page, table, "\n".join([*(f"| {' | '.join(row)} |" for row in rows), "", *sorted(notes)]))
+
+
+def write_block(page: Path, name: str, text: str) -> None:
+    """Put a text between `<!-- NAME: begin -->` and `<!-- NAME: end -->`; raise ValueError where these are not."""
+    before, _, after = _block(page.read_text(encoding="utf-8"), name)
     partial = page.with_suffix(".partial")  # a run that is ended leaves the old page whole
-    partial.write_text(f"{before}{begin}\n\n{written}\n\n{end}{after}", encoding="utf-8")
+    partial.write_text(f"{before}\n\n{text}\n\n{after}", encoding="utf-8")
     partial.replace(page)
+
+
+def _block(page: str, name: str) -> tuple[str, str, str]:
+    """What stands before, between and behind the marks, which are parts of the first and the last."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    first, last = page.index(begin) + len(begin), page.index(end)
+    return page[:first], page[first:last], page[last:]

@@ -16,6 +16,7 @@ def drawing(path: Path, title: str, rows: int = 1, columns: int = 1, height: flo
 
     mpl.use("Agg")  # no display is asked for
     from matplotlib import pyplot
+    from PIL import Image
 
     size = (_WIDTH, height * (1 + 0.4 * (rows - 1)))
     figure, axes = pyplot.subplots(rows, columns, sharex=rows > 1, sharey=columns > 1, figsize=size, dpi=_DOTS)
@@ -25,3 +26,5 @@ def drawing(path: Path, title: str, rows: int = 1, columns: int = 1, height: flo
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     pyplot.close(figure)
+    with Image.open(path) as picture:  # a palette is a third of the bytes
+        picture.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from server import metrics
 from server.pool.entry import Entry
 from server.pool.fair_queue import FairQueue
+from server.pool.limits import predicted_wait
 from server.pool.speed import Speed
 
 _START_UNKNOWN = 5.0  # seconds, before any lane has started
@@ -103,12 +104,9 @@ class Backlog:
         return self._wait(self._queue.seconds)
 
     def _wait(self, queued_seconds: float) -> float:
-        if not queued_seconds and len(self._in_lanes) < self.lanes_ready + self.lent:
-            return 0.0
-        now = time.monotonic()
-        left = sum(max(0.0, entry.cost - (now - (entry.started or now))) for entry in self._in_lanes)
-        until_one_works = 0.0 if self.lanes_ready else self.start_seconds
-        return until_one_works + (queued_seconds + left) / max(1, self.lanes_ready + self.lent)
+        now, lanes = time.monotonic(), self.lanes_ready + self.lent
+        left = [max(0.0, entry.cost - (now - (entry.started or now))) for entry in self._in_lanes]
+        return predicted_wait(queued_seconds, left, lanes, 0.0 if self.lanes_ready else self.start_seconds)
 
     def _show(self) -> None:
         metrics.QUEUED_SECONDS.set(self._queue.seconds)

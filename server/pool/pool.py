@@ -11,7 +11,6 @@ import asyncio
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from loguru import logger
@@ -26,20 +25,13 @@ from server.pool.driver import Driver, Patience
 from server.pool.entry import Entry
 from server.pool.keeper import Keeper
 from server.pool.lane import Lane
+from server.pool.limits import Limits
 from server.pool.observer import observe
 from server.pool.quarantine import Quarantine
 from server.pool.siblings import Siblings
 from server.principal import Principal
 
 _DRIVER_PAUSE = 1.0  # seconds before a driver that failed goes on
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the pool takes on; see the settings of the same names."""
-
-    max_queue_seconds: float
-    request_timeout: float
 
 
 class Pool:
@@ -110,13 +102,8 @@ class Pool:
         Asked before a body is read too, when its `cost` is not known yet. Returns the predicted wait, in seconds.
         """
         wait, wait_of_all = self._backlog.wait_of(principal.id), self._backlog.wait_of_all()
-        reasons = (
-            (wait - self._limits.max_queue_seconds, f"{wait:.1f} s of work stand before this request"),
-            (wait + cost - patience, f"it would take {wait + cost:.1f} s, and its deadline is {patience:.3g} s away"),
-            (wait_of_all - self._limits.request_timeout, f"{wait_of_all:.1f} s of work wait, more than can be done"),
-        )
-        excess, reason = max(reasons)
-        if excess > 0:
+        if refusal := self._limits.refusal(wait, wait_of_all, cost, patience):
+            excess, reason = refusal
             metrics.REJECTED.labels("overloaded").inc()
             raise Overloaded(reason, max(1, math.ceil(excess)))
         return wait

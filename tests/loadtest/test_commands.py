@@ -9,6 +9,8 @@ from loadtest.__main__ import main
 from loadtest.harness import REPOSITORY
 from loadtest.harness.server import ServerFailed
 from loadtest.harness.subject import Subject
+from loadtest.simulation.check import Plan, compare
+from loadtest.simulation.machine import read_machine
 
 pytestmark = [pytest.mark.measuring, pytest.mark.timeout(900)]
 REPORTS = ("report.html", "locust_stats.csv", "outcomes.csv", "plot.png")
@@ -36,9 +38,20 @@ def test_scenario(run, command, scenario, tmp_path):
 
 
 def test_capacity_of_a_server_of_its_own(run, tmp_path):
-    status, said = run("capacity", "--p95", 3, "--seconds", 1, "--plot", tmp_path / "plot.png")
+    machine = tmp_path / "machine.json"
+    status, said = run("capacity", "--p95", 3, "--seconds", 1, "--plot", tmp_path / "plot.png", "--machine", machine)
     assert status in {0, 1}
     assert "p95" in said
+    found = read_machine(machine)
+    assert found.lanes >= 1
+    assert found.per_audio_second > 0
+
+
+def test_the_simulation_is_like_the_server(model_directory):
+    # Roughly, on a machine that others use: docs/scale.md has what a quiet one says.
+    subject = Subject(model_directory, "auto")
+    for found in compare(subject, Plan(loads=(0.6, 1.6), rounds=1, seconds=6.0, queue_seconds=1.5)):
+        assert {name: ratio.median for name, ratio in found.told.items() if not 0.5 < ratio.median < 2} == {}
 
 
 def test_capacity_loads_no_stranger(run):

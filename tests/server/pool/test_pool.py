@@ -16,7 +16,8 @@ from inference.worker import Setup
 from server import metrics
 from server.errors import Overloaded, ShuttingDown
 from server.pool.driver import Patience
-from server.pool.pool import Limits, Pool
+from server.pool.limits import Limits
+from server.pool.pool import Pool
 from server.pool.process_lane import ProcessLane
 from server.principal import Principal
 from tests.samples import CLIPS
