@@ -83,7 +83,8 @@ class Replicas:
         for server in self.servers:
             server.process.send_signal(signal.SIGHUP)
         for server in self.servers:
-            wait_until(partial(reloaded, server), "new workers alone", 3 * PATIENCE)  # it starts twice, to check first
+            # It starts twice, since it checks first; and looking at its log takes time from it.
+            wait_until(partial(reloaded, server), "new workers alone", 3 * PATIENCE, pause=0.5)
             server.wait_ready()
 
     def _start(self, number: int) -> GunicornServer:

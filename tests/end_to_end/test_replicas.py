@@ -15,7 +15,7 @@ from loadtest.harness.replicas import PROXIES, Proxy, Replicas
 from loadtest.replicas import DISTURBANCES, SETTINGS, clips_of, under_load
 from tests.samples import CLIPS, sentence_of
 
-pytestmark = pytest.mark.measuring
+pytestmark = [pytest.mark.measuring, pytest.mark.timeout(900)]  # many starts, on a machine that may be busy
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste").read_bytes()
 ADMITTED = "asr_predicted_wait_seconds_count"
