@@ -29,7 +29,7 @@ ASR_MODELS: /models
 ASR_MODEL: /models/{{ $.Values.models.default }}
 {{- end }}
 {{- if .Values.cache.enabled }}
-ASR_CACHE: /cache
+ASR_CACHE: /cache/graphs
 ASR_LIMITS_FILE: /cache/limits.sqlite
 {{- end }}
 {{- range $name, $file := .Values.secretFiles }}
