@@ -1,15 +1,19 @@
 # docs/container.md: what each layer is for, and how to run the image.
 ARG BASE=python:3.13-slim
 
-# pip and what it leaves behind stay in this stage; tests of packages, and ONNX Runtime's second copy of itself, which
-# is for programs in C, too.
+# pip and what it leaves behind stay in this stage, and of packages what nothing loads: tests, sources in C, stubs for
+# type checkers, ONNX Runtime's tools and its second copy of itself, which is for programs in C, symbols for debuggers.
 FROM ${BASE} AS build
 WORKDIR /app
+RUN apt-get update && apt-get install -y --no-install-recommends binutils  # strip
 COPY requirements.txt .
 RUN python -m venv --without-pip /venv \
     && python -m venv /pip \
     && /pip/bin/pip --python /venv/bin/python install --no-cache-dir --only-binary :all: --require-hashes -r requirements.txt \
-    && find /venv \( -name tests -o -path '*/backend/test' -o -name 'libonnxruntime.so.*' \) -prune -exec rm -r {} +
+    && find /venv \( -name tests -o -path '*/backend/test' -o -name 'libonnxruntime.so.*' \
+        -o -path '*/onnxruntime/tools' -o -path '*/onnxruntime/transformers' -o -path '*/onnxruntime/quantization' \
+        -o -name '*.[ach]' -o -name '*.cc' -o -name '*.proto' -o -name '*.py[xi]' -o -name '*.pxd' \) -prune -exec rm -r {} + \
+    && find /venv -name '*.so*' -exec strip --strip-unneeded {} +
 COPY gunicorn.conf.py ./
 COPY config config
 COPY inference inference

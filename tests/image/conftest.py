@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 LINE = re.compile(r"`docker (build [^&`]+)&& docker (run [^`]+)`")
 _BUILD_SECONDS = 1500
-_UNREACHABLE = re.compile("Connection|Could not fetch|resolution|CERTIFICATE|timed out")
+_UNREACHABLE = re.compile("Connection|Could not fetch|resolution|CERTIFICATE|timed out|locate package")
 
 
 class Engine:
@@ -83,7 +83,7 @@ def image(engine, base, readme):
     built = subprocess.run(command, capture_output=True, cwd=ROOT, timeout=_BUILD_SECONDS, check=False)
     said = (built.stdout + built.stderr).decode()[-2000:]
     if built.returncode and _UNREACHABLE.search(said):
-        pytest.skip(f"a build cannot reach the package index from here: {said[-300:]}")
+        pytest.skip(f"a build cannot reach the package indexes from here: {said[-300:]}")
     assert built.returncode == 0, said
     return arguments[arguments.index("-t") + 1]
 
@@ -123,7 +123,11 @@ def published(engine, started, readme, image):
     _, (_, *arguments) = readme
     assert arguments[-1] == image
     arguments[arguments.index("8000:8000")] = "127.0.0.1::8000"
-    with started(*arguments) as name:
-        address = engine("port", name, "8000").splitlines()[0]
-        with httpx.Client(base_url=f"http://{address}", timeout=120) as client:
-            yield name, client
+    with started(*arguments) as name, client_of(engine, name) as client:
+        yield name, client
+
+
+def client_of(engine, name):
+    """One that asks a container whose port is published."""
+    address = engine("port", name, "8000").splitlines()[0]
+    return httpx.Client(base_url=f"http://{address}", timeout=300)
