@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 from loguru import logger
 
-from server import handover
 from server.pool.pool import Pool
 
 
@@ -36,7 +35,8 @@ async def agent_listening(bind: str | None, pool: Pool) -> AsyncIterator[None]:
 
 
 def weight_of(pool: Pool) -> int:
-    """Per cent of its usual share of requests that a server should get; none where it ends or no lane works."""
-    if handover.draining() or not pool.ready:
-        return 0
+    """Per cent of its usual share of requests that a server should get: never 0, whether it takes any says `/readyz`.
+
+    HAProxy keeps the last weight of a server that has ended, and would give it nothing when it is back and ready.
+    """
     return max(1, round(100 * pool.room))

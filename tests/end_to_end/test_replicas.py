@@ -122,7 +122,7 @@ def test_haproxy_learns_the_weight(replicas, tmp_path_factory):
 
         def weight():
             rows = csv.DictReader(haproxy.ask("show stat").removeprefix("# ").splitlines())
-            (row,) = [row for row in rows if row["svname"] == "first"]
+            (row,) = [row for row in rows if (row["pxname"], row["svname"]) == ("servers", "first")]
             return int(row["weight"])
 
         wait_until(lambda: weight() == 100, "the whole weight of an idle server")
