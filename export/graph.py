@@ -24,7 +24,10 @@ def resize_positional_table(model: NemoModel, steps: int | None = None) -> None:
 
 
 def write_graph(model: NemoModel, path: Path, weights: Weights = "float32") -> None:
-    """Export `model` (an `EncDecCTCModelBPE`) to `path`; raise ExportError where the graph is not what is served."""
+    """Export `model` (an `EncDecCTCModelBPE`) to `path`, its weights stored so.
+
+    Raises ExportError where the graph is not what is served.
+    """
     try:
         model.export(str(path), onnx_opset_version=_OPSET)
     except Exception as error:  # the exporter raises whatever an operator raises

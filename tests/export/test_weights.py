@@ -17,12 +17,12 @@ from inference.recogniser import OnnxRecogniser, SessionOptions
 from server.startup import machine_note
 
 
-@pytest.fixture
-def stored(model_directory, tmp_path):
+@pytest.fixture(scope="module")
+def stored(model_directory, tmp_path_factory):
     """The same package, by how its weights are stored."""
     packages = {}
     for weights in ("float32", "float16"):
-        directory = shutil.copytree(model_directory, tmp_path / weights)
+        directory = shutil.copytree(model_directory, tmp_path_factory.mktemp("packages") / weights)
         assert main(["weights", str(directory), weights]) == 0
         packages[weights] = load_package(directory)
     return packages
@@ -103,8 +103,8 @@ def test_half_precision_that_another_node_asks_for_is_left_alone(small, tmp_path
     assert read_widened(tmp_path / "other.onnx") == model
 
 
-def test_a_package_that_is_damaged_is_refused(stored, capsys):
-    directory = stored["float16"].directory
+def test_a_package_that_is_damaged_is_refused(model_directory, tmp_path, capsys):
+    directory = shutil.copytree(model_directory, tmp_path / "damaged")
     (directory / "vocab.txt").write_text("")
     assert main(["weights", str(directory), "float32"]) == 2
     assert "damaged" in capsys.readouterr().err
