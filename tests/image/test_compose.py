@@ -19,8 +19,19 @@ pytestmark = [pytest.mark.image, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE = ROOT / "deploy" / "compose.yaml"
 _PROJECT = "asr-compose-test"
-_STAND_IN = "hindi-asr-test-prometheus"
 _QUERY = "up{job='asr'}"
+
+
+_COLLECTOR = """
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        spans = self.rfile.read(int(self.headers["Content-Length"]))
+        print(self.path, b"hindi-asr" in spans, b"inference" in spans, flush=True)
+        self.send_response(200)
+        self.end_headers()
+HTTPServer(("", 4318), Handler).serve_forever()
+"""
 
 
 class Compose:
@@ -49,23 +60,28 @@ def compose(engine):
 
 
 @pytest.fixture(scope="module")
-def prometheus_image(engine, base, tmp_path_factory):
-    """Debian's program on our base, where the real image cannot be had; its name."""
-    program = shutil.which("prometheus")
-    if not program:
-        pytest.skip("no Prometheus")
-    folder = tmp_path_factory.mktemp("prometheus")
-    shutil.copy(program, folder / "prometheus")
-    (folder / "Dockerfile").write_text(f'FROM {base}\nCOPY prometheus /bin/\nENTRYPOINT ["/bin/prometheus"]\n')
-    engine("build", "--tag", _STAND_IN, folder)
-    return _STAND_IN
+def stand_in(engine, tmp_path_factory):
+    """An image in place of one that cannot be pulled everywhere: a base, what starts, and files; its name."""
+
+    def build(name, base, entrypoint, *files):
+        folder = tmp_path_factory.mktemp(name)
+        for file in files:
+            shutil.copy(file, folder)
+        lines = [f"FROM {base}", *(f"COPY {Path(file).name} /bin/" for file in files), "HEALTHCHECK NONE"]
+        (folder / "Dockerfile").write_text("\n".join([*lines, f"ENTRYPOINT {json.dumps(entrypoint)}", ""]))
+        engine("build", "--tag", f"hindi-asr-test-{name}", folder)
+        return f"hindi-asr-test-{name}"
+
+    return build
 
 
 @pytest.fixture(scope="module")
-def up(compose, image):
-    """The server as Compose runs it, its address."""
+def up(compose, image, stand_in):
+    """The server as Compose runs it, and a collector that tells what it gets; the server's address."""
     assert image == yaml.safe_load(COMPOSE.read_text())["services"]["asr"]["image"].partition(":-")[2].rstrip("}")
+    variables = {"COLLECTOR_IMAGE": stand_in("collector", image, ["python", "-c", _COLLECTOR])}
     try:
+        compose("up", "--detach", "--no-build", "collector", variables=variables)
         compose("up", "--detach", "--no-build", "--wait", "asr")
         yield "http://" + compose("port", "asr", "8000").strip()
     finally:
@@ -93,12 +109,15 @@ def test_the_server_lets_in_whoever_has_a_key(compose, up, library_texts):
         assert heard().json()["text"] == library_texts[CLIPS[0]]
         assert client.get("/metrics", headers=headers).status_code == 404
         assert client.get("/readyz").json() == {"status": "ready", "warnings": []}
+    wait_until(lambda: "/v1/traces True True" in compose("logs", "collector"), "its spans", 60)
     assert "graph-" in compose("exec", "--no-TTY", "asr", "ls", "/state/cache")
 
 
 @pytest.mark.usefixtures("up")
-def test_prometheus_finds_it_and_knows_the_rules(compose, prometheus_image):
-    variables = {"PROMETHEUS_IMAGE": prometheus_image}
+@pytest.mark.programs("prometheus")
+def test_prometheus_finds_it_and_knows_the_rules(compose, base, stand_in):
+    program = shutil.which("prometheus")
+    variables = {"PROMETHEUS_IMAGE": stand_in("prometheus", base, ["/bin/prometheus"], program)}
     compose("up", "--detach", "--no-build", "--no-deps", "prometheus", variables=variables)
     with httpx.Client(base_url="http://" + compose("port", "prometheus", "9090").strip(), timeout=30) as client:
 
