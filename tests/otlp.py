@@ -96,12 +96,15 @@ def http_receiver(status=200, hangs=None):
 
 
 @contextmanager
-def grpc_receiver():
-    """One that takes all."""
+def grpc_receiver(hangs=None):
+    """One that takes all; where there is an event `hangs`, not before that is set."""
     received = Received()
 
     class Servicer(TraceServiceServicer):
         def Export(self, request, context):  # noqa: N802 - by the protocol
+            received.connected.set()
+            if hangs:
+                hangs.wait()
             received.take(request, context.invocation_metadata())
             return ExportTraceServiceResponse()
 
@@ -112,4 +115,6 @@ def grpc_receiver():
     try:
         yield received
     finally:
+        if hangs:
+            hangs.set()
         server.stop(None).wait()

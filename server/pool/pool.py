@@ -18,7 +18,7 @@ from loguru import logger
 from inference.errors import DeadlineExceeded
 from inference.task import Kind, Task
 from inference.types import Transcript
-from server import metrics
+from server import metrics, tracing
 from server.errors import Overloaded, PoisonInput, ShuttingDown
 from server.pool.backlog import Backlog
 from server.pool.driver import Driver, Patience
@@ -157,8 +157,11 @@ class Pool:
         try:
             async with asyncio.timeout_at(asyncio.get_running_loop().time() + deadline - time.monotonic()):
                 return await entry.outcome
-        except (TimeoutError, DeadlineExceeded):
-            raise DeadlineExceeded(f"no answer within {deadline - entry.admitted:.3g} s") from None
+        except BaseException as error:
+            _trace(entry)
+            if isinstance(error, TimeoutError | DeadlineExceeded):
+                raise DeadlineExceeded(f"no answer within {deadline - entry.admitted:.3g} s") from None
+            raise
         finally:
             self._leave(entry)
 
@@ -173,6 +176,15 @@ class Pool:
                 driver.abandon(entry)
         else:
             self._backlog.withdraw(entry)
+
+
+def _trace(entry: Entry) -> None:
+    """Say where the time went of what has no stage times, since it came to nothing."""
+    now = time.monotonic()
+    begun = entry.started or now
+    tracing.record("queue", entry.admitted, begun - entry.admitted)
+    if entry.started:
+        tracing.record("lane", begun, now - begun, {"tries": entry.tries + 1})
 
 
 async def _supervise(driver: Driver) -> None:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from loadtest.harness.processes import in_background, paused, wait_until
+from loadtest.harness.processes import PATIENCE, in_background, paused, wait_until
 from tests.end_to_end.conftest import running
 from tests.otlp import grpc_receiver, http_receiver
 from tests.samples import CLIPS, sentence_of
@@ -137,6 +137,21 @@ def test_no_span_tells_a_key(server, receiver):
     assert key not in str(request.attributes)
 
 
+@pytest.mark.measuring
+def test_what_comes_to_nothing_says_where_it_was(server, receiver):
+    trace_id, headers = of_caller(13)
+    with paused(*server.lanes()):
+        reply = server.post(CLIP, X_Request_ID="too-late", X_Request_Timeout="5", **headers)
+    assert reply.status_code == 504
+    spans = spans_of(receiver, trace_id, "POST /transcribe")
+    (request,) = [span for span in spans if span.parent == CALLER]
+    assert request.failed
+    receive, queue, lane = children(spans, request)
+    assert (receive.name, queue.name, lane.name) == ("receive", "queue", "lane")
+    assert lane.attributes["asr.tries"] == 1
+    assert lane.ended - lane.began > 4 > queue.ended - queue.began
+
+
 def test_who_is_not_sampled_is_not_recorded(server, receiver):
     not_recorded, headers = of_caller(5, flags="00")
     reply = server.post(CLIP, X_Request_ID="not-sampled", **headers)
@@ -216,15 +231,14 @@ def test_what_is_left_is_sent_at_the_end(start, protocol, receiving):
 
 
 @pytest.mark.measuring
-@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-def test_a_receiver_that_hangs_costs_requests_nothing_and_the_end_little(start, protocol):
-    released = threading.Event()
-    with http_receiver(hangs=released) as receiver:
-        impatient = {"OTEL_BSP_SCHEDULE_DELAY": "10", "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
-        with start(**settings(receiver, **impatient, ASR_GRACE_SECONDS="20")) as server:
+@pytest.mark.parametrize(("protocol", "receiving"), [("http/protobuf", http_receiver), ("grpc", grpc_receiver)])
+def test_a_receiver_that_hangs_costs_requests_nothing_and_the_end_little(start, protocol, receiving):
+    with receiving(hangs=threading.Event()) as receiver:
+        waiting = {"OTEL_BSP_SCHEDULE_DELAY": "10", "OTEL_EXPORTER_OTLP_TIMEOUT": "3600"}
+        given = settings(receiver, **waiting, OTEL_EXPORTER_OTLP_PROTOCOL=protocol, ASR_GRACE_SECONDS="20")
+        with start(**given) as server:
             assert server.post(CLIP).status_code == 200
-            if protocol != "grpc":  # to which this receiver is none
-                assert receiver.connected.wait(60)
+            assert receiver.connected.wait(PATIENCE)
             assert {server.post(CLIP).status_code for _ in range(5)} == {200}
         assert server.logged("the last spans were not sent in time")
 
