@@ -36,6 +36,9 @@ except (InferenceError, InvalidKeys) as error:
     sys.exit(1)
 if settings.authenticates:
     os.environ["ASR_AUTH"] = "required"  # a worker that starts when the file of keys is gone is no open door
+# Nor does a first key move the server at a reload: Gunicorn would close where it listens, and find the port taken, by
+# its own workers.
+os.environ["ASR_BIND"] = settings.address
 plan = resolve_plan(settings)
 recycling = settings.max_requests > 0
 shared_metrics = recycling or plan.workers > 1

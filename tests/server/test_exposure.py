@@ -1,5 +1,9 @@
 """A server that knows nobody listens on this machine alone, whoever says where: settings, options, systemd."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from config.settings import Settings
@@ -36,3 +40,20 @@ def test_others_may_when_callers_are_known_or_somebody_says_that_they_need_not_b
         with monkeypatch.context() as given:
             given.setenv(variable, value)
             refuse_exposure(Settings(), [*others, address])
+
+
+TWICE = """
+import pathlib, runpy, sys
+first = runpy.run_path("gunicorn.conf.py")["bind"]
+pathlib.Path(sys.argv[1]).write_text("{}")
+again = runpy.run_path("gunicorn.conf.py")
+print(first, again["bind"], again["settings"].authenticates)
+"""
+
+
+def test_a_first_key_closes_the_door_at_a_reload_and_does_not_move_it(tmp_path):
+    """Else Gunicorn closes where it listens, finds the port taken by its own workers, and cannot replace them."""
+    command = [sys.executable, "-c", TWICE, str(tmp_path / "keys.json")]
+    root = Path(__file__).parents[2]
+    said = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+    assert said.splitlines()[-1] == "['127.0.0.1:8000'] ['127.0.0.1:8000'] True"
