@@ -41,9 +41,11 @@ def test_what_would_miss_its_deadline_is_refused_and_what_does_is_late():
     assert {outcome.kind for outcome in Fleet(hasty, 1).run(work([0.0] * 3))} == {"good", "refused"}
     usual = work(np.arange(0.0, 100.0, 10.0))
     surprising = replace(usual, lane=usual.lane * [*[1.0] * 9, 9.0])
-    *others, last = Fleet(replace(hasty, request_timeout=4.0), 1).run(surprising)
+    fleet = Fleet(replace(hasty, request_timeout=4.0), 1)
+    *others, last = fleet.run(surprising)
     assert {outcome.kind for outcome in others} == {"good"}
     assert (last.kind, last.seconds) == ("late", pytest.approx(4.0))
+    assert fleet.replicas[0].worked == pytest.approx(9 * 1.0 + 4.0)  # its lane stops at the deadline
 
 
 def test_a_client_that_floods_delays_itself_alone():
