@@ -4,7 +4,8 @@
         --speech training/build/fast-clips/manifest.jsonl=2 --out inference/audio/speech.npz
 
 Two scenes of five hold no speech at all, but all that fools detectors (`training.wordless`). A scene is heard at
-another level each time: the logarithm is undone for that, since a gain is a factor inside it.
+another level each time, and many with one of those that hold no speech behind it: the logarithm is undone for that,
+since a gain is a factor inside it and powers of different sounds add up.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ OFFSETS = ((-1, 0, 1), (-2, 0, 2), (-4, 0, 3), (-8, -4, 0), (-12, -6, 0), (-24, 
 _STACKED = 4  # frames of 10 ms in one of 40
 _BATCH = 24
 _SPOKEN_OF_FIVE = 3
+_AMONG_SOUNDS = 0.4
+"""Share of scenes that are heard with another one, without speech, that is softer by `_SOFTER`."""
+_SOFTER = (3.0, 35.0)  # dB
+_LOUDER = (-35.0, 10.0)  # dB, of every scene
 _LICENCE = "Apache-2.0"
 
 
@@ -85,6 +90,14 @@ def louder(log_mel: Tensor, decibels: Tensor) -> Tensor:
     return torch.log1p(power)
 
 
+def among(log_mel: Tensor, sounds: Tensor, decibels: Tensor) -> Tensor:
+    """What `[batch, bins, frames]` would be with other sounds at once, each so many dB softer than the scene."""
+    power, added = torch.expm1(log_mel), torch.expm1(sounds)
+    level, level_added = (each.mean(dim=(1, 2)) for each in (power, added))
+    gain = 10 ** (-decibels / 10) * level / level_added.clamp(min=1e-6)
+    return torch.log1p(power + gain[:, None, None] * added)
+
+
 def make_scenes(
     material: Callable[[], Material], count: int, folder: Path
 ) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
@@ -104,12 +117,37 @@ def make_scenes(
     return np.load(features, mmap_mode="r"), np.load(labels)
 
 
+class _Lessons:
+    """Scenes as they are heard to learn by, never twice alike."""
+
+    def __init__(self, features: NDArray[np.float16], labels: NDArray[np.float16], learned: NDArray[np.intp]) -> None:
+        self._features, self._labels = features, labels
+        self._wordless = learned[labels[learned].max(axis=1) == 0]
+
+    def draw(self, rows: NDArray[np.intp], chance: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Features and labels of these scenes."""
+        heard = self._read(rows)
+        some = np.flatnonzero(chance.random(len(rows)) < _AMONG_SOUNDS)
+        sounds = self._read(chance.choice(self._wordless, some.size))
+        heard[some] = among(heard[some], sounds, _uniform(chance, _SOFTER, some.size))
+        wanted = torch.from_numpy(self._labels[rows].astype(np.float32))
+        return louder(heard, _uniform(chance, _LOUDER, len(rows))), wanted
+
+    def _read(self, rows: NDArray[np.intp]) -> Tensor:
+        return torch.from_numpy(self._features[rows].astype(np.float32))
+
+
+def _uniform(chance: np.random.Generator, bounds: tuple[float, float], count: int) -> Tensor:
+    return torch.from_numpy(chance.uniform(*bounds, count).astype(np.float32))
+
+
 def teach(features: NDArray[np.float16], labels: NDArray[np.float16], epochs: int) -> Network:
     """Adam, one scene of twenty kept to judge by."""
     torch.manual_seed(1)
     network, chance = Network(features.shape[1]), np.random.default_rng(1)
     kept = np.arange(0, len(features), 20)
     learned = np.setdiff1d(np.arange(len(features)), kept)
+    lessons = _Lessons(features, labels, learned)
     steps = epochs * (len(learned) // _BATCH)
     optimiser = torch.optim.AdamW(network.parameters(), lr=4e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=4e-3, total_steps=steps)
@@ -118,10 +156,8 @@ def teach(features: NDArray[np.float16], labels: NDArray[np.float16], epochs: in
         order = chance.permutation(learned)
         for first in range(0, len(order) - _BATCH + 1, _BATCH):
             rows = np.sort(order[first : first + _BATCH])
-            heard = torch.from_numpy(features[rows].astype(np.float32))
-            decibels = torch.from_numpy(chance.uniform(-35, 10, len(rows)).astype(np.float32))
-            wanted = torch.from_numpy(labels[rows].astype(np.float32))
-            loss = functional.binary_cross_entropy_with_logits(network(louder(heard, decibels)), wanted)
+            heard, wanted = lessons.draw(rows, chance)
+            loss = functional.binary_cross_entropy_with_logits(network(heard), wanted)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

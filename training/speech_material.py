@@ -32,7 +32,7 @@ _COUNT = _FRAMES * _FRAME
 HELD_OUT = tuple(kind for kind in TEST_KINDS if kind != "birds")
 """In no scene. Birdsong is: who has never heard it takes much of it for speech."""
 _TUNEFUL = ("band", "melody", "music", "chord", "beeps", "ringing", "keys", "fax", "siren", "whistle")
-_MUSIC, _RECORDED = 0.4, 0.25
+_MUSIC, _RECORDED = 0.35, 0.3
 """Shares of made-up music and of what was recorded in what is heard beside speech; the rest is `training.wordless`."""
 _SOUNDS = tuple(kind for kind in (*KINDS, *_TUNEFUL) if kind not in HELD_OUT)  # what has a pitch fools most
 
@@ -115,7 +115,9 @@ def listen(manifests: list[tuple[Path, float]], count: int, sounds: list[Path], 
 
 def scene(material: Material, chance: np.random.Generator, *, spoken: bool) -> tuple[Samples, NDArray[np.float32]]:
     """What is heard in `SCENE_SECONDS`, and labels of its frames of 40 ms, within [0, 1]."""
-    return _spoken(material, chance) if spoken else (_wordless(material, chance), np.zeros(_FRAMES, np.float32))
+    nobody = np.zeros(_FRAMES, np.float32)
+    line, labels = _spoken(material, chance) if spoken else (_wordless(material, chance), nobody)
+    return _stored(line, chance), labels
 
 
 def _spoken(material: Material, chance: np.random.Generator) -> tuple[Samples, NDArray[np.float32]]:
@@ -142,8 +144,8 @@ def _spoken(material: Material, chance: np.random.Generator) -> tuple[Samples, N
         elif chance.random() < 0.3:
             break
     line = augment(line, line, chance, Chances(speed=0, silence=0, babble=0, room=0.3, noise=0.4))
-    if chance.random() < 0.35:
-        line = mix(line, _wordless(material, chance), float(chance.uniform(3, 35)))
+    if chance.random() < 0.5:
+        line = mix(line, _wordless(material, chance), float(chance.uniform(0, 30)))
     return line[:_COUNT], labels
 
 
@@ -199,3 +201,12 @@ def _recorded(material: Material, chance: np.random.Generator) -> Samples:
     sound = material.sounds[int(chance.integers(len(material.sounds)))]
     sound = change_speed(sound[int(chance.integers(max(1, len(sound) // 2))) :], float(chance.uniform(0.8, 1.25)))
     return _levelled(sound, float(chance.uniform(-60, -10)))
+
+
+def _stored(line: Samples, chance: np.random.Generator) -> Samples:
+    """Three of ten so soft that sixteen bits leave little of them."""
+    if chance.random() < 0.7:
+        return line
+    loudest = 10 ** (chance.uniform(-55, -25) / 20) * 32_768
+    softer = line * loudest / max(float(np.abs(line).max()), 1e-5)
+    return np.asarray(np.round(softer) / 32_768, dtype=np.float32)

@@ -9,8 +9,9 @@ from inference.types import Float32Array, Span
 FRAME_SECONDS = 0.04
 _FRAME_SAMPLES = 640  # at 16 kHz
 
-# Speech begins where a frame is likelier speech than not, and goes on down to less, as in Silero's own rule.
-_BEGINS, _GOES_ON = 0.5, 0.35
+# Speech begins where a frame is likely speech, and goes on down to less, as in Silero's own rule; music rarely reaches
+# the one, and the ends of words the other.
+_BEGINS, _GOES_ON = 0.6, 0.3
 _LEAST_FRAMES = 4
 """Frames of speech in a span; what has fewer is a click."""
 _PADDING_FRAMES = 8

@@ -44,6 +44,19 @@ def test_louder_is_what_louder_samples_give():
     np.testing.assert_allclose(found, featurizer.log_mel(samples * np.float32(0.1)), atol=1e-3)
 
 
+def test_among_sounds_is_what_both_at_once_give():
+    from inference.features import FeatureParameters, Featurizer
+    from training.speech_detector import among
+
+    random, featurizer = np.random.default_rng(1), Featurizer(FeatureParameters())
+    one, other = random.normal(scale=0.1, size=(2, 64_000)).astype(np.float32)
+    features = [torch.from_numpy(featurizer.log_mel(samples))[None] for samples in (one, other)]
+    found = among(*features, torch.tensor([10.0]))[0].numpy()
+    expected = featurizer.log_mel(one + other * np.float32(10**-0.5))
+    power, expected_power = np.expm1(found).mean(axis=1), np.expm1(expected).mean(axis=1)
+    np.testing.assert_allclose(power, expected_power, rtol=0.1)
+
+
 @pytest.mark.parametrize("path", CLIPS, ids=lambda path: path.stem)
 def test_agrees_with_its_teacher(path):
     from training.speech_material import Silero
