@@ -30,8 +30,8 @@ _MORE = 2 * _RATE
 """So much longer than a window must be known before speech is cut: it may be over soon, and fit."""
 _SOFT = round(0.2 * _RATE)
 """So much of a span's end may be left out, if it is silent, where it would not fit."""
-_SILENT = 0.35
-"""Probability of speech below which a frame belongs to a pause."""
+_SILENT = 0.3
+"""Probability of speech below which a frame belongs to a pause: that down to which speech goes on."""
 _PAUSE_FRAMES = 5
 """Least of a pause that is cut in: within words, before plosives, there are shorter ones."""
 _ENVELOPE = round(0.1 * _RATE)
