@@ -68,6 +68,7 @@ class GunicornServer(Program):
             "TMPDIR": str(self.directory),
         }
         given = {name: str(value) for name, value in settings.items()}
+        self._lanes = int(given.get("ASR_WORKERS", 1)) * int(given.get("ASR_LANES", 1))
         super().__init__([*wrapper, *_COMMAND], environment | given, self.directory / "server.log", address)
         self.url = url.replace("{port}", str(self.port)) or self.url
         self._transport = reached
@@ -107,8 +108,8 @@ class GunicornServer(Program):
         def ready() -> bool:
             if self.process.poll() is not None:
                 raise ServerFailed(f"the server ended before it was ready:\n{self.last_words()}")
-            # Asked late and seldom, since each question counts as one of ASR_MAX_REQUESTS.
-            return bool(self.logged("lane ready")) and self.is_ready()
+            # Asked late and seldom, since each question counts as one of ASR_MAX_REQUESTS, and one worker answers.
+            return len(self.logged("lane ready")) >= self._lanes and self.is_ready()
 
         wait_until(ready, "ready", pause=0.2)
 
