@@ -1,6 +1,5 @@
 """Keys and tokens at the doors of a real server, and everything that must not get through them, or out of them."""
 
-import json
 import re
 import resource
 import socket
@@ -15,9 +14,8 @@ from loadtest.harness.processes import PATIENCE, wait_until
 from server.authentication.key_file import changed
 from server.authentication.key_text import KeyText
 from server.authentication.keys import Key
-from tests.end_to_end.conftest import running
-from tests.end_to_end.doors import SIGNING, Doors, bearer
-from tests.issuer import AUDIENCE, ISSUER, SigningKey, key_set_server
+from tests.end_to_end.doors import SIGNING, bearer, guarded
+from tests.issuer import ISSUER, SigningKey
 from tests.samples import DATA
 
 AUDIO = (DATA / "namaste.wav").read_bytes()
@@ -26,25 +24,8 @@ LET_IN = 422  # and has brought no audio
 
 @pytest.fixture(scope="module")
 def doors(model_directory, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("doors")
-    given, path = KeyText.new(), directory / "keys.json"
-    entry = {"name": "given", "sha256": given.digest, "created": "2026-01-01T00:00:00Z", "scopes": ["transcribe"]}
-    with key_set_server(SIGNING) as key_set:
-        settings = {
-            "ASR_WORKERS": "2",
-            "ASR_LANES": "1",
-            "ASR_KEYS": json.dumps({given.public_id: entry}),
-            "ASR_JWT_ISSUER": ISSUER,
-            "ASR_JWT_AUDIENCE": AUDIENCE,
-            "ASR_JWT_KEYS_URL": key_set.url,
-            "ASR_JWT_PAUSE_SECONDS": "0.2",
-            "ASR_REDIS_URL": f"redis://:{given.secret}@127.0.0.1:1/0",  # which nobody asks: no caller has limits
-            "ASR_AUDIT_LOG": str(directory / "audit.jsonl"),
-        }
-        with running(model_directory, directory, settings) as server:
-            doors = Doors(server, path, key_set)
-            doors.given = doors.secret(given)
-            yield doors
+    with guarded(model_directory, tmp_path_factory.mktemp("doors")) as doors:
+        yield doors
 
 
 @pytest.fixture(scope="module")
@@ -106,13 +87,8 @@ def test_logs_say_why_somebody_was_refused_and_the_answer_does_not(doors, key):
     assert said["signature"] == said["malformed_token"] == said["missing_claim"]
     assert said["audience"] == said["issuer"]
 
-    def lines(file):
-        whole, _, _ = (doors.server.directory / file).read_text(encoding="utf-8").rpartition("\n")
-        written = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
-        return {line["request_id"]: line for line in written if line.get("request_id", "").startswith("why-")}
-
     for file in ("server.log", "audit.jsonl"):
-        told = wait_until(lambda file=file: len(lines(file)) == len(refused) and lines(file), f"all in {file}")
+        told = doors.wait_written(file, "why-", len(refused))
         assert {each: line["reason"] for each, line in told.items()} == {f"why-{each}": each for each in refused}
         assert told["why-unknown_key"]["key"] == strangers.public_id
         assert told["why-wrong_secret"]["key"] == key.public_id

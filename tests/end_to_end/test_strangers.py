@@ -32,7 +32,7 @@ def test_a_stranger_with_a_gibibyte_costs_next_to_nothing(start, head):
         disk = sum(path.stat().st_size for path in server.directory.rglob("*") if path.is_file())
     processor = after[0] - before[0]
     print(f"{sent / 2**20:.0f} MiB in {wall:.1f} s: {processor:.2f} s of processor, {(after[1] - before[1]) >> 10} KiB")
-    assert processor < 0.01 * wall
+    assert processor < 0.03 * wall  # 0.007 was seen, and 0.065 where such a body is read as fast as it comes
     assert after[1] - before[1] < 4 * 2**20
     assert disk < 2**20
 
