@@ -25,8 +25,8 @@ from loadtest.harness.server import GENEROUS
 from loadtest.harness.subject import at_least, chosen_subject
 
 LARGER_THAN_BUFFERS = 2 * 2**20
-"""Bytes: HAProxy and Envoy keep a MiB of a request."""
-SETTINGS = {**GENEROUS, "ASR_LANES": "1", "ASR_DRAIN_SECONDS": "6"}
+"""Bytes: HAProxy keeps a MiB of a request, Envoy 16."""
+SETTINGS = {**GENEROUS, "ASR_LANES": "1", "ASR_DRAIN_SECONDS": "5"}
 """Of each server."""
 _CLIENTS = 4
 _PAUSE_SECONDS = 0.1  # between an answer and the next request: starting servers need a processor too

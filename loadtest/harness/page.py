@@ -23,7 +23,8 @@ def describe() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     chip = f"{len(names)} × {names[0]}" if names else platform.processor()
-    return f"{chip}, Linux {platform.release()}, Python {platform.python_version()}, {datetime.date.today()}"  # noqa: DTZ011
+    kernel = platform.release().partition("-")[0]
+    return f"{chip}, Linux {kernel}, Python {platform.python_version()}, {datetime.date.today()}"  # noqa: DTZ011
 
 
 def write_column(page: Path, table: str, cells: Mapping[str, str], words: str) -> None:

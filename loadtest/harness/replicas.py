@@ -148,7 +148,7 @@ def _moved(text: str, network: str, directory: Path) -> str:
         r"bind :8080": f"bind {front}:8080",
         r"listen 8080": f"listen {front}:8080",
         r"address: 0\.0\.0\.0": f"address: {front}",
-        r"/\w+/haproxy\.sock": f"{directory}/haproxy.sock",
+        r"/run/haproxy/admin\.sock": f"{directory}/haproxy.sock",
         r"(?m)^http \{": "http {" + "".join(f" {kind}_temp_path {directory}/{kind};" for kind in _NGINX_WRITES),
     }
     for pattern, replacement in substitutions.items():

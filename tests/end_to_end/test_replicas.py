@@ -89,8 +89,9 @@ def test_an_early_answer_comes_through(proxy):
 def test_each_client_is_itself(replicas, proxy):
     def post(source, claimed):
         with closing(http.client.HTTPConnection(*proxy.address, PATIENCE, (source, 0))) as connection:
-            connection.request("POST", "/transcribe", NAMASTE, claimed)
-            return connection.getresponse().status
+            connection.request("POST", "/transcribe", NAMASTE, {"X-Request-ID": "call-1", **claimed})
+            reply = connection.getresponse()
+            return reply.status, reply.getheader("X-Request-ID")
 
     def clients():
         lines = [line for server in replicas.servers for line in server.logged("request")]
@@ -99,7 +100,7 @@ def test_each_client_is_itself(replicas, proxy):
     before, sources = clients(), ("127.0.0.2", "127.0.0.3")
     for source in sources:
         for claimed in ({}, {"X-Forwarded-For": "192.0.2.1"}, {"Forwarded": "for=192.0.2.1"}):
-            assert post(source, claimed) == 200
+            assert post(source, claimed) == (200, "call-1")
     wait_until(lambda: clients() - before == dict.fromkeys(sources, 3), "each under its own address")
 
 

@@ -68,7 +68,7 @@ def _run(*command, check=True, data=None, seconds=300):
 def helm():
     program = TOOLS / "helm"
     if not program.exists():
-        pytest.skip("no Helm: `make chart-tools` has not brought it")
+        pytest.skip("no Helm: `make deploy-test` brings it")
     return program
 
 
@@ -84,8 +84,12 @@ def values(tmp_path):
     return write
 
 
+def _documents(text):
+    return {(document["kind"], document["metadata"]["name"]): document for document in yaml.safe_load_all(text)}
+
+
 def _rendered(text):
-    return {document["kind"]: document for document in yaml.safe_load_all(text)}
+    return {kind: document for (kind, name), document in _documents(text).items() if name == "asr"}
 
 
 @pytest.mark.parametrize("scaling", ["none", "hpa", "keda"])
@@ -94,14 +98,14 @@ def test_it_is_what_kubernetes_takes(helm, values, tmp_path, scaling):
         options = values({**tree, "autoscaling": {"kind": scaling}})
         _run(helm, "lint", "--strict", *options, CHART)
         text = _run(helm, "template", "asr", CHART, *options)
-        kinds = [kind for kind in _rendered(text) if kind not in _OF_OTHERS]
+        names = [f"{kind.lower()}/{name}" for kind, name in _documents(text) if kind not in _OF_OTHERS]
         path = tmp_path / "rendered.yaml"
         path.write_text(text)
         checked = _run(
             TOOLS / "kubernetes-validate", "--strict", "--kubernetes-version", _KUBERNETES, path, check=False
         )
-        passed = re.findall(r"passed for resource (\w+)/asr ", checked)
-        assert sorted(passed) == sorted(kind.lower() for kind in kinds), checked
+        passed = re.findall(r"passed for resource (\S+) ", checked)
+        assert sorted(passed) == sorted(names), checked
         assert "ERROR" not in checked
 
 
@@ -118,6 +122,7 @@ def test_what_kubernetes_would_refuse_is_found(helm, tmp_path):
         {"replcias": 3},
         {"resources": {"requests": {"cpu": 16, "memory": "2Gi"}}},  # more lanes than one worker drives
         {"settings": {"ASR_LANES": 4}},
+        {"settings": {"ASR_MANAGEMENT_BIND": "0.0.0.0:9090"}},
         {"settings": {"HOME": "/"}},
         {"secretFiles": {"ASR_KEYS": {"secret": "keys", "key": "keys.json"}}},
         {"autoscaling": {"kind": "vpa"}},
@@ -126,6 +131,18 @@ def test_what_kubernetes_would_refuse_is_found(helm, tmp_path):
 )
 def test_values_that_mean_nothing_are_refused(helm, values, wrong):
     assert "values don't meet the specifications" in _run(helm, "template", "asr", CHART, *values(wrong), check=False)
+
+
+def test_metrics_are_never_published_with_the_server(helm, values):
+    options = values({"service": {"type": "LoadBalancer"}, "serviceMonitor": {"enabled": True}})
+    documents = _documents(_run(helm, "template", "asr", CHART, *options))
+    services = {name: document["spec"] for (kind, name), document in documents.items() if kind == "Service"}
+    ports = {name: (spec["type"], [port["name"] for port in spec["ports"]]) for name, spec in services.items()}
+    assert ports == {"asr": ("LoadBalancer", ["http"]), "asr-metrics": ("ClusterIP", ["metrics"])}
+    monitor = documents["ServiceMonitor", "asr"]["spec"]
+    wanted = monitor["selector"]["matchLabels"].items()
+    assert wanted <= documents["Service", "asr-metrics"]["metadata"]["labels"].items()
+    assert [endpoint["port"] for endpoint in monitor["endpoints"]] == ["metrics"]
 
 
 def test_settings_reach_the_server_as_it_reads_them(helm, values):
