@@ -18,6 +18,13 @@ from inference.errors import UndecodableAudio, UnsupportedCodec
 HELP = "audio of any usual kind; a folder, for all audio in it; a glob, quoted or not; - for standard input"
 
 
+_AUDIO_NAMES = {
+    ".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav",
+    ".webm", ".wma", ".wv",
+}  # fmt: skip
+"""Whoever names a file so expects a text of it, or to be told why there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One file."""
@@ -38,7 +45,7 @@ class Search:
 
     arguments: Sequence[str]
     passed_over: int = 0
-    """Files in folders that are no audio."""
+    """Files in folders that are no audio, by their bytes and by their names."""
     _spooled: ExitStack = dataclasses.field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -105,7 +112,9 @@ class Search:
 
 
 def _is_audio(path: Path) -> bool:
-    """By its bytes; what cannot be read, or is audio of a kind that is not taken, has to be told."""
+    """By its bytes or its name; what cannot be read, or is audio of a kind that is not taken, has to be told."""
+    if path.suffix.lower() in _AUDIO_NAMES:
+        return True
     try:
         with opened(path) as data:
             identify(data)

@@ -29,7 +29,7 @@ def folder(tmp_path):
     for name in FOLDER:
         shutil.copy(CLIPS[1], folder / name)
     (folder / "a.txt").write_text("no audio")
-    (folder / "b" / "empty.wav").touch()
+    (folder / "b" / "empty.bin").touch()
     return folder
 
 
@@ -58,7 +58,7 @@ def test_a_folder_is_searched_for_what_is_audio_by_its_bytes(folder):
     [
         ("*", FOLDER, FOLDER),
         ("*.wav", FOLDER[:1], FOLDER[:1]),
-        ("**/*.wav", ["a.wav", "b/c.wav", "b/empty.wav"], ["a.wav", "b/c.wav", "b/empty.wav"]),
+        ("**/*.wav", ["a.wav", "b/c.wav"], ["a.wav", "b/c.wav"]),
         ("b/*.flac", ["b/d.flac"], ["d.flac"]),
     ],
 )
@@ -105,12 +105,14 @@ def test_standard_input(model_directory, library_texts):
 def test_a_file_for_each_input(transcribe, folder, tmp_path, library_texts):
     out = tmp_path / "out"
     (folder / "b" / "cut.wav").write_bytes(wav()[:-1000])
+    (folder / "b" / "empty.MP3").touch()
     code, printed, told = transcribe(folder, "--out", out)
     assert (code, printed) == (1, "")
     assert {str(path.relative_to(out)) for path in out.rglob("*.*")} == {"a.txt", "b/c.txt", "b/d.txt"}
     assert (out / "b/d.txt").read_text() == library_texts[CLIPS[1]] + "\n"
     assert "cut.wav: WAV: the header announces" in told
-    assert "4 files, 1 failed, 2 that are no audio passed over; " in told
+    assert "5 files, 2 failed, 2 that are no audio passed over; " in told
+    assert "empty.MP3: " in told
 
 
 def test_results_that_are_there_are_kept_unless_they_are_to_be_overwritten(transcribe, folder, tmp_path):
