@@ -12,6 +12,7 @@ from loadtest.harness.processes import PATIENCE, Program, wait_until
 
 _CONFIGURATION = REPOSITORY / "deploy" / "prometheus" / "prometheus.yml"
 _OFTEN = "1s"
+_PAUSE = "4s"  # between two looks, and how long one may take: one that fails takes all series away
 
 
 class Prometheus(Program):
@@ -20,7 +21,7 @@ class Prometheus(Program):
     def __init__(self, targets: Sequence[tuple[str, int]], directory: Path, *, patient: bool = True) -> None:
         """Look at servers by host and port; without being `patient`, alerts fire at once, whatever their `for`."""
         configuration = yaml.safe_load(_CONFIGURATION.read_text(encoding="utf-8"))
-        configuration["global"] = {"scrape_interval": _OFTEN, "scrape_timeout": _OFTEN, "evaluation_interval": _OFTEN}
+        configuration["global"] = {"scrape_interval": _PAUSE, "scrape_timeout": _PAUSE, "evaluation_interval": _OFTEN}
         (job,) = configuration["scrape_configs"]
         job["static_configs"] = [{"targets": [f"{host}:{port}" for host, port in targets]}]
         for name in configuration["rule_files"]:

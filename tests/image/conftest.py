@@ -15,6 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 LINE = re.compile(r"`docker (build [^&`]+)&& docker (run [^`]+)`")
+PATIENCE = 600.0
+"""Seconds: a container's first look at its files can take minutes."""
 _BUILD_SECONDS = 1500
 _UNREACHABLE = re.compile("Connection|Could not fetch|resolution|CERTIFICATE|timed out|locate package")
 
@@ -110,7 +112,7 @@ def _wait_ready(engine, name):
     """By the image's own health check, which an engine without timers runs by hand."""
     check = engine.says(name, "{{json .Config.Healthcheck.Test}}")
     command = json.loads(check)[1:]
-    give_up = time.monotonic() + 150
+    give_up = time.monotonic() + PATIENCE
     while subprocess.run([engine.program, "exec", name, *command], capture_output=True, check=False).returncode:
         assert engine.says(name, "{{.State.Running}}") == "true", engine("logs", name, check=False)
         assert time.monotonic() < give_up, engine("logs", name, check=False)

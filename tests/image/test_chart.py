@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from loadtest.harness.processes import wait_until
+from tests.image.conftest import PATIENCE
 from tests.image.inside import asked
 from tests.samples import CLIPS
 
@@ -237,7 +238,7 @@ def pod(helm, podman, image, tmp_path_factory):
 
 def test_what_it_says_is_run_as_it_says(podman, pod, library_texts):
     name, key = pod
-    wait_until(lambda: asked(podman, name, ":8000/readyz")[0] == 200, "ready", 300)
+    wait_until(lambda: asked(podman, name, ":8000/readyz")[0] == 200, "ready", PATIENCE)
     assert asked(podman, name, ":8000/readyz") == (200, '{"status":"ready","warnings":[]}')  # lanes are confined, too
     clip = CLIPS[0].read_bytes()
     assert asked(podman, name, ":8000/transcribe", data=clip)[0] == 401

@@ -12,13 +12,14 @@ import pytest
 import yaml
 
 from loadtest.harness.processes import wait_until
+from tests.image.conftest import PATIENCE
 from tests.samples import CLIPS
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE = ROOT / "deploy" / "compose.yaml"
-_PROJECT = "asr-compose-test"
+_PROJECT = f"asr-compose-test-{os.getpid()}"
 _QUERY = "up{job='asr'}"
 
 
@@ -63,16 +64,21 @@ def compose(engine):
 def stand_in(engine, tmp_path_factory):
     """An image in place of one that cannot be pulled everywhere: a base, what starts, and files; its name."""
 
+    built = []
+
     def build(name, base, entrypoint, *files):
         folder = tmp_path_factory.mktemp(name)
         for file in files:
             shutil.copy(file, folder)
         lines = [f"FROM {base}", *(f"COPY {Path(file).name} /bin/" for file in files), "HEALTHCHECK NONE"]
         (folder / "Dockerfile").write_text("\n".join([*lines, f"ENTRYPOINT {json.dumps(entrypoint)}", ""]))
-        engine("build", "--tag", f"hindi-asr-test-{name}", folder)
-        return f"hindi-asr-test-{name}"
+        built.append(tag := f"{_PROJECT}-{name}")
+        engine("build", "--tag", tag, folder)
+        return tag
 
-    return build
+    yield build
+    for tag in built:
+        engine("rmi", "--force", tag, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -105,11 +111,11 @@ def test_the_server_lets_in_whoever_has_a_key(compose, up, library_texts):
         def heard():
             return client.post("/transcribe", content=CLIPS[0].read_bytes(), headers=headers)
 
-        wait_until(lambda: heard().status_code == 200, "the key is known", 60)
+        wait_until(lambda: heard().status_code == 200, "the key is known", PATIENCE)
         assert heard().json()["text"] == library_texts[CLIPS[0]]
         assert client.get("/metrics", headers=headers).status_code == 404
         assert client.get("/readyz").json() == {"status": "ready", "warnings": []}
-    wait_until(lambda: "/v1/traces True True" in compose("logs", "collector"), "its spans", 60)
+    wait_until(lambda: "/v1/traces True True" in compose("logs", "collector"), "its spans", PATIENCE)
     assert "graph-" in compose("exec", "--no-TTY", "asr", "ls", "/state/cache")
 
 
@@ -130,11 +136,11 @@ def test_prometheus_finds_it_and_knows_the_rules(compose, base, stand_in):
             found = asked("/api/v1/query", query=_QUERY).get("result", ())
             return [sample["value"][1] for sample in found] == ["1"]
 
-        wait_until(is_up, "the server is scraped", 120)
+        wait_until(is_up, "the server is scraped", PATIENCE)
         assert asked("/api/v1/query", query="asr_lanes{job='asr',state='ready'}")["result"]
 
         def healthy():
             groups = asked("/api/v1/rules").get("groups", ())
             return groups and {rule["health"] for group in groups for rule in group["rules"]} == {"ok"}
 
-        wait_until(healthy, "all rules are evaluated", 120)
+        wait_until(healthy, "all rules are evaluated", PATIENCE)

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from loadtest.harness.processes import wait_until
-from tests.image.conftest import ROOT, client_of
+from tests.image.conftest import PATIENCE, ROOT, client_of
 from tests.packages import random_package
 from tests.samples import CLIPS, encode
 
@@ -63,7 +63,7 @@ def test_the_engine_sees_that_it_is_healthy(engine, published):
     if engine.program.endswith("podman"):
         pytest.skip("podman's timers are systemd's; its tests of health are run by hand, as these tests do")
     name, _ = published
-    wait_until(lambda: engine.says(name, "{{.State.Health.Status}}") == "healthy", "healthy", 120)
+    wait_until(lambda: engine.says(name, "{{.State.Health.Status}}") == "healthy", "healthy", PATIENCE)
 
 
 def test_one_that_may_do_nothing_works_as_well(engine, hard, library_texts):
@@ -142,7 +142,7 @@ def _begin_and_stop(engine, name, client):
     before = _counted(client)
     with ThreadPoolExecutor(_RECORDINGS) as executor:
         answers = [executor.submit(client.post, "/transcribe", content=recording) for _ in range(_RECORDINGS)]
-        wait_until(lambda: _counted(client) - before == _RECORDINGS, "all begun", 120)
+        wait_until(lambda: _counted(client) - before == _RECORDINGS, "all begun", PATIENCE)
         engine("stop", "--time", "310", name, seconds=400)
         assert [answer.result().status_code for answer in answers] == [200] * _RECORDINGS
 
