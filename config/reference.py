@@ -34,8 +34,8 @@ _GROUPS: Mapping[str, Sequence[str]] = {
     ),
     "Log": ("log_level", "log_format", "access_log_sample", "audit_log"),
     "Traces": (
-        "otlp_endpoint", "otlp_traces_endpoint", "otlp_protocol", "otlp_headers", "service_name", "traces_exporter",
-        "sdk_disabled",
+        "otlp_endpoint", "otlp_traces_endpoint", "otlp_protocol", "otlp_traces_protocol", "otlp_headers",
+        "otlp_traces_headers", "service_name", "traces_exporter", "sdk_disabled",
     ),
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ def _a_url(url: str | None) -> str | None:
     return url
 
 
-def _default(default: str) -> BeforeValidator:
+def _default(default: str | None) -> BeforeValidator:
     """OpenTelemetry takes an empty variable for one that is not set."""
     return BeforeValidator(lambda value: value or default)
 
@@ -45,10 +45,18 @@ class TracingSettings(BaseSettings):
         validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL",
         description=f"`http/protobuf`, or `grpc`, for which the package `{_GRPC}` must be installed beside.",
     )
+    otlp_traces_protocol: Annotated[Literal["http/protobuf", "grpc"] | None, _default(None)] = Field(
+        None, validation_alias="OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", description="The same, for traces alone."
+    )
     otlp_headers: SecretStr | None = Field(
         None,
         validation_alias="OTEL_EXPORTER_OTLP_HEADERS",
         description="Headers that the receiver asks for, keys in them: `name=value,name=value`, percent-encoded.",
+    )
+    otlp_traces_headers: SecretStr | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+        description="The same, for traces alone: in place of the others.",
     )
     service_name: Annotated[str, _default("hindi-asr")] = Field(
         "hindi-asr", validation_alias="OTEL_SERVICE_NAME", description="Name of the service in traces."
@@ -66,10 +74,22 @@ class TracingSettings(BaseSettings):
         named = self.otlp_traces_endpoint or self.otlp_endpoint
         return bool(named) and self.traces_exporter == "otlp" and not self.sdk_disabled
 
+    @property
+    def trace_protocol(self) -> Literal["http/protobuf", "grpc"]:
+        """By which spans are sent."""
+        return self.otlp_traces_protocol or self.otlp_protocol
+
+    @property
+    def trace_headers(self) -> str:
+        """Headers that go with them, as the variables have them."""
+        headers = self.otlp_traces_headers or self.otlp_headers
+        return headers.get_secret_value() if headers else ""
+
     @model_validator(mode="after")
     def _have_an_exporter(self) -> Self:
-        if self.traced and self.otlp_protocol == "grpc" and not _is_installed("opentelemetry.exporter.otlp.proto.grpc"):
-            raise ValueError(f"OTEL_EXPORTER_OTLP_PROTOCOL=grpc: the package {_GRPC} is not installed")
+        by_grpc = self.traced and self.trace_protocol == "grpc"
+        if by_grpc and not _is_installed("opentelemetry.exporter.otlp.proto.grpc"):
+            raise ValueError(f"traces by grpc: the package {_GRPC} is not installed")
         return self
 
 

@@ -105,16 +105,26 @@ def private(directory: Path) -> Path:
 def limits_file(settings: Settings) -> Path:
     """Where workers count what callers use, readable for this user alone; raise OSError.
 
-    It is where the setting says, or where nothing can be written there, among what ends with the server.
+    It is where the setting says, or where this user cannot write there, among what ends with the server.
     """
     path = settings.limits_file
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(path.parent, os.W_OK):
-        logger.warning(f"{path.parent} cannot be written: what callers have used is forgotten when the server ends")
+    if not _is_writable(path):
+        logger.warning(f"{path} cannot be written: what callers have used is forgotten when the server ends")
         return private(shared_directory()) / "limits.sqlite"
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
     return path
+
+
+def _is_writable(path: Path) -> bool:
+    """Make the file; its directory is where SQLite puts others beside it. Raise OSError where it is a link."""
+    if not os.access(path.parent, os.W_OK):
+        return False
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    except PermissionError:  # another user's
+        return False
+    return True
 
 
 def remove_shared_directory() -> None:

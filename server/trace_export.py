@@ -24,6 +24,8 @@ from config.tracing import TracingSettings
 from server import metrics, tracing
 from server.tracing import FinishedSpan
 
+_FAILING = "traces do not arrive"
+
 
 class TraceExport:
     """One worker's; made after the fork, since it has a thread. `close` sends what is left."""
@@ -44,8 +46,8 @@ class TraceExport:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Whether spans are lost, as a sentence."""
-        return (self._exporter.failure,) if self._exporter.failure else ()
+        """Whether spans are lost, as a sentence; why, the log alone says, since strangers may read this."""
+        return (_FAILING,) if self._exporter.failing else ()
 
     async def close(self, seconds: float) -> None:
         """Send what is left, for so many seconds at most."""
@@ -79,12 +81,13 @@ def _readable(span: FinishedSpan, resource: Resource, scope: InstrumentationScop
 
 
 class _Reasons(logging.Handler):
-    """Keeps the last thing that OpenTelemetry complained about."""
+    """Keeps the last thing that OpenTelemetry complained about; not that its queue is full, which follows from that."""
 
     last = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.last = record.getMessage()
+        if not record.getMessage().startswith("Queue full"):
+            self.last = record.getMessage()
 
 
 class _Watched(SpanExporter):
@@ -93,20 +96,21 @@ class _Watched(SpanExporter):
     def __init__(self, exporter: SpanExporter, reasons: _Reasons) -> None:
         self._exporter = exporter
         self._reasons = reasons
-        self.failure = ""
+        self.failing = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send a batch; say once that it fails, and once that it does no longer."""
-        result = self._exporter.export(spans)
-        if result is SpanExportResult.SUCCESS:
-            if self.failure:
-                logger.info("traces arrive again")
-            self.failure = ""
-        else:
+        try:
+            result = self._exporter.export(spans)
+        except Exception as error:  # noqa: BLE001 - OpenTelemetry would drop the batch without a word to us
+            result, self._reasons.last = SpanExportResult.FAILURE, type(error).__name__  # its text may hold headers
+        failed, self.failing = self.failing, result is not SpanExportResult.SUCCESS
+        if self.failing:
             metrics.SPANS_LOST.inc(len(spans))
-            if not self.failure:
-                logger.bind(reason=self._reasons.last).warning("traces do not arrive")
-            self.failure = f"traces do not arrive: {self._reasons.last}"
+        if self.failing and not failed:
+            logger.bind(reason=self._reasons.last).warning(_FAILING)
+        elif failed and not self.failing:
+            logger.info("traces arrive again")
         return result
 
     def shutdown(self) -> None:
@@ -117,10 +121,10 @@ class _Watched(SpanExporter):
 def _exporter(settings: TracingSettings) -> SpanExporter:
     """Make the protocol's own, which reads endpoint, time-out, certificates and so on from the standard variables."""
     exporter: Any
-    if settings.otlp_protocol == "grpc":
+    if settings.trace_protocol == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as exporter  # noqa: N813
     else:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as exporter  # noqa: N813
-    headers = settings.otlp_headers and parse_env_headers(settings.otlp_headers.get_secret_value(), liberal=True)
+    headers = parse_env_headers(settings.trace_headers, liberal=True)
     made: SpanExporter = exporter(headers=headers or None)
     return made

@@ -81,22 +81,23 @@ def describe(attributes: Attributes) -> None:
 def record(name: str, began: float, seconds: float, attributes: Attributes | None = None) -> None:
     """Make a span of something that is over; `began` by `time.monotonic()`."""
     if parent := _sampled():
-        _make(parent, name, began, seconds, attributes or {})
+        _make(parent, name, _epoch() + _nanoseconds(began), seconds, attributes or {})
 
 
 def record_clip(transcript: Transcript) -> None:
     """Make a span for each stage."""
     if parent := _sampled():
-        _make_stages(parent, transcript.stages)
+        _make_stages(parent, transcript.stages, _epoch())
 
 
 def record_window(transcript: Transcript, attributes: Attributes) -> None:
     """Make a span of a window of a recording, and in it one for each stage."""
     if parent := _sampled():
-        stages = transcript.stages
+        stages, epoch = transcript.stages, _epoch()
         first, last = stages[0], stages[-1]
-        window = _make(parent, "window", first.began, last.began + last.seconds - first.began, attributes)
-        _make_stages(window, stages)
+        seconds = last.began + last.seconds - first.began
+        window = _make(parent, "window", epoch + _nanoseconds(first.began), seconds, attributes)
+        _make_stages(window, stages, epoch)
 
 
 @contextmanager
@@ -114,16 +115,24 @@ def _sampled() -> SpanContext | None:
     return context if context.trace_flags.sampled else None
 
 
-def _make_stages(parent: SpanContext, stages: Sequence[StageTime]) -> None:
+def _epoch() -> int:
+    """When `time.monotonic()` was 0; asked once for spans that belong together, which would differ by its jitter."""
+    return time.time_ns() - time.monotonic_ns()
+
+
+def _nanoseconds(seconds: float) -> int:
+    return round(seconds * 1e9)
+
+
+def _make_stages(parent: SpanContext, stages: Sequence[StageTime], epoch: int) -> None:
     for stage in stages:
-        _make(parent, stage.stage, stage.began, stage.seconds, {})
+        _make(parent, stage.stage, epoch + _nanoseconds(stage.began), stage.seconds, {})
 
 
-def _make(parent: SpanContext, name: str, began: float, seconds: float, attributes: Attributes) -> SpanContext:
+def _make(parent: SpanContext, name: str, began: int, seconds: float, attributes: Attributes) -> SpanContext:
     span_id = random.getrandbits(64) or 1  # as OpenTelemetry makes them
     context = SpanContext(parent.trace_id, span_id, False, parent.trace_flags, parent.trace_state)  # noqa: FBT003
-    start = time.time_ns() - time.monotonic_ns() + round(began * 1e9)
-    span = FinishedSpan(name, context, parent, start, start + round(seconds * 1e9), _named(attributes))
+    span = FinishedSpan(name, context, parent, began, began + _nanoseconds(seconds), _named(attributes))
     for take in _takers:
         take(span)
     return context

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from server import metrics, tracing
 from server.audit import AuditLog
 from server.correlation import correlated
-from server.errors import ServerError, ShuttingDown, Unauthorized
-from server.http.problems import problem_of, problem_response
+from server.errors import ServerError, ShuttingDown
+from server.http.problems import problem_of, problem_response, reasons_of
 
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _SECRET = re.compile(r"(asr_[0-9a-f]{12})_[0-9a-f]{16,}|(eyJ[\w-]{4,})\.eyJ[\w-]+\.[\w-]*")
@@ -69,7 +69,7 @@ class RequestContext:
                 pass  # nobody is left to be answered
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a bug must not cost the client its answer
                 reported = _reportable(error)
-                log_fields.update(_reasons(reported))
+                log_fields.update(reasons_of(reported))
                 if status == _CLIENT_GONE:
                     log_fields["problem"] = problem_of(reported).slug
                     await problem_response(reported, request_id, scope["path"])(scope, receive, send_with_id)
@@ -127,14 +127,6 @@ def _reportable(error: Exception | asyncio.CancelledError) -> Exception:
     if not isinstance(error, ServerError | HTTPException):
         logger.opt(exception=error).error("unexpected error")
     return error
-
-
-def _reasons(error: Exception) -> dict[str, object]:
-    """What logs say of a refusal beside its status."""
-    if not isinstance(error, ServerError):
-        return {}
-    told = {"reason": error.reason, "key": error.key if isinstance(error, Unauthorized) else ""}
-    return {name: value for name, value in told.items() if value}
 
 
 def _route(scope: Scope) -> str:

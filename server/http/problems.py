@@ -89,6 +89,14 @@ def problem_of(error: Exception) -> Problem:
     return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), UNEXPECTED)
 
 
+def reasons_of(error: Exception) -> dict[str, str]:
+    """What logs say of a refusal beside its problem."""
+    if not isinstance(error, errors.ServerError):
+        return {}
+    told = {"reason": error.reason, "key": error.key if isinstance(error, errors.Unauthorized) else ""}
+    return {name: value for name, value in told.items() if value}
+
+
 def problem_response(error: Exception, request_id: str, path: str = "") -> JSONResponse:
     """Answer for any error, as clients of this path understand it; for a bug, without a word about its cause."""
     headers: Mapping[str, str] = {}
@@ -140,7 +148,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:
     # Async, since a plain function would cost a trip to a thread and back, which a busy machine makes long.
-    request.state.log_fields["problem"] = problem_of(error).slug
+    request.state.log_fields.update(problem=problem_of(error).slug, **reasons_of(error))
     return problem_response(error, request.state.request_id, request.url.path)
 
 

@@ -50,6 +50,7 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
         super().__init__(wrap_exceptions=True)
         self._file = file
         self._open: _Open | None = None
+        self._prepared = False
 
     @property
     def base_exceptions(self) -> tuple[type[Exception], ...]:
@@ -169,32 +170,29 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
 
     def _remove(self) -> None:
         """Unless another process has done so and begun another one."""
-        if self._open is None:
-            file = self._file()
-        elif self._open.is_there():
+        if self._open and self._open.is_there():
             file = self._open.file
-        else:
-            return
-        for name in (file.name, f"{file.name}-wal", f"{file.name}-shm"):
-            file.with_name(name).unlink(missing_ok=True)
+            for name in (f"{file.name}-wal", f"{file.name}-shm", file.name):
+                file.with_name(name).unlink(missing_ok=True)
 
     def _database(self) -> sqlite3.Connection:
-        if self._open:
-            if self._open.is_there():
-                return self._open.database
+        if self._open and not self._open.is_there():
             self._open.database.close()
             self._open = None
-        file = self._file()
-        database = sqlite3.connect(file, timeout=0, isolation_level=None)
-        try:
+        if self._open is None:
+            file = self._file()
+            file.touch(0o600)
+            number = file.stat().st_ino
+            # Open even where it is damaged, so that no other file gets its number before that is noticed.
+            self._open = _Open(sqlite3.connect(file, timeout=0, isolation_level=None), file, number)
+            self._prepared = False
+        database = self._open.database
+        if not self._prepared:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = OFF")
             database.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
             database.executescript(_SCHEMA)
-            self._open = _Open(database, file, file.stat().st_ino)
-        except BaseException:
-            database.close()
-            raise
+            self._prepared = True
         return database
 
 

@@ -13,7 +13,7 @@ from server import telemetry
 from server.errors import ServerError
 from server.formats.openai import text_delta, text_done, text_segment
 from server.http.disconnect import unless_disconnected
-from server.http.problems import problem_of, problem_response
+from server.http.problems import problem_of, problem_response, reasons_of
 from server.parameters import Parameters
 from server.streaming import SegmentStream
 
@@ -67,7 +67,8 @@ class TranscriptEvents(Response):
             if not isinstance(error, (ServerError, InferenceError)):
                 logger.opt(exception=error).error("unexpected error")
             problem = problem_response(error, scope["state"]["request_id"], scope["path"])
-            scope["state"]["log_fields"].update(failed=problem.status_code, problem=problem_of(error).slug)
+            told_of = {"problem": problem_of(error).slug, **reasons_of(error)}
+            scope["state"]["log_fields"].update(failed=problem.status_code, **told_of)
             await tell(f"event: error\ndata: {bytes(problem.body).decode()}")
         finally:
             beating.cancel()

@@ -83,6 +83,18 @@ def test_audio_that_hides_its_length_is_refused_where_the_limit_is_reached(serve
     assert_refused(post(server, 6, hidden), "audio-minute")
 
 
+def test_the_log_says_which_limit_it_was(server):
+    """Known before there is work, and only where there is."""
+    for _ in range(6):
+        post(server, 12)
+    assert post(server, 13, encode(tone(50))).status_code == 429
+
+    def told():
+        return {line.get("reason") for line in server.logged("request")} >= {"requests", "audio-minute"}
+
+    wait_until(told, "both limits")
+
+
 @pytest.mark.parametrize("caller", [10, 11])
 def test_channels_that_are_heard_apart_are_charged_for_each(server, caller):
     """Silence, so that no model need run; what says how many channels it has, and what does not."""

@@ -34,7 +34,8 @@ def server(model_directory, tmp_path_factory, receiver):
     given = settings(
         receiver,
         OTEL_BSP_SCHEDULE_DELAY="50",
-        OTEL_EXPORTER_OTLP_HEADERS="api-key=sesame",
+        OTEL_EXPORTER_OTLP_HEADERS="api-key=of-others",
+        OTEL_EXPORTER_OTLP_TRACES_HEADERS="api-key=sesame",
         OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=test",
     )
     with running(model_directory, tmp_path_factory.mktemp("traces"), given) as server:
@@ -114,7 +115,9 @@ def test_a_recording_has_spans_of_its_decoder_its_windows_and_their_joining(serv
     assert decoder.attributes["asr.pid"] > 0
     assert decoder.began <= windows[0].began
     for window in windows:
-        assert [span.name for span in children(spans, window)] == OF_WINDOWS
+        stages = children(spans, window)
+        assert [span.name for span in stages] == OF_WINDOWS
+        assert stages[0].began == window.began  # by the same clock
         assert window.attributes["asr.start"] < window.attributes["asr.end"] <= reply["duration"] + 1
 
 
@@ -149,7 +152,6 @@ def test_what_comes_to_nothing_says_where_it_was(server, receiver):
     receive, queue, lane = children(spans, request)
     assert (receive.name, queue.name, lane.name) == ("receive", "queue", "lane")
     assert lane.attributes["asr.tries"] == 1
-    assert lane.ended - lane.began > 4 > queue.ended - queue.began
 
 
 def test_who_is_not_sampled_is_not_recorded(server, receiver):
@@ -251,7 +253,7 @@ def test_a_receiver_that_fails_is_told_of_until_it_works(start):
         assert "403" in line["reason"]
         assert server.metric("asr_spans_lost_total") > 0
         with server.client() as client:
-            assert any("traces do not arrive" in each for each in client.get("/readyz").json()["warnings"])
+            assert "traces do not arrive" in client.get("/readyz").json()["warnings"]  # not why, to strangers
         server.post(CLIP)
         receiver.status = 200
 

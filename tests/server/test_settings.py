@@ -1,5 +1,6 @@
 """Settings come from the environment; a wrong one is named in plain words."""
 
+import os
 import subprocess
 import sys
 import traceback
@@ -13,6 +14,7 @@ from config.authentication import AuthenticationSettings
 from config.settings import (
     InvalidSettings,
     Settings,
+    forget_secrets,
     read_settings,
     secrets_in_files,
     unknown_variables,
@@ -227,6 +229,20 @@ def test_traces_have_opentelemetrys_own_variables(monkeypatch, tmp_path):
     assert (settings.otlp_protocol, settings.service_name) == ("http/protobuf", "hindi-asr")
     assert settings.otlp_headers.get_secret_value() == "api-key=sesame"
     assert "sesame" not in repr(settings)
+
+
+def test_what_is_for_traces_alone_comes_first_and_is_as_secret(monkeypatch):
+    for prefix, protocol, key in (("", "http/protobuf", "others"), ("TRACES_", "grpc", "sesame")):
+        monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{prefix}PROTOCOL", protocol)
+        monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{prefix}HEADERS", f"api-key={key}")
+    settings = read_settings()
+    assert (settings.trace_protocol, settings.trace_headers) == ("grpc", "api-key=sesame")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "")
+    settings = read_settings()
+    assert (settings.trace_protocol, settings.trace_headers) == ("http/protobuf", "api-key=others")
+    forget_secrets()
+    assert [name for name in os.environ if name.startswith("OTEL_") and name.endswith("HEADERS")] == []
 
 
 @pytest.mark.parametrize(("variable", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")])

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -158,12 +159,44 @@ def test_a_file_that_is_damaged_is_begun_anew(tmp_path, monkeypatch):
     asyncio.run(test())
 
 
+def test_who_comes_late_to_a_damaged_file_leaves_the_new_one(tmp_path, monkeypatch):
+    file = tmp_path / "limits.sqlite"
+    file.write_bytes(b"damaged" * 10_000)
+    quick, late = MachineCounters(lambda: file), MachineCounters(lambda: file)
+
+    def look(counters):
+        with pytest.raises(sqlite3.DatabaseError), counters._noticing_damage():
+            counters._database()
+
+    def remove(remove=late._remove):
+        look(quick)
+        quick._database()
+        remove()
+
+    monkeypatch.setattr(late, "_remove", remove)
+    look(late)
+    assert quick._open.is_there()
+    assert late._database() is not quick._database()
+    assert late._open.number == quick._open.number
+    asyncio.run(quick.close())
+    asyncio.run(late.close())
+
+
 def test_where_nothing_can_be_written_counts_end_with_the_server(tmp_path, monkeypatch):
     monkeypatch.setattr("server.startup.shared_directory", lambda: tmp_path / "private")
     kept = tmp_path / "new" / "limits.sqlite"
     assert limits_file(Settings(limits_file=kept)) == kept
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert limits_file(Settings(limits_file="/proc/nowhere/limits.sqlite")).parent == tmp_path / "private"
+    (tmp_path / "link").symlink_to(kept)
+    with pytest.raises(OSError, match="symbolic"):
+        limits_file(Settings(limits_file=tmp_path / "link"))
+
+    def refuse(*_):
+        raise PermissionError  # as another user's file does, but not to root
+
+    monkeypatch.setattr("server.startup.os.open", refuse)
+    assert limits_file(Settings(limits_file=kept)).parent == tmp_path / "private"
 
 
 def test_what_counts_no_more_is_thrown_away(tmp_path, monkeypatch):
