@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
@@ -103,46 +103,73 @@ def guard_reload(server: Any, served: Served) -> None:
 
 
 def _reload(server: Any, served: Served) -> None:
-    configuration = server.app.cfg
+    configuration, workers = server.app.cfg, server.num_workers
     try:
         reason = _failure(server) or _certificate_failure(configuration) or _loss(served)
         if not reason:
             _replace_workers(server)
             return
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - what passed the check a moment ago
-        server.app.cfg = server.cfg = configuration
+    except (Exception, SystemExit) as error:  # by what passed the check a moment ago
+        if os.getpid() != server.pid:
+            raise  # a worker's own end: it was forked in here
+        server.app.cfg = configuration
+        server.setup(server.app)
+        server.num_workers = workers  # SIGTTIN and SIGTTOU change it
+        guard_reload(server, served)
         reason = str(error) or repr(error)
     logger.bind(reason=reason).error("not reloaded: workers and configuration stay as they are")
 
 
 def _replace_workers(server: Any) -> None:
     """Reload; Gunicorn would end the old workers at once, and readiness with them."""
-    AsrWorker.succeeds = True
+    AsrWorker.succeeds, AsrWorker.failed_starts = True, 0
     server.manage_workers = functools.partial(_hand_over, server, set(server.WORKERS))
     try:
         Arbiter.handle_hup(server)
     finally:
-        AsrWorker.succeeds = False
+        AsrWorker.succeeds, AsrWorker.failed_starts = False, 0
         del server.manage_workers
 
 
 def _hand_over(server: Any, old: Collection[int]) -> None:
-    """End the old workers once all new ones serve, or the server is to end; raise _NotReplaced where they do not."""
+    """End the old workers once all new ones serve; where those do not, end them and raise _NotReplaced.
+
+    Workers of another class than AsrWorker do not tell: as with Gunicorn alone, the old ones end at once.
+    """
+    new = {pid: worker for pid, worker in server.WORKERS.items() if pid not in old}
+    if not _all_serve(server, new):
+        _end(server, new)
+        raise _NotReplaced("the new workers do not serve")
+    Arbiter.manage_workers(server)
+
+
+def _all_serve(server: Any, new: Mapping[int, Any]) -> bool:
+    """Wait until all do; not where one ends, where it takes too long, or where the server is to end."""
     seen: list[int] = []
     give_up = time.monotonic() + server.cfg.timeout
-    while _ENDING.isdisjoint(seen):
-        new = {pid: worker for pid, worker in server.WORKERS.items() if pid not in old}
-        if all(getattr(worker, "serves", True) for worker in new.values()) and len(new) == server.cfg.workers:
-            break
-        if len(new) < server.cfg.workers or time.monotonic() > give_up:
-            for pid in new:
-                server.kill_worker(pid, signal.SIGKILL)
-            raise _NotReplaced("the new workers do not serve")
-        seen += server.wait_for_signals(timeout=0.1)
+    try:
+        while new.keys() <= server.WORKERS.keys():
+            if all(getattr(worker, "serves", True) for worker in new.values()):
+                return True
+            if time.monotonic() > give_up or not _ENDING.isdisjoint(seen):
+                break
+            seen += server.wait_for_signals(timeout=0.1)
+            server.reap_workers()
+        return False
+    finally:
+        for number in seen:
+            server.SIG_QUEUE.put_nowait(number)
+
+
+def _end(server: Any, new: Mapping[int, Any]) -> None:
+    """End workers and see them gone, since Gunicorn would end an old one for each that it still counts."""
+    give_up = time.monotonic() + server.cfg.graceful_timeout
+    while left := new.keys() & server.WORKERS.keys():
+        for pid in left:
+            finishes = new[pid].serves and time.monotonic() < give_up  # what it was asked meanwhile
+            server.kill_worker(pid, signal.SIGTERM if finishes else signal.SIGKILL)
+        time.sleep(0.1)
         server.reap_workers()
-    for number in seen:
-        server.SIG_QUEUE.put_nowait(number)
-    Arbiter.manage_workers(server)
 
 
 def drain_first(server: Any, seconds: float) -> None:

@@ -89,7 +89,7 @@ class AsrWorker(UvicornWorker):  # type: ignore[misc]
 
     @property
     def _is_of_the_start(self) -> bool:
-        return bool(self.age <= self.cfg.workers)
+        return bool(self.age <= self.cfg.workers) and not self.succeeds
 
     def _pause(self) -> None:
         """Wait before the next try, twice as long each time; the others need the processors."""

@@ -3,7 +3,9 @@
 import re
 import shutil
 import signal
+from contextlib import suppress
 
+import httpx
 import pytest
 
 from loadtest.harness.processes import wait_until
@@ -39,6 +41,21 @@ def package(model_directory, tmp_path):
     copy = tmp_path / "packages" / "copy"
     shutil.copytree(model_directory, copy)
     return copy
+
+
+@pytest.fixture
+def faulty(tmp_path):
+    """A configuration with which starts go wrong as long as there is a certain file, and that file."""
+
+    def faulty(fault, always="", wrongly=""):
+        configuration, wrong = tmp_path / "gunicorn.conf.py", tmp_path / "wrong"
+        text = (ROOT / "gunicorn.conf.py").read_text(encoding="utf-8")
+        hook = f"def post_worker_init(_worker):\n    import time\n    if os.path.exists('{wrong}'): {fault}\n"
+        other = f"if os.path.exists('{wrong}'):\n    {wrongly or 'pass'}\n"
+        configuration.write_text(f"{text}\n\n{always}\n{hook}\n{other}", encoding="utf-8")
+        return configuration, wrong
+
+    return faulty
 
 
 def serves(server, worker, text):
@@ -87,6 +104,13 @@ def test_no_package_is_lost_by_a_reload(start, package, library_texts):
         wait_until(lambda: worker not in server.workers() and server.workers(), "a new worker")
 
 
+def is_unready(server):
+    """It says so. A client that a busy machine lets wait between connecting and asking is closed without an answer."""
+    with suppress(httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError), server.client() as client:
+        return client.get("/readyz").status_code != 200
+    return False
+
+
 @pytest.mark.measuring
 def test_readiness_stays(start):
     """New workers are not ready at once: the old ones serve until they are."""
@@ -94,22 +118,40 @@ def test_readiness_stays(start):
         (worker,) = server.workers()
         server.process.send_signal(signal.SIGHUP)
         while worker in server.workers():
-            assert server.is_ready()
-        assert server.is_ready()
+            assert not is_unready(server)
+        assert not is_unready(server)
 
 
 @pytest.mark.measuring
-def test_workers_that_do_not_start_replace_nobody(start, tmp_path, library_texts):
-    configuration, wrong = tmp_path / "gunicorn.conf.py", tmp_path / "wrong"
-    text = (ROOT / "gunicorn.conf.py").read_text(encoding="utf-8")
-    hook = f"def post_worker_init(_worker):\n    import os\n    if os.path.exists('{wrong}'): os.abort()\n"
-    configuration.write_text(f"{text}\n\n{hook}", encoding="utf-8")
-    with start(GUNICORN_CMD_ARGS=f"--config {configuration}", ASR_WORKERS=2, ASR_LANES=1) as server:
-        workers = server.workers()
+@pytest.mark.parametrize(
+    ("workers", "fault"), [((2, 1), "os.abort()"), ((1, 2), "sys.exit(3)")], ids=["fewer, killed", "more, ended"]
+)
+def test_workers_that_do_not_start_replace_nobody(start, faulty, library_texts, workers, fault):
+    before, after = workers
+    configuration, wrong = faulty(fault, wrongly=f"workers = {after}")
+    with start(GUNICORN_CMD_ARGS=f"--config {configuration}", ASR_WORKERS=before, ASR_LANES=1) as server:
+        old = server.workers()
         wrong.touch()
-        assert refusal(server, 1) == "the new workers do not serve"
-        assert server.post(NAMASTE.read_bytes()).json()["text"] == library_texts[NAMASTE]
-        wait_until(lambda: server.workers() == workers, "the old workers, and no others")
+        for count in (1, 2):
+            assert refusal(server, count) == "the new workers do not serve"
+            assert server.post(NAMASTE.read_bytes()).json()["text"] == library_texts[NAMASTE]
+            wait_until(lambda: server.workers() == old, "the old workers, and no others")
+        assert not failed_starts(server)  # the first reload's, for which the second one would wait
+
+
+@pytest.mark.measuring
+def test_sigterm_while_new_workers_start(start, faulty, library_texts):
+    """It is the old ones that drain: the new ones do not listen yet."""
+    configuration, wrong = faulty("time.sleep(10_000)")
+    with start(GUNICORN_CMD_ARGS=f"--config {configuration}", ASR_DRAIN_SECONDS=100_000) as server:
+        (worker,) = server.workers()
+        wrong.touch()
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(server.workers()) == 2, "a new worker, or the check before it")
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: server.logged(REFUSED), "a refusal")
+        wait_until(lambda: is_unready(server), "readiness off")
+        serves(server, worker, library_texts[NAMASTE])
 
 
 def test_a_wrong_configuration_is_not_taken(start, tmp_path, library_texts):
@@ -165,12 +207,9 @@ FAULTS = {"it hangs": "time.sleep(10_000)", "it is killed": "os.abort()"}
 
 @pytest.mark.measuring
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_a_worker_whose_start_goes_wrong_is_replaced(start, tmp_path, library_texts, fault):
-    configuration, wrong = tmp_path / "gunicorn.conf.py", tmp_path / "wrong"
-    hook = f"def post_worker_init(_worker):\n    import os, time\n    if os.path.exists('{wrong}'): {fault}\n"
-    text = (ROOT / "gunicorn.conf.py").read_text(encoding="utf-8")
+def test_a_worker_whose_start_goes_wrong_is_replaced(start, faulty, library_texts, fault):
     # Shorter than a start takes on a busy machine, it would end every worker.
-    configuration.write_text(f"{text}\n\ntimeout = 30\n{hook}", encoding="utf-8")
+    configuration, wrong = faulty(fault, always="timeout = 30")
     with start(GUNICORN_CMD_ARGS=f"--config {configuration}") as server:
         (worker,) = server.workers()
         wrong.touch()
