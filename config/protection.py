@@ -76,7 +76,7 @@ class ProtectionSettings(BaseSettings):
     )
     agent_bind: str | None = Field(
         None,
-        pattern=r"^.+:\d+$",
+        pattern=r"^.+:0*([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$",
         description="Where HAProxy's `agent-check` is told the weight, which falls as the wait grows: `ADDRESS:PORT`.",
     )
     cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(split)] = (

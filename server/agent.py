@@ -26,8 +26,8 @@ async def agent_listening(bind: str | None, pool: Pool) -> AsyncIterator[None]:
     host, _, port = bind.rpartition(":")
     try:
         server = await asyncio.start_server(answer, host.strip("[]"), int(port), reuse_port=True)
-    except OSError as error:
-        logger.error(f"nobody answers at ASR_AGENT_BIND={bind}, so that balancers learn no weight: {error.strerror}")
+    except (OSError, UnicodeError) as error:
+        logger.error(f"nobody answers at ASR_AGENT_BIND={bind}, so that balancers learn no weight: {error}")
         yield
         return
     async with server:

@@ -24,6 +24,7 @@ from config.tracing import TracingSettings
 from server import metrics, tracing
 from server.tracing import FinishedSpan
 
+_LONGEST_REASON = 500  # characters: a receiver's words may be in it
 _FAILING = "traces do not arrive"
 
 
@@ -81,13 +82,13 @@ def _readable(span: FinishedSpan, resource: Resource, scope: InstrumentationScop
 
 
 class _Reasons(logging.Handler):
-    """Keeps the last thing that OpenTelemetry complained about; not that its queue is full, which follows from that."""
+    """Keeps the last thing that an exporter complained about; what others say follows from it, or repeats headers."""
 
     last = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not record.getMessage().startswith("Queue full"):
-            self.last = record.getMessage()
+        if record.name.startswith("opentelemetry.exporter."):
+            self.last = record.getMessage()[:_LONGEST_REASON]
 
 
 class _Watched(SpanExporter):

@@ -131,7 +131,8 @@ def _make_stages(parent: SpanContext, stages: Sequence[StageTime], epoch: int) -
 
 def _make(parent: SpanContext, name: str, began: int, seconds: float, attributes: Attributes) -> SpanContext:
     span_id = random.getrandbits(64) or 1  # as OpenTelemetry makes them
-    context = SpanContext(parent.trace_id, span_id, False, parent.trace_flags, parent.trace_state)  # noqa: FBT003
+    # Without the caller's `tracestate`, which may be long: the request's own span has it.
+    context = SpanContext(parent.trace_id, span_id, False, parent.trace_flags)  # noqa: FBT003
     span = FinishedSpan(name, context, parent, began, began + _nanoseconds(seconds), _named(attributes))
     for take in _takers:
         take(span)

@@ -20,7 +20,7 @@ from server.errors import ServerError, ShuttingDown
 from server.http.problems import problem_of, problem_response, reasons_of
 
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
-_SECRET = re.compile(r"(asr_[0-9a-f]{12})_[0-9a-f]{16,}|(eyJ[\w-]{4,})\.eyJ[\w-]+\.[\w-]*")
+_SECRET = re.compile(r"(asr_[0-9a-f]{12})_[0-9a-f]{16,}|((?<![\w-])[\w-]{7,})\.eyJ[\w-]+\.[\w-]*")
 """A key or a token, where somebody has put it into a path or an id."""
 QUIET_ROUTES = {"/healthz", "/readyz", "/metrics"}
 """Asked every few seconds by machines: neither logged, but for debugging, nor traced."""

@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from server.trace_export import _Reasons, _Watched
 
-complaints = logging.getLogger("complaints")
+complaints = logging.getLogger("opentelemetry")
 
 
 class Exporter(SpanExporter):
@@ -22,8 +22,9 @@ class Exporter(SpanExporter):
 
 
 def fail():
-    complaints.error("refused by the receiver")
-    complaints.warning("Queue full, dropping Span.")
+    complaints.getChild("exporter.otlp").error("refused by the receiver")
+    complaints.getChild("sdk").warning("Queue full, dropping Span.")
+    complaints.getChild("trace.span").warning("no tracestate: =sesame")
     return SpanExportResult.FAILURE
 
 
@@ -34,7 +35,7 @@ def leave():
 @pytest.mark.parametrize(("does", "reason"), [(fail, "refused by the receiver"), (leave, "ValueError")])
 def test_the_first_cause_is_told_once_and_the_end_too(does, reason):
     reasons, exporter, told = _Reasons(), Exporter(does), []
-    complaints.handlers = [reasons]
+    complaints.addHandler(reasons)
     watched = _Watched(exporter, reasons)
     number = logger.add(lambda message: told.append(message.record), level="INFO")
     for _ in range(2):
@@ -44,6 +45,7 @@ def test_the_first_cause_is_told_once_and_the_end_too(does, reason):
     assert watched.export([]) is SpanExportResult.SUCCESS
     assert not watched.failing
     logger.remove(number)
+    complaints.removeHandler(reasons)
     assert [(each["message"], each["extra"].get("reason")) for each in told] == [
         ("traces do not arrive", reason),
         ("traces arrive again", None),
