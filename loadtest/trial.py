@@ -65,10 +65,14 @@ class Trial:
 
     @cached_property
     def alone(self) -> list[Answer]:
-        """Answers to the clips of the tape one by one, as many at a time as there are lanes. Raises NoText."""
-        return uvloop.run(self._send_alone())
+        """Answers to the clips of the tape. Raises NoText."""
+        return self.send_clips()
 
-    async def _send_alone(self) -> list[Answer]:
+    def send_clips(self) -> list[Answer]:
+        """Transcribe the clips of the tape one by one, as many at a time as there are lanes. Raises NoText."""
+        return uvloop.run(self._sending_clips())
+
+    async def _sending_clips(self) -> list[Answer]:
         with Client(self.server.address, _HOURS, Connecting(most=self.lanes)) as client:
             asked = [asyncio.ensure_future(ask(client, self.tape.cut(stretch))) for stretch in self.tape.spoken]
             return list(await asyncio.gather(*asked))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psutil
 
@@ -27,7 +27,8 @@ _Found = TypeVar("_Found")
 class Program:
     """A command that runs in the repository, with all processes that descend from it.
 
-    Descendants are known by a mark in their environment, so that orphans are found as well.
+    Descendants are known by a mark in their environment, so that orphans are found as well. Starts when it is made;
+    `with` waits until it is ready, and ends it.
     """
 
     def __init__(
@@ -56,6 +57,20 @@ class Program:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
             )
+
+    def __enter__(self) -> Self:
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.kill_all()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def wait_ready(self) -> None:
+        """Return when it can be used, here at once; raise where it never will."""
 
     def tree(self) -> list[psutil.Process]:
         """Every living process of this run, orphans included."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import yaml
@@ -33,16 +33,9 @@ class Prometheus(Program):
             ["prometheus", *arguments, "--web.listen-address=127.0.0.1:{port}"], {}, directory / "prometheus.log"
         )
 
-    def __enter__(self) -> Self:
-        try:
-            wait_until(lambda: self.ask("vector(1)"), "Prometheus answers", pause=0.1)
-        except BaseException:
-            self.kill_all()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.end()
+    def wait_ready(self) -> None:
+        """Return when it answers; raise AssertionError where it does not."""
+        wait_until(lambda: self.ask("vector(1)"), "Prometheus answers", pause=0.1)
 
     def ask(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """Return labels and values that an expression has now; nothing where Prometheus does not answer yet."""

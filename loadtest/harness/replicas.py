@@ -14,7 +14,7 @@ from typing import Self
 
 from loadtest.harness import REPOSITORY
 from loadtest.harness.processes import PATIENCE, Program, wait_until
-from loadtest.harness.server import GunicornServer
+from loadtest.harness.server import GunicornServer, Reached
 
 _DEPLOY = REPOSITORY / "deploy"
 _PORT, _FRONT_PORT = 8000, 8080
@@ -62,10 +62,7 @@ class Replicas:
 
     def terminate(self, number: int) -> None:
         """SIGTERM, and wait for the end."""
-        server = self.servers[number]
-        server.process.send_signal(signal.SIGTERM)
-        server.process.wait(PATIENCE)
-        server.assert_gone()
+        self.servers[number].stop()
 
     def start_again(self, number: int) -> None:
         """Start it where it was, and wait until it is ready."""
@@ -93,31 +90,24 @@ class Replicas:
         directory.mkdir(parents=True)
         host = f"{self.network}.{11 + number}"
         settings = {"ASR_AGENT_BIND": f"{host}:8001", "ASR_TRUSTED_PROXIES": "127.0.0.1", **self._settings}
-        return GunicornServer(self._model, directory, settings, address=(host, _PORT))
+        return GunicornServer(self._model, directory, settings, Reached((host, _PORT)))
 
 
 class Proxy(Program):
     """One of `PROXIES`, as its file in `deploy/` has it; only addresses and places of files are other ones."""
 
     def __init__(self, name: str, replicas: Replicas, directory: Path) -> None:
-        """Start it; raise AssertionError where it does not listen."""
+        """Start it."""
         directory.mkdir(parents=True, exist_ok=True)
         self.directory, file = directory, directory / _FILES[name]
         text = _moved((_DEPLOY / name / file.name).read_text(encoding="utf-8"), replicas.network, directory)
         file.write_text(f"user root;\n{text}" if name == "nginx" and os.geteuid() == 0 else text, encoding="utf-8")
         command = [part.format(file=file, directory=directory) for part in _COMMANDS[name]]
         super().__init__(command, {}, directory / "proxy.log", (f"{replicas.network}.10", _FRONT_PORT))
-        try:
-            wait_until(self._listens, f"{name} listens")
-        except BaseException:
-            self.kill_all()
-            raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.end()
+    def wait_ready(self) -> None:
+        """Return when it listens; raise AssertionError where it does not."""
+        wait_until(self._listens, "the proxy listens")
 
     def ask(self, command: str) -> str:
         """Ask HAProxy at its socket."""

@@ -6,8 +6,9 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import psutil
@@ -31,36 +32,41 @@ GENEROUS: Mapping[str, str] = {
 _COMMAND = [sys.executable, "-m", "gunicorn", "server.asgi:app"]
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Where a server listens, and how it is reached there."""
+
+    address: tuple[str, int] | None = None
+    """Host and port; without them 127.0.0.1 and a free port."""
+    url: str = ""
+    """Where it differs from these; `{port}` stands for the port."""
+    transport: Mapping[str, Any] = field(default_factory=dict)
+    """Options of httpx.HTTPTransport."""
+
+
 class ServerFailed(Exception):
     """The server ended before it was ready; the message ends with its log."""
 
 
 class GunicornServer(Program):
-    """One run of `python -m gunicorn server.asgi:app` on 127.0.0.1 and a free port.
-
-    Starts when it is made; `with` waits until it is ready, and ends it.
-    """
+    """One run of `python -m gunicorn server.asgi:app` on 127.0.0.1 and a free port."""
 
     def __init__(
         self,
         model: Path,
         directory: Path,
         settings: Mapping[str, object],
-        url: str = "",
+        reached: Reached = Reached(),
         wrapper: Sequence[str] = (),
-        **reached: Any,
     ) -> None:
         """`settings` are environment variables by name; the log and what is temporary go into `directory`.
 
-        `url`, in which `{port}` stands for the port, and options of httpx.HTTPTransport say how a server is reached
-        that listens elsewhere; with `address`, host and port, it listens there. `wrapper` is a command that executes
-        the one given to it as arguments.
+        `wrapper` is a command that executes the one given to it as arguments.
         """
-        address = reached.pop("address", None)
         self.directory = Path(directory)
         environment = {
             "ASR_MODEL": str(model),
-            "ASR_BIND": f"{address[0] if address else '127.0.0.1'}:{{port}}",
+            "ASR_BIND": f"{reached.address[0] if reached.address else '127.0.0.1'}:{{port}}",
             "ASR_PROFILE": os.devnull,  # a file lying about would be a setting
             "ASR_KEYS_FILE": str(self.directory / "keys.json"),  # so would this
             "ASR_LIMITS_FILE": str(self.directory / "limits.sqlite"),  # and what others have used
@@ -69,20 +75,9 @@ class GunicornServer(Program):
         }
         given = {name: str(value) for name, value in settings.items()}
         self._lanes = int(given.get("ASR_WORKERS", 1)) * int(given.get("ASR_LANES", 1))
-        super().__init__([*wrapper, *_COMMAND], environment | given, self.directory / "server.log", address)
-        self.url = url.replace("{port}", str(self.port)) or self.url
-        self._transport = reached
-
-    def __enter__(self) -> Self:
-        try:
-            self.wait_ready()
-        except BaseException:
-            self.kill_all()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.end()
+        super().__init__([*wrapper, *_COMMAND], environment | given, self.directory / "server.log", reached.address)
+        self.url = reached.url.replace("{port}", str(self.port)) or self.url
+        self._transport = reached.transport
 
     def client(self, **options: Any) -> httpx.Client:
         """Make a client that keeps its connections."""

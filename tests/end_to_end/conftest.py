@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.log_schema import faults
-from loadtest.harness.server import GENEROUS, GunicornServer
+from loadtest.harness.server import GENEROUS, GunicornServer, Reached
 
 HERE = Path(__file__).parent
 
@@ -18,9 +18,9 @@ def pytest_collection_modifyitems(items):
 
 
 @contextmanager
-def running(model, directory, settings, **reached):
+def running(model, directory, settings, reached=Reached()):  # noqa: B008 - frozen
     """A ready server, and nothing of it afterwards."""
-    server = GunicornServer(model, directory, GENEROUS | settings, **reached)
+    server = GunicornServer(model, directory, GENEROUS | settings, reached)
     try:
         server.wait_ready()
         yield server

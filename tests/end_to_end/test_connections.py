@@ -10,6 +10,7 @@ import time
 import pytest
 
 from loadtest.harness.processes import PATIENCE, paused, wait_until
+from loadtest.harness.server import Reached
 from tests.end_to_end.conftest import running
 from tests.samples import CLIPS, DATA
 
@@ -251,7 +252,8 @@ def test_tls(model_directory, tmp_path, library_texts):
     arguments = f"--certfile {CERTIFICATE} --keyfile {CERTIFICATE}"
     context = ssl.create_default_context(cafile=CERTIFICATE)
     settings = {"GUNICORN_CMD_ARGS": arguments, "ASR_MAX_UPLOAD_MB": "1", "ASR_BODY_SECONDS": "60"}
-    with running(model_directory, tmp_path, settings, url="https://127.0.0.1:{port}", verify=context) as server:
+    reached = Reached(url="https://127.0.0.1:{port}", transport={"verify": context})
+    with running(model_directory, tmp_path, settings, reached) as server:
         with server.client() as client:
             for headers in ({}, {}, {"Connection": "close"}, {}):
                 reply = client.post("/transcribe", content=AUDIO, headers=headers)
@@ -267,7 +269,8 @@ def test_tls(model_directory, tmp_path, library_texts):
 
 def test_a_unix_socket(model_directory, tmp_path, library_texts):
     path = f"{tmp_path}/asr.sock"
-    with running(model_directory, tmp_path, {"ASR_BIND": f"unix:{path}"}, url="http://test", uds=path) as server:
+    reached = Reached(url="http://test", transport={"uds": path})
+    with running(model_directory, tmp_path, {"ASR_BIND": f"unix:{path}"}, reached) as server:
         with server.client() as client:
             for headers in ({}, {"Connection": "close"}):
                 reply = client.post("/transcribe", content=AUDIO, headers=headers)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from loadtest.harness.processes import wait_until
-from loadtest.harness.server import GENEROUS, GunicornServer
+from loadtest.harness.server import GENEROUS, GunicornServer, Reached
 from tests.samples import CLIPS, DATA
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste")
@@ -171,7 +171,8 @@ def test_a_lost_certificate_is_not_taken(model_directory, tmp_path, library_text
     certificate = tmp_path / "certificate.pem"
     shutil.copyfile(DATA / "localhost.pem", certificate)
     settings = {**GENEROUS, "GUNICORN_CMD_ARGS": f"--certfile {certificate} --keyfile {certificate}"}
-    with GunicornServer(model_directory, tmp_path, settings, "https://localhost:{port}", verify=False) as server:
+    reached = Reached(url="https://localhost:{port}", transport={"verify": False})
+    with GunicornServer(model_directory, tmp_path, settings, reached) as server:
         (worker,) = server.workers()
         certificate.write_text("", encoding="utf-8")
         assert str(certificate) in refusal(server, 1)
