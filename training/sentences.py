@@ -132,7 +132,7 @@ def reserved() -> set[str]:
     return {*natural("test"), *natural("development"), *(normalise(text) for text in samples)}
 
 
-def _runs(text: str) -> set[tuple[str, ...]]:
+def runs_of_four(text: str) -> set[tuple[str, ...]]:
     """Every four words in a row."""
     spoken = text.split()
     return {tuple(spoken[start : start + 4]) for start in range(len(spoken) - 3)}
@@ -141,9 +141,9 @@ def _runs(text: str) -> set[tuple[str, ...]]:
 def natural_to_train() -> list[Sentence]:
     """The natural sentences for training, without those that echo a reserved one."""
     kept_apart = reserved()
-    forbidden = set().union(*map(_runs, kept_apart))
+    forbidden = set().union(*map(runs_of_four, kept_apart))
     texts = dict.fromkeys(natural("training"))
-    fresh = (text for text in texts if text not in kept_apart and not _runs(text) & forbidden)
+    fresh = (text for text in texts if text not in kept_apart and not runs_of_four(text) & forbidden)
     return [Sentence(f"natural-{number:05d}", "natural", text) for number, text in enumerate(fresh)]
 
 
