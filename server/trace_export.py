@@ -1,7 +1,8 @@
 """Where a worker's spans go: to a receiver of OTLP, from a thread of its own, so that no request waits for it.
 
 What it does not take within OpenTelemetry's time-outs is lost: the queue before it is bounded. The log, `/readyz` and a
-metric say so. Imported only where something is traced.
+metric say so, but for what finds the queue full, which OpenTelemetry drops uncounted. Imported only where something is
+traced.
 """
 
 import asyncio
