@@ -16,8 +16,8 @@ _LEAST_FRAMES = 4
 """Frames of speech in a span; what has fewer is a click."""
 _PAUSE_FRAMES = 16
 """Of silence end a span: words that are nearer are heard better together."""
-_PADDING_FRAMES = 4
-"""On both sides of a span, for consonants too soft to be noticed; single words are heard the better for less."""
+_BEFORE_FRAMES, _BEHIND_FRAMES = 4, 6
+"""A span reaches so far, for sounds too soft to be noticed: ends of words are softer, and less of them is lost in noise."""
 
 
 class SpeechDetector(Protocol):
@@ -78,7 +78,7 @@ class SpanFinder:
     def settled(self) -> float:
         """Seconds from the beginning before which no other span will begin."""
         first = self._frame if self._began is None else self._began
-        return max(0, first - _PADDING_FRAMES) * FRAME_SECONDS
+        return max(0, first - _BEFORE_FRAMES) * FRAME_SECONDS
 
     def take(self, probabilities: Float32Array) -> tuple[Span, ...]:
         """Go on by `[frames]` and return the spans that are over."""
@@ -103,8 +103,8 @@ class SpanFinder:
         began, self._began = self._began, None
         if began is None or self._spoken < _LEAST_FRAMES:
             return ()
-        first = max(0, began - _PADDING_FRAMES)
-        end = min(self._frame, self._last + 1 + _PADDING_FRAMES)
+        first = max(0, began - _BEFORE_FRAMES)
+        end = min(self._frame, self._last + 1 + _BEHIND_FRAMES)
         return (Span(first * FRAME_SECONDS, end * FRAME_SECONDS),)
 
 
