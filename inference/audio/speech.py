@@ -14,10 +14,8 @@ _FRAME_SAMPLES = 640  # at 16 kHz
 _BEGINS, _GOES_ON = 0.6, 0.3
 _LEAST_FRAMES = 4
 """Frames of speech in a span; what has fewer is a click."""
-_PAUSE_FRAMES = 16
-"""Of silence end a span: words that are nearer are heard better together."""
-_BEFORE_FRAMES, _BEHIND_FRAMES = 4, 6
-"""A span reaches so far, for sounds too soft to be noticed: ends of words are softer, and less of them is lost in noise."""
+_PADDING_FRAMES = 8
+"""On both sides of a span, for consonants too soft to be noticed; so a pause of twice as many lies inside it."""
 
 
 class SpeechDetector(Protocol):
@@ -78,7 +76,7 @@ class SpanFinder:
     def settled(self) -> float:
         """Seconds from the beginning before which no other span will begin."""
         first = self._frame if self._began is None else self._began
-        return max(0, first - _BEFORE_FRAMES) * FRAME_SECONDS
+        return max(0, first - _PADDING_FRAMES) * FRAME_SECONDS
 
     def take(self, probabilities: Float32Array) -> tuple[Span, ...]:
         """Go on by `[frames]` and return the spans that are over."""
@@ -91,7 +89,7 @@ class SpanFinder:
                 self._last = self._frame
                 self._spoken += 1
             self._frame += 1
-            if self._frame - 1 - self._last >= _PAUSE_FRAMES:
+            if self._frame - 1 - self._last >= 2 * _PADDING_FRAMES:
                 over += self._close()
         return tuple(over)
 
@@ -103,8 +101,8 @@ class SpanFinder:
         began, self._began = self._began, None
         if began is None or self._spoken < _LEAST_FRAMES:
             return ()
-        first = max(0, began - _BEFORE_FRAMES)
-        end = min(self._frame, self._last + 1 + _BEHIND_FRAMES)
+        first = max(0, began - _PADDING_FRAMES)
+        end = min(self._frame, self._last + 1 + _PADDING_FRAMES)
         return (Span(first * FRAME_SECONDS, end * FRAME_SECONDS),)
 
 

@@ -22,9 +22,9 @@ _RATE = 16_000
 _FRAME = round(FRAME_SECONDS * _RATE)
 _CONTEXT = round(1.0 * _RATE)
 """Sound on the other side of a cut that a window hears too: two words; of short windows a quarter at most."""
-_NEAR = round(0.84 * _RATE)
+_NEAR = round(0.6 * _RATE)
 """A short span shares a window with the next one if that is this near."""
-_SHORT = round(1.26 * _RATE)
+_SHORT = round(1.5 * _RATE)
 """What is longer, with the silence around it, takes no further span."""
 _MORE = 2 * _RATE
 """So much longer than a window must be known before speech is cut: it may be over soon, and fit."""

@@ -70,7 +70,7 @@ def test_pieces_and_a_detector_that_is_behind_change_nothing(stretches, pieces, 
 def test_silence_is_not_heard():
     assert plan(np.zeros(2000)) == []
     (window,) = plan(frames([(0.0, 500), (1.0, 50), (0.0, 500)]))
-    assert (window.start, window.end) == pytest.approx((500 * 0.04 - 0.16, 550 * 0.04 + 0.24))
+    assert (window.start, window.end) == pytest.approx((500 * 0.04 - 0.32, 550 * 0.04 + 0.32))
     assert (window.owned.start, window.owned.end) == pytest.approx((window.start, window.end))
 
 
