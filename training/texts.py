@@ -1,6 +1,6 @@
 """Files in which there is Hindi → its sentences, a line each, for the language model.
 
-    python -m training.texts stories/ tatoeba.txt xquad.hi.json --forbid testsets/*/manifest.jsonl --out texts.txt
+    python -m training.texts stories/ xquad.hi.json --forbid testsets/*/manifest.jsonl --out texts.txt
 
 Of any file of text, whatever its format, the sentences are taken that are in Devanagari from end to end: Markdown's
 marks, JSON's keys, translations beside them and a treebank's words one by one are none. Numbers are spoken out. What

@@ -111,10 +111,10 @@ class Proxy(Program):
 
     def ask(self, command: str) -> str:
         """Ask HAProxy at its socket."""
-        path = self.directory / "haproxy.sock"
-        wait_until(path.exists, path)  # which it has shortly after it listens
+        path = str(self.directory / "haproxy.sock")
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(path))
+            # It listens there shortly after it does elsewhere.
+            wait_until(lambda: connection.connect_ex(path) == 0, path)
             connection.sendall(f"{command}\n".encode())
             return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
