@@ -292,7 +292,8 @@ def test_a_unix_socket(model_directory, tmp_path, library_texts):
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
 def test_ipv6(model_directory, tmp_path, library_texts):
-    with running(model_directory, tmp_path, {"ASR_BIND": "[::1]:{port}"}, url="http://[::1]:{port}") as server:
+    reached = Reached(url="http://[::1]:{port}")
+    with running(model_directory, tmp_path, {"ASR_BIND": "[::1]:{port}"}, reached) as server:
         with server.client() as client:
             assert client.post("/transcribe", content=AUDIO).json()["text"] == library_texts[NAMASTE]
         wait_until(lambda: clients(server) == {"::1"}, "the client logged")

@@ -166,7 +166,10 @@ def recognised(pipeline, samples, **planning):
 
 
 def cut_everywhere(pipeline, samples, cuts):
-    """Words at which a recording that was cut there differs from the whole one."""
+    """Words that a recording cut there has lost or has twice, against the whole one.
+
+    A word in its place that is heard otherwise is neither: its window is normalised by another stretch of sound.
+    """
     whole = pipeline.recognise(Waveform(samples, RATE)).text.split()
     wrong = {}
     for cut in cuts:
@@ -174,7 +177,7 @@ def cut_everywhere(pipeline, samples, cuts):
         windows, words = recognised(pipeline, samples, window_seconds=seconds, where_no_pause=lambda part: part.size)
         assert len(windows) > 1
         changes = difflib.SequenceMatcher(a=whole, b=[word.text for word in words], autojunk=False).get_opcodes()
-        if found := [change for change in changes if change[0] != "equal"]:
+        if found := [change for change in changes if change[2] - change[1] != change[4] - change[3]]:
             wrong[cut] = found
     return wrong
 
