@@ -114,7 +114,7 @@ class Proxy(Program):
         path = str(self.directory / "haproxy.sock")
         with socket.socket(socket.AF_UNIX) as connection:
             # It listens there shortly after it does elsewhere.
-            wait_until(lambda: connection.connect_ex(path) == 0, path)
+            wait_until(lambda: self._listens() and connection.connect_ex(path) == 0, path)
             connection.sendall(f"{command}\n".encode())
             return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 

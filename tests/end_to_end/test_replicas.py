@@ -43,6 +43,26 @@ def clips(pipeline):
     return make_clips(lambda data: pipeline.transcribe(data).text, [1.0, 1.5, 2.0, 2.5])
 
 
+@pytest.mark.programs("haproxy")
+def test_haproxy_learns_the_weight(replicas, tmp_path_factory):
+    """The first of this file: a proxy of the others keeps its address until the last of them."""
+    server = replicas.servers[0]
+    with Proxy("haproxy", replicas, tmp_path_factory.mktemp("weight")) as haproxy:
+
+        def weight():
+            rows = csv.DictReader(haproxy.ask("show stat").removeprefix("# ").splitlines())
+            (row,) = [row for row in rows if (row["pxname"], row["svname"]) == ("servers", "first")]
+            return int(row["weight"])
+
+        wait_until(lambda: weight() == 100, "the whole weight of an idle server")
+        with in_background() as submit:
+            with paused(*server.lanes()):
+                for _ in range(10):
+                    submit(server.post, sentence_of(14))
+                wait_until(lambda: 0 < weight() < 100, "less weight while there is a queue")
+            wait_until(lambda: weight() == 100, "all of it again")
+
+
 @pytest.mark.parametrize("disturb", DISTURBANCES.values(), ids=DISTURBANCES)
 def test_nothing_is_lost_but_what_is_cut(replicas, proxy, clips, disturb):
     verdict = uvloop.run(under_load(proxy.address, clips_of(clips), replicas, disturb))
@@ -114,22 +134,3 @@ def test_events_come_as_they_are_sent(replicas, proxy):
         for lane in lanes:
             lane.resume()
         assert any("transcript.text.done" in line for line in lines)
-
-
-@pytest.mark.programs("haproxy")
-def test_haproxy_learns_the_weight(replicas, tmp_path_factory):
-    server = replicas.servers[0]
-    with Proxy("haproxy", replicas, tmp_path_factory.mktemp("weight")) as haproxy:
-
-        def weight():
-            rows = csv.DictReader(haproxy.ask("show stat").removeprefix("# ").splitlines())
-            (row,) = [row for row in rows if (row["pxname"], row["svname"]) == ("servers", "first")]
-            return int(row["weight"])
-
-        wait_until(lambda: weight() == 100, "the whole weight of an idle server")
-        with in_background() as submit:
-            with paused(*server.lanes()):
-                for _ in range(10):
-                    submit(server.post, sentence_of(14))
-                wait_until(lambda: 0 < weight() < 100, "less weight while there is a queue")
-            wait_until(lambda: weight() == 100, "all of it again")
