@@ -32,16 +32,9 @@ class Served(Program):
         super().__init__(contestant.command, {**ENVIRONMENT, **contestant.environment}, log)
         self.contestant = contestant
 
-    def __enter__(self) -> Self:
-        try:
-            wait_until(self._answers, f"{self.contestant.name} is ready", pause=0.1)
-        except BaseException:
-            self.kill_all()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.end()
+    def wait_ready(self) -> None:
+        """Return when it answers; raise ServerFailed where it ends instead."""
+        wait_until(self._answers, f"{self.contestant.name} is ready", pause=0.1)
 
     def client(self) -> "Client | WebSocketClient":
         """Make a client that speaks its protocol."""

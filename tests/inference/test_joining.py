@@ -165,11 +165,11 @@ def recognised(pipeline, samples, **planning):
     return windows, [word for segment in (*segments, *joiner.finish()) for word in segment.words]
 
 
-def cut_everywhere(pipeline, samples, cuts):
+def cut_everywhere(pipeline, samples, cuts, *, heard_otherwise=False):
     """Words near a cut that a recording cut there has lost or has twice, against the whole one.
 
     A word in its place that is heard otherwise is neither, nor is one far from the cut: its window is normalised by
-    another stretch of sound.
+    another stretch of sound. With `heard_otherwise` these count too.
     """
     (segment,) = pipeline.recognise(Waveform(samples, RATE), Options(words=True)).segments
     whole = segment.words
@@ -179,17 +179,28 @@ def cut_everywhere(pipeline, samples, cuts):
         windows, words = recognised(pipeline, samples, window_seconds=seconds, where_no_pause=lambda part: part.size)
         assert len(windows) > 1
         texts = [[word.text for word in each] for each in (whole, words)]
-        for _, *places in difflib.SequenceMatcher(a=texts[0], b=texts[1], autojunk=False).get_opcodes():
+        for change, *places in difflib.SequenceMatcher(a=texts[0], b=texts[1], autojunk=False).get_opcodes():
             before, after = whole[places[0] : places[1]], words[places[2] : places[3]]
             near = [each for each in (*before, *after) if cut - CONTEXT <= each.end and each.start <= cut + CONTEXT]
-            if len(before) != len(after) and near:
+            if (len(before) != len(after) and near) or (heard_otherwise and change != "equal"):
                 wrong.setdefault(cut, []).append((before, after))
     return wrong
+
+
+def failing(pause):
+    """The embedded model fails here, which the version before it did not: mend it, and this says so."""
+    return pytest.param(pause, marks=pytest.mark.xfail(strict=True, reason="loses or hears a word near a cut"))
 
 
 def test_a_cut_loses_and_doubles_no_word(pipeline):
     samples, _ = recording(CLIPS)
     assert cut_everywhere(pipeline, samples, np.arange(6.05, 10, 0.7)) == {}
+
+
+@pytest.mark.xfail(strict=True, reason="the embedded model hears a word otherwise at one of these cuts")
+def test_a_cut_changes_no_word(pipeline):
+    samples, _ = recording(CLIPS)
+    assert cut_everywhere(pipeline, samples, np.arange(6.05, 10, 0.7), heard_otherwise=True) == {}
 
 
 def test_what_is_said_three_times_stays(pipeline):
@@ -198,7 +209,7 @@ def test_what_is_said_three_times_stays(pipeline):
 
 
 @pytest.mark.measuring
-@pytest.mark.parametrize("pause", [0.15, 0.3, 0.5])
+@pytest.mark.parametrize("pause", [failing(0.05), failing(0.1), 0.15, 0.3, 0.5])
 def test_a_cut_anywhere_loses_and_doubles_no_word(pipeline, pause):
     """Nearer to each other, the embedded model hears a है or not, as the sound around it happens to be."""
     samples, _ = recording(CLIPS, pause)
