@@ -15,7 +15,7 @@ from tests.samples import CLIPS, encode
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(1800)]
 
-_MEGABYTES_BESIDE_THE_BASE = 330
+_MEGABYTES_BESIDE_THE_BASE = 350
 _RECORDINGS = 6
 _HARD = ("--read-only", "--tmpfs", "/tmp", "--network", "none", "--cap-drop", "ALL")
 _HARD = (*_HARD, "--security-opt", "no-new-privileges", "--memory", "1g", "--cpus", "1")
