@@ -59,7 +59,7 @@ def _quantised(package: Package, way: str, directory: Path) -> Path:
     # Here and not above: it loads the onnx package, which no program that is measured needs.
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    from inference.prepared.rewriting.half_precision import read_widened
+    from inference.prepared.rewriting.stored_weights import read_widened
 
     ways: Mapping[str, Mapping[str, Any]] = {
         AS_SCRIPTED: {"weight_type": QuantType.QUInt8},

@@ -63,7 +63,7 @@ def _add_nemo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         help="length of the positional table: fewer make a smaller file and shorter audio (default: the checkpoint's)",
     )
     nemo.add_argument(
-        "--weights", choices=_WEIGHTS, default="float32", help="as they are stored; float16 halves the file"
+        "--weights", choices=_WEIGHTS, default="float32", help="as stored; float16 halves the file, int8 quarters it"
     )
     nemo.add_argument("--replace", action="store_true", help="write over an existing package")
     nemo.set_defaults(run=_nemo)
@@ -89,7 +89,9 @@ def _add_random(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _add_weights(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    weights = commands.add_parser("weights", help="store those of a package in half precision, or in single again")
+    weights = commands.add_parser(
+        "weights", help="store those of a package in fewer bits, or in single precision again"
+    )
     weights.add_argument("package", type=Path, metavar="models/NAME")
     weights.add_argument("weights", choices=_WEIGHTS)
     weights.set_defaults(run=_weights)

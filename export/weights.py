@@ -1,4 +1,4 @@
-"""How a package stores its weights: in float32, or as float16, which halves the file."""
+"""How a package stores its weights: in float32, or in fewer bits, which makes the file smaller."""
 
 import dataclasses
 import shutil
@@ -8,13 +8,13 @@ import onnx
 
 from export import package_writer
 from inference.package import Package, Weights, load_package, sha256
-from inference.prepared.rewriting.half_precision import halve, read_widened
+from inference.prepared.rewriting.stored_weights import narrow, read_widened
 
 
 def store_weights(directory: Path, weights: Weights) -> Package:
     """Store those of a package's fp32 graph so; all else, plans and figures too, stays as it is.
 
-    From float16 nothing comes back that rounding has taken. Raises ExportError where the package cannot be written,
+    From fewer bits nothing comes back that rounding has taken. Raises ExportError where the package cannot be written,
     PackageError where it cannot be read.
     """
     package = load_package(directory)
@@ -30,7 +30,7 @@ def store_weights(directory: Path, weights: Weights) -> Package:
 
 def write(model: onnx.ModelProto, path: Path, weights: Weights) -> None:
     """Write a graph whose weights are float32, and store them so."""
-    if weights == "float16":
-        halve(model)
+    if weights != "float32":
+        narrow(model, weights)
     onnx.checker.check_model(model)
     onnx.save(model, path)

@@ -20,7 +20,7 @@ from inference.errors import PackageError
 from inference.features import FeatureParameters
 from inference.types import ConfidenceCurve, Int8Plan, WeightBits
 
-Weights = Literal["float32", "float16"]
+Weights = Literal["float32", "float16", "int8"]
 
 MANIFEST = "model.yaml"
 FORMAT = 1
@@ -40,7 +40,7 @@ class GraphFile(PackageFile):
     """A graph; its weights are computed in float32 however they are stored."""
 
     weights: Weights = "float32"
-    """As they lie in the file (`inference/prepared/rewriting/half_precision.py`)."""
+    """As they lie in the file (`inference/prepared/rewriting/stored_weights.py`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,6 +210,7 @@ class _Memory:
 # its file. Master and one worker took 90 MiB.
 _SERVER, _LANE, _LANE_SECOND, _FURTHER_MODEL = 128, 48, 5, 16
 _MAPPED_GRAPH, _MAPPED_LANGUAGE_MODEL = 1.25, 3.0
+_WIDENED = {"float32": 1, "float16": 2, "int8": 4}
 
 
 def _memory(settings: Settings) -> _Memory:
@@ -232,7 +233,7 @@ def _mapped_bytes(directory: Path) -> float:
     try:
         package = read_package(directory)
         language_model = package.language_model_path()
-        stored = package.model_path().stat().st_size * (2 if package.graph().weights == "float16" else 1)
+        stored = package.model_path().stat().st_size * _WIDENED[package.graph().weights]
         mapped = _MAPPED_GRAPH * stored
         return mapped + (_MAPPED_LANGUAGE_MODEL * language_model.stat().st_size if language_model else 0)
     except (OSError, PackageError):

@@ -24,7 +24,7 @@ from torch import Tensor
 from inference.decoding.vocabulary import load_vocabulary
 from inference.errors import InferenceError
 from inference.package import Package, load_package
-from inference.prepared.rewriting.half_precision import read_widened
+from inference.prepared.rewriting.stored_weights import read_widened
 from training.checkpoint import load_start, save_start
 from training.files import RecipeError
 from training.model import build, make_tokenizer, shape_of

@@ -61,15 +61,33 @@ def test_shorter_positional_table(nemo_checkpoint, package, tmp_path):
     assert short.model_path().stat().st_size < package.model_path().stat().st_size - 300 * 32 * 4
 
 
-def test_half_precision_is_nemo_with_large_weights_rounded(nemo_checkpoint_file, nemo_checkpoint, package, tmp_path):
+def halved(weights):
+    return weights.half().float()
+
+
+def rounded_to_levels(weights):
+    """Rounded to 255 levels for each output, which comes first in PyTorch's weights."""
+    level = weights.flatten(1).abs().amax(1).reshape(-1, *(1,) * (weights.ndim - 1)) / 127
+    return (weights / level).round() * level
+
+
+ROUNDING = {"float16": halved, "int8": rounded_to_levels}
+
+
+@pytest.mark.parametrize("stored", ROUNDING)
+def test_fewer_bits_are_nemo_with_large_weights_rounded(
+    nemo_checkpoint_file, nemo_checkpoint, package, tmp_path, stored
+):
     semantics = package.features.semantics
-    halved = write_package(nemo_checkpoint, tmp_path / "x", LABELS, Choices(semantics, weights="float16"))
-    assert halved.model_path().stat().st_size < 0.8 * package.model_path().stat().st_size  # of so small a one
+    narrow = write_package(nemo_checkpoint, tmp_path / "x", LABELS, Choices(semantics, weights=stored))
+    assert narrow.model_path().stat().st_size < 0.8 * package.model_path().stat().st_size  # of so small a one
     rounded = open_checkpoint(str(nemo_checkpoint_file)).model
-    for weights in (*rounded.parameters(), rounded.encoder.pos_enc.pe):
+    table = rounded.encoder.pos_enc.pe
+    table.data = halved(table.data)
+    for weights in rounded.parameters():
         if weights.numel() >= 1024:
-            weights.data = weights.data.half().float()
-    both = NemoReference(rounded, semantics), PackageStages(halved)
+            weights.data = ROUNDING[stored](weights.data)
+    both = NemoReference(rounded, semantics), PackageStages(narrow)
     waveform = Waveform(voice(3 * SAMPLE_RATE), SAMPLE_RATE)
     assert compare(*both, waveform).log_probabilities_difference <= TOLERANCE
     assert compare(*both, waveform).same_text

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from onnx import numpy_helper
 
-from inference.prepared.rewriting.half_precision import read_widened
+from inference.prepared.rewriting.stored_weights import read_widened
 from inference.types import Float32Array
 
 
