@@ -139,6 +139,21 @@ def test_each_output_of_a_product_has_its_own_levels(tmp_path):
     assert not np.array_equal(read["weights"], weights)
 
 
+def test_a_scale_that_another_node_asks_for_stays(tmp_path):
+    weights = np.random.default_rng(0).normal(size=(40, 40)).astype(np.float32)
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [40, 40]) for name in ("x", "y")]
+    constants = [numpy_helper.from_array(weights, "weights")]
+    nodes = [helper.make_node("MatMul", ["x", "weights"], ["y"])]
+    graph = helper.make_graph(nodes, "small", values[:1], values[1:], constants)
+    write(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), tmp_path / "small.onnx", "int8")
+    model = onnx.load(tmp_path / "small.onnx")
+    model.graph.node.append(helper.make_node("Identity", ["weights/scale"], ["scale"]))
+    onnx.save(model, tmp_path / "other.onnx")
+    read = read_widened(tmp_path / "other.onnx")
+    onnx.checker.check_model(read)
+    assert [node.op_type for node in read.graph.node] == ["Mul", "MatMul", "Identity"]
+
+
 def test_a_package_that_is_damaged_is_refused(model_directory, tmp_path, capsys):
     directory = shutil.copytree(model_directory, tmp_path / "damaged")
     (directory / "vocab.txt").write_text("")

@@ -37,7 +37,7 @@ def read_widened(path: Path) -> onnx.ModelProto:
         weights, node = numpy_helper.to_array(tensor).astype(np.float32), cast
         graph.node.remove(cast)
         product = users.get(cast.output[0])
-        if product and product.op_type == "Mul" and product.input[1] in stored:
+        if product and product.op_type == "Mul" and product.input[1] in stored and uses[product.input[1]] == 1:
             scale = stored[product.input[1]]
             weights, node = weights * numpy_helper.to_array(scale), product
             graph.node.remove(product)
