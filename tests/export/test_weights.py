@@ -82,9 +82,10 @@ def test_all_else_of_the_package_stays(stored, model_directory):
 
 
 def test_memory_for_lanes_does_not_depend_on_it(stored):
-    notes = {machine_note(Settings(model=package.directory, models=package.directory)) for package in stored}
-    beside = [float(note.rpartition("beside ")[2].split()[0]) for note in notes]
-    assert max(beside) - min(beside) <= 0.04 * max(beside)  # the table of positions is never stored in int8
+    notes = [machine_note(Settings(model=package.directory, models=package.directory)) for package in stored]
+    narrow, single = (float(note.rpartition("beside ")[2].split()[0]) for note in notes)
+    # The table of positions is never stored in int8, so that four times the file is a little too much.
+    assert 0 <= narrow - single <= (1 if stored[0].graph().weights == "float16" else 8)
 
 
 def test_what_half_precision_cannot_hold_stays(small):
