@@ -63,7 +63,10 @@ def _add_nemo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         help="length of the positional table: fewer make a smaller file and shorter audio (default: the checkpoint's)",
     )
     nemo.add_argument(
-        "--weights", choices=_WEIGHTS, default="float32", help="as stored; float16 halves the file, int8 quarters it"
+        "--weights",
+        choices=_WEIGHTS,
+        default="float32",
+        help="as stored; float16 and int8 make the file smaller",
     )
     nemo.add_argument("--replace", action="store_true", help="write over an existing package")
     nemo.set_defaults(run=_nemo)

@@ -34,7 +34,7 @@ class Choices:
     positions: int | None = None
     """Steps in the positional table, which bounds the length of the audio; None: the checkpoint's."""
     weights: Weights = "float32"
-    """How they are stored; in float16 the file is half as long, in int8 a quarter."""
+    """How they are stored; in float16 the file is half as long, in int8 little more than a quarter."""
     replace: bool = False
     """Whether an existing package may be written over."""
 

@@ -210,7 +210,7 @@ class _Memory:
 # its file. Master and one worker took 90 MiB.
 _SERVER, _LANE, _LANE_SECOND, _FURTHER_MODEL = 128, 48, 5, 16
 _MAPPED_GRAPH, _MAPPED_LANGUAGE_MODEL = 1.25, 3.0
-_WIDENED = {"float32": 1, "float16": 2, "int8": 4}
+_WIDENED = {"float32": 1, "float16": 2, "int8": 4}  # times the file, at most
 
 
 def _memory(settings: Settings) -> _Memory:

@@ -97,7 +97,8 @@ def _summed_axes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
     for node in graph.node:
         name = node.input[1] if len(node.input) > 1 else ""
         if name in dimensions and uses[name] == 1 and node.op_type in {"MatMul", "Conv"}:
-            found[name] = (0,) if node.op_type == "MatMul" else tuple(range(1, dimensions[name]))
+            count = dimensions[name]
+            found[name] = (max(0, count - 2),) if node.op_type == "MatMul" else tuple(range(1, count))
     return found
 
 
