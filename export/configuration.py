@@ -19,6 +19,12 @@ class Shape:
     """Steps in the positional table."""
     subsampling_channels: int = -1
     """As many as the model is wide, where -1."""
+    expansion: int = 4
+    """How many times as wide as the model a feed-forward is."""
+    attention: str = "rel_pos"
+    """By relative positions; or "abs_pos", whose sinusoids are added to what the first layer hears."""
+    scaled: bool = True
+    """Whether what the first layer hears is multiplied by the root of the width."""
 
 
 def conformer_ctc(shape: Shape, tokenizer_directory: Path) -> dict[str, Any]:
@@ -50,11 +56,11 @@ def conformer_ctc(shape: Shape, tokenizer_directory: Path) -> dict[str, Any]:
             "subsampling": "striding",
             "subsampling_factor": 4,
             "subsampling_conv_channels": shape.subsampling_channels,
-            "ff_expansion_factor": 4,
-            "self_attention_model": "rel_pos",
+            "ff_expansion_factor": shape.expansion,
+            "self_attention_model": shape.attention,
             "n_heads": shape.heads,
             "att_context_size": [-1, -1],
-            "xscaling": True,
+            "xscaling": shape.scaled,
             "untie_biases": True,
             "pos_emb_max_len": shape.positions,
             "conv_kernel_size": shape.kernel,

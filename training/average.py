@@ -20,6 +20,8 @@ def average(paths: list[Path]) -> dict[str, torch.Tensor]:
     if not paths:
         raise RecipeError("no weights to average: train first (python -m training.train)")
     states = [torch.load(path, map_location="cpu", weights_only=True) for path in paths]
+    # What other languages were written with served the training alone.
+    states = [{name: each for name, each in state.items() if not name.startswith("foreign.")} for state in states]
     mean = dict(states[-1])
     for name, value in states[-1].items():
         if value.is_floating_point():

@@ -19,10 +19,16 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from inference.audio.speech import spans
+from inference.audio.speech_network import probabilities
+from inference.types import Waveform
 from training.augment import augment
 from training.files import RecipeError, atomic_path, read_manifest, require_space
 from training.warp import warp
 
+_RATE = 16_000
+_CUT = 0.5
+"""Chance that a clip is heard as the server hears it, which cuts it to where somebody speaks."""
 _POOL = 320
 """Clips drawn at a time, then sorted by length, so that a batch holds little padding."""
 
@@ -35,6 +41,8 @@ class Batch:
     feature_lengths: torch.Tensor
     tokens: torch.Tensor
     token_lengths: torch.Tensor
+    foreign: torch.Tensor
+    """Which clips are in another language, written by sound: `[clips]`, booleans."""
     seconds: float
     """Audio in the batch, padding not counted."""
 
@@ -59,6 +67,14 @@ def _decode(row: dict[str, Any]) -> NDArray[np.int16]:
     return np.asarray(samples, dtype=np.int16)
 
 
+def _spoken(samples: NDArray[np.int16]) -> tuple[int, int]:
+    """Where somebody speaks, by the server's detector; all of a clip where nobody is heard to."""
+    found = spans(probabilities(Waveform(samples.astype(np.float32) / np.float32(32768), _RATE)))
+    if not found:
+        return 0, len(samples)
+    return int(found[0].start * _RATE), min(len(samples), int(found[-1].end * _RATE))
+
+
 class Arena:
     """Decoded clips of one manifest: ``arena[i]`` is the float32 waveform of row i."""
 
@@ -67,21 +83,27 @@ class Arena:
         self.rows = read_manifest(manifest)
         if not self.rows:
             raise RecipeError(f"{manifest} names no clips")
-        stamp = f"{manifest.stem}-{manifest.stat().st_mtime_ns}"
+        stamp = f"{manifest.parent.name}-{manifest.stem}-{manifest.stat().st_mtime_ns}"
         self._samples_path, self._offsets_path = cache / f"{stamp}.pcm", cache / f"{stamp}.npy"
         if not self._offsets_path.exists():
             self._decode_all(cache)
         self.offsets = np.load(self._offsets_path)
+        self.spoken = np.load(cache / f"{stamp}-spoken.npy")
+        """First sample of speech in each clip and the one behind its last: `[clips, 2]`."""
         self.samples = np.memmap(self._samples_path, dtype=np.int16, mode="r")
 
     def _decode_all(self, cache: Path) -> None:
         cache.mkdir(parents=True, exist_ok=True)
-        lengths = []
+        lengths, spoken = [], []
         with atomic_path(self._samples_path) as temporary, temporary.open("wb") as sink, ThreadPoolExecutor(2) as pool:
             for samples in tqdm(pool.map(_decode, self.rows), total=len(self.rows), desc="decode", unit="clip"):
                 require_space(cache)
                 lengths.append(len(samples))
+                spoken.append(_spoken(samples))
                 sink.write(samples.tobytes())
+        spoken_path = self._offsets_path.with_stem(f"{self._offsets_path.stem}-spoken")
+        with atomic_path(spoken_path) as temporary, temporary.open("wb") as sink:
+            np.save(sink, np.array(spoken))
         with atomic_path(self._offsets_path) as temporary, temporary.open("wb") as sink:
             np.save(sink, np.concatenate([[0], np.cumsum(lengths)]))
 
@@ -162,6 +184,9 @@ class Stream:
         waves, changed = [], []
         for position, (group, row) in enumerate(items):
             wave = self.arenas[group][row]
+            if chance.random() < _CUT:
+                first, end = self.arenas[group].spoken[row]
+                wave = wave[first:end]
             changed.append(chance.random() < self.strength)
             if changed[-1]:
                 # No one talks behind a clip without speech, whose text says that no one does.
@@ -180,5 +205,6 @@ class Stream:
             torch.tensor([clip.shape[1] for clip in kept]),
             torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True),
             torch.tensor([len(ids) for ids in tokens]),
+            torch.tensor([self.arenas[group].rows[row].get("language", "hi") != "hi" for group, row in items]),
             float(lengths.sum()) / 16_000,
         )

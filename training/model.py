@@ -16,17 +16,24 @@ from training.files import RecipeError
 
 SHAPE = Shape(width=176, layers=8, heads=4, kernel=15, subsampling_channels=64)
 """6.3 M parameters."""
+_HEAD = 64
+"""Width of a head where the weights do not tell: that of models made of Whisper's layers (`training.transplant`)."""
 
 
 def shape_of(state: dict[str, Tensor]) -> Shape:
     """Read the size of the Conformer off its weights."""
     layers = 1 + max(int(name.split(".")[2]) for name in state if name.startswith("encoder.layers."))
     first = "encoder.layers.0"
+    width = state[f"{first}.norm_out.weight"].shape[0]
+    relative = state.get(f"{first}.self_attn.pos_bias_u")
     return replace(
         SHAPE,
-        width=state[f"{first}.norm_out.weight"].shape[0],
+        width=width,
         layers=layers,
-        heads=state[f"{first}.self_attn.pos_bias_u"].shape[0],
+        heads=width // _HEAD if relative is None else relative.shape[0],
+        expansion=state[f"{first}.feed_forward1.linear1.weight"].shape[0] // width,
+        attention="abs_pos" if relative is None else "rel_pos",
+        scaled=relative is not None,
         kernel=state[f"{first}.conv.depthwise_conv.weight"].shape[-1],
         subsampling_channels=state["encoder.pre_encode.conv.0.weight"].shape[0],
     )
@@ -81,7 +88,9 @@ def build(shape: Shape, tokenizer: Path) -> Any:
     from nemo.utils import logging
 
     logging.setLevel(logging.ERROR)
-    return EncDecCTCModelBPE(cfg=OmegaConf.create(configuration(shape, tokenizer)))
+    model = EncDecCTCModelBPE(cfg=OmegaConf.create(configuration(shape, tokenizer)))
+    model.foreign = None  # or a decoder for other languages, while training
+    return model
 
 
 def autocast(device: torch.device) -> torch.autocast:
@@ -92,3 +101,21 @@ def autocast(device: torch.device) -> torch.autocast:
     able = torch.cpu.get_capabilities()
     fast = device.type != "cpu" or able.get("avx512_bf16") or able.get("amx_bf16")
     return torch.autocast(device.type, torch.bfloat16, enabled=bool(fast))
+
+
+def ctc_loss(log_probs: Tensor, steps: Tensor, tokens: Tensor, token_lengths: Tensor) -> Tensor:
+    """CTC loss a token, averaged over the clips.
+
+    `log_probs`: `[clips, steps, tokens and a blank]`, their true `steps`: `[clips]`; `tokens`: `[clips, tokens]`, and
+    their true lengths. A clip without speech has no tokens: it counts as if it had one every third step.
+    """
+    loss = torch.nn.functional.ctc_loss(
+        log_probs.float().transpose(0, 1),
+        tokens,
+        steps,
+        token_lengths,
+        blank=log_probs.shape[-1] - 1,
+        reduction="none",
+        zero_infinity=True,
+    )
+    return (loss / torch.where(token_lengths > 0, token_lengths, steps / 3)).mean()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from training.clock import RunningClock
 from training.curves import Curves
 from training.dataset import Arena, Batch, Draw, Group, Stream
 from training.files import RecipeError, atomic_path, command, read_manifest
-from training.model import SHAPE, autocast, build, make_tokenizer, shape_of
+from training.model import SHAPE, autocast, build, ctc_loss, make_tokenizer, shape_of
 from training.team import Team, launch
 from training.validate import character_error_rate
 from training.warm_start import begin_from
@@ -111,18 +112,11 @@ class Trainer:
         with autocast(self.device):
             encoded, encoded_lengths = model.encoder(audio_signal=features, length=lengths)
             log_probs = model.decoder(encoder_output=encoded)
-        token_lengths = batch.token_lengths.to(self.device)
-        loss = torch.nn.functional.ctc_loss(
-            log_probs.float().transpose(0, 1),
-            batch.tokens.to(self.device),
-            encoded_lengths,
-            token_lengths,
-            blank=log_probs.shape[-1] - 1,
-            reduction="none",
-            zero_infinity=True,
-        )
-        # A clip without speech has no tokens: it counts as if it had one every third step.
-        return (loss / torch.where(token_lengths > 0, token_lengths, encoded_lengths / 3)).mean()
+            if model.foreign is not None:
+                by_sound = model.foreign(encoder_output=encoded)
+                log_probs = torch.where(batch.foreign.to(self.device)[:, None, None], by_sound, log_probs)
+        tokens, token_lengths = batch.tokens.to(self.device), batch.token_lengths.to(self.device)
+        return ctc_loss(log_probs, encoded_lengths, tokens, token_lengths)
 
     def spent(self) -> float:
         """Share of the budget spent, 0 to 1."""
@@ -182,6 +176,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--valid", type=Path, help="manifest of a small set to watch")
     parser.add_argument("--forbid", type=Path, action="append", default=[], help="test manifests: no text may recur")
     parser.add_argument("--start", type=Path, metavar="PACKAGE", help="begin with the weights of this package")
+    parser.add_argument(
+        "--foreign-apart", action="store_true", help="other languages have an output layer of their own"
+    )
     parser.add_argument("--minutes", type=float, default=Plan.minutes)
     parser.add_argument("--steps", type=int, default=Plan.steps)
     parser.add_argument("--batch-seconds", type=float, default=Plan.batch_seconds)
@@ -213,6 +210,8 @@ def train(team: Team, options: argparse.Namespace) -> None:
     model = build(shape, options.work / "tokenizer")
     if start:
         model.load_state_dict(start)
+    if options.foreign_apart:
+        model.foreign = deepcopy(model.decoder)
     trainer = Trainer(model, plan, options.work, team)
     torch.manual_seed(Plan.seed + 1000 * team.rank + trainer.progress.steps)
     if team.rank == 0:

@@ -46,15 +46,19 @@ def begin_from(directory: Path, work: Path, rows: list[dict[str, Any]]) -> None:
     """Put the package's tokenizer and weights into `work`, unless they are there; `rows` lend text and clips."""
     if load_start(work) is not None:
         return
-    package = _package(directory)
-    state = read_weights(package.model_path())
-    pieces = list(load_vocabulary(package.vocabulary_path()).pieces)
-    tokenizer = tokenizer_of(pieces, [row["text"] for row in rows], work / "tokenizer")
+    tokenizer, state = package_start(directory, work, [row["text"] for row in rows])
     model = build(shape_of(state), tokenizer)
     model.load_state_dict({**model.state_dict(), **state})  # the graph holds no preprocessor
     every = max(1, len(rows) // _CLIPS)
     settle_batch_norms(model, [Path(row["audio_filepath"]) for row in rows[::every]])
     save_start(work, model.state_dict())
+
+
+def package_start(directory: Path, work: Path, texts: list[str]) -> tuple[Path, dict[str, Tensor]]:
+    """A tokenizer in `work` of the package's vocabulary, which counts its pieces in `texts`; and the weights."""
+    package = _package(directory)
+    pieces = list(load_vocabulary(package.vocabulary_path()).pieces)
+    return tokenizer_of(pieces, texts, work / "tokenizer"), read_weights(package.model_path())
 
 
 def _weight(node: onnx.NodeProto, weights: dict[str, Tensor]) -> dict[str, Tensor]:

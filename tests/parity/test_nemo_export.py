@@ -7,11 +7,14 @@ import soundfile
 
 from export.checkpoint import open_checkpoint
 from export.cli import main
+from export.configuration import Shape
 from export.convert import Choices, Labels, write_package
+from export.random_model import random_checkpoint
 from export.reference import NemoReference
 from export.verify import PackageStages, compare
 from inference.errors import PackageError
 from inference.package import load_package
+from inference.prepared.rewriting.rewrite import rewrite
 from inference.types import Waveform
 from tests.parity.signals import SAMPLE_RATE, voice
 
@@ -32,6 +35,18 @@ def both(package, nemo_checkpoint):
     return NemoReference(nemo_checkpoint.model, package.features.semantics), PackageStages(package)
 
 
+@pytest.fixture(scope="module")
+def placed(tmp_path_factory):
+    """The same of a model that adds absolute positions, unscaled, with narrow feed-forwards; the graph rewritten."""
+    folder = tmp_path_factory.mktemp("placed")
+    shape = Shape(width=32, layers=2, heads=4, positions=300, expansion=1, attention="abs_pos", scaled=False)
+    checkpoint = random_checkpoint(shape, seed=7)
+    package = write_package(checkpoint, folder / "package", LABELS, Choices("nemo-2.5"))
+    rewrite(package.model_path(), folder / "rewritten.onnx")
+    (folder / "rewritten.onnx").replace(package.model_path())
+    return NemoReference(checkpoint.model, "nemo-2.5"), PackageStages(package)
+
+
 # Every remainder of frames by the subsampling: NeMo carries a masked frame that we leave out.
 @pytest.mark.parametrize("frames", [10, 11, 12, 13, 14, 15, 16, 17, 100, 101, 102, 103, 333, 998, 1_003])
 @pytest.mark.parametrize("more_samples", [0, 1, 159])
@@ -41,6 +56,14 @@ def test_equal_log_probabilities_and_text(both, frames, more_samples):
     assert comparison.log_probabilities_difference <= TOLERANCE
     assert comparison.same_text
     assert comparison.nemo.text or frames < 100  # or equal texts would say nothing
+
+
+@pytest.mark.parametrize("frames", [10, 11, 12, 13, 333, 998])
+def test_absolute_positions_too(placed, frames):
+    comparison = compare(*placed, Waveform(voice(160 * frames, seed=frames), SAMPLE_RATE))
+    assert comparison.log_probabilities_difference <= TOLERANCE
+    assert comparison.same_text
+    assert comparison.nemo.text or frames < 100
 
 
 def test_positional_table_is_as_long_as_the_package_says(package):

@@ -1,7 +1,8 @@
-"""Self-attention with relative positions (Transformer-XL), for one clip.
+"""Self-attention, by relative positions (Transformer-XL) or by absolute ones, for one clip.
 
-NeMo: `RelPositionMultiHeadAttention` in `nemo/collections/asr/parts/submodules/multi_head_attention.py`. The score of
-step i for step j is (q_i + u)·k_j + (q_i + v)·p_(i-j), divided by the root of a head's width.
+NeMo: `RelPositionMultiHeadAttention` and `MultiHeadAttention` in
+`nemo/collections/asr/parts/submodules/multi_head_attention.py`. The score of step i for step j is
+(q_i + u)·k_j + (q_i + v)·p_(i-j), divided by the root of a head's width, or q_i·k_j where positions were added before.
 """
 
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def positions(graph: Graph, exported: Exported, x: Value) -> Positions:
     ready = min(_READY_STEPS, half)
     steps = graph("Shape", x, start=0, end=1)
     doubled = graph("Mul", steps, integers(2))
-    heads = integers(exported.parameter("layers.0/self_attn/pos_bias_u").shape[0])
+    heads = integers(exported.heads())
     return Positions(
         table=table,
         whole=graph.constant(table),
@@ -64,13 +65,19 @@ def positions(graph: Graph, exported: Exported, x: Value) -> Positions:
     )
 
 
-def attention(products: Products, exported: Exported, module: str, x: Value, place: Positions) -> Value:
-    """`[steps, width]` → `[steps, width]`."""
+def placed(graph: Graph, exported: Exported, x: Value) -> Value:
+    """Add absolute positions to `x`, `[steps, width]`."""
+    steps = graph("Shape", x, start=0, end=1)
+    return graph("Add", x, graph("Slice", exported.positions(), integers(0), steps, integers(0)))
+
+
+def attention(products: Products, exported: Exported, module: str, x: Value, place: Positions | None) -> Value:
+    """`[steps, width]` → `[steps, width]`; without `place`, by what steps hold alone."""
     graph = products.graph
-    u, v = (exported.parameter(f"{module}/pos_bias_{letter}") for letter in "uv")
-    heads, head = u.shape
-    scale = np.float32(head**-0.5)
     weights = [exported.product(f"{module}/linear_{name}") for name in ("q", "k", "v")]
+    heads = exported.heads()
+    head = weights[0].shape[1] // heads
+    scale = np.float32(head**-0.5)
     # The bias of the keys adds the same to all scores of a step, which softmax takes away again; that of the values
     # comes through softmax as it is, since a step's weights sum to one.
     weights[0] = weights[0] * scale
@@ -79,11 +86,16 @@ def attention(products: Products, exported: Exported, module: str, x: Value, pla
         for name, each in zip("qkv", weights, strict=True)
     )
     query_bias = exported.parameter(f"{module}/linear_q.bias").reshape(heads, head)
-    by_content = _products(graph, graph("Add", query, (query_bias + u) * scale), key)
-    relative = _relative_positions(graph, exported.product(f"{module}/linear_pos"), place)
-    relative = graph("Reshape", relative, integers(-1, heads, head))
-    by_place = _by_step(graph, _products(graph, graph("Add", query, (query_bias + v) * scale), relative), place)
-    attention = graph("Softmax", graph("Add", by_content, by_place), axis=-1)
+    if place is None:
+        scores = _products(graph, graph("Add", query, query_bias * scale), key)
+    else:
+        u, v = (exported.parameter(f"{module}/pos_bias_{letter}") for letter in "uv")
+        by_content = _products(graph, graph("Add", query, (query_bias + u) * scale), key)
+        relative = _relative_positions(graph, exported.product(f"{module}/linear_pos"), place)
+        relative = graph("Reshape", relative, integers(-1, heads, head))
+        by_place = _by_step(graph, _products(graph, graph("Add", query, (query_bias + v) * scale), relative), place)
+        scores = graph("Add", by_content, by_place)
+    attention = graph("Softmax", scores, axis=-1)
     attended = graph("Transpose", graph("ort:FusedMatMul", attention, value, transBatchB=1), perm=[1, 0, 2])
     out = exported.product(f"{module}/linear_out")
     bias = exported.parameter(f"{module}/linear_out.bias") + exported.parameter(f"{module}/linear_v.bias") @ out

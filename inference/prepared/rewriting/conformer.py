@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from inference.prepared.rewriting.attention import Positions, attention, positions
+from inference.prepared.rewriting.attention import Positions, attention, placed, positions
 from inference.prepared.rewriting.exported import Exported, UnknownGraph
 from inference.prepared.rewriting.graph import Graph, Value, integers
 from inference.prepared.rewriting.products import Products
@@ -21,10 +21,12 @@ _EPSILON = 1e-5  # torch.nn.LayerNorm
 def conformer(products: Products, exported: Exported) -> Value:
     """Add the whole model to the graph; raise UnknownGraph where something is missing."""
     if not exported.layers:
-        raise UnknownGraph("there is no layer with relative attention")
+        raise UnknownGraph("there is no layer with attention")
     graph = products.graph
     x = subsampling(products, exported)
-    place = positions(graph, exported, x)
+    place = positions(graph, exported, x) if exported.relative else None
+    if place is None:
+        x = placed(graph, exported, x)
     for number in range(exported.layers):
         x = _layer(products, exported, f"layers.{number}", x, place)
     weights, bias = exported.convolution("decoder_layers/decoder_layers.0")
@@ -32,7 +34,7 @@ def conformer(products: Products, exported: Exported) -> Value:
     return graph("Unsqueeze", graph("LogSoftmax", logits, axis=-1), integers(0))
 
 
-def _layer(products: Products, exported: Exported, layer: str, x: Value, place: Positions) -> Value:
+def _layer(products: Products, exported: Exported, layer: str, x: Value, place: Positions | None) -> Value:
     graph = products.graph
     y = _normal(graph, exported, f"{layer}/norm_feed_forward1", x)
     x = graph("Add", x, _feed_forward(products, exported, f"{layer}/feed_forward1", y))

@@ -61,10 +61,21 @@ class Exported:
         """The factor between subsampling and first layer: 1 where there is none."""
         return float(self._constant_inputs("/pos_enc/Mul")[0]) if "/pos_enc/Mul" in self._nodes else 1.0
 
+    def heads(self) -> int:
+        """Of each attention."""
+        if self.relative:
+            return int(self.parameter("layers.0/self_attn/pos_bias_u").shape[0])
+        return int(self._constant_inputs("/layers.0/self_attn/Concat")[-2].item())  # of steps, heads, width of a head
+
+    @property
+    def relative(self) -> bool:
+        """Whether attention looks at the distance between steps (`rel_pos`), not at where they stand (`abs_pos`)."""
+        return "/layers.0/self_attn/linear_pos/MatMul" in self._nodes
+
     def positions(self) -> Float32Array:
-        """Embeddings of relative positions n - 1, n - 2 … 1 - n: `[2 n - 1, width]`."""
+        """Embeddings of the relative positions n - 1, n - 2 … 1 - n, `[2 n - 1, width]`, or of 0 … n - 1."""
         table: Float32Array = self._constant_inputs("/pos_enc/Slice")[0][0]
-        if table.ndim != 2 or table.shape[0] % 2 == 0:
+        if table.ndim != 2 or (self.relative and table.shape[0] % 2 == 0):
             raise UnknownGraph(f"the positional table has the shape {table.shape}")
         return table
 

@@ -14,8 +14,9 @@ from inference.prepared.rewriting.exported import UnknownGraph
 from inference.prepared.rewriting.rewrite import rewrite
 from inference.recogniser import OnnxRecogniser, SessionOptions
 from inference.types import AudioLimits
-from tests.samples import CLIPS, sentence_of
+from tests.samples import CLIPS, DATA, sentence_of
 
+RELATIVE, ABSOLUTE = DATA / "rel_pos.onnx", DATA / "abs_pos.onnx"
 TOLERANCE = 1e-4  # of log-probabilities
 
 
@@ -66,13 +67,21 @@ def test_same_at_every_length(package, exported, rewritten):
         np.testing.assert_allclose(ours(features), original(features), rtol=0, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("ready", [1, 25, 26])
-def test_same_on_both_sides_of_the_tables_end(exported, tmp_path, monkeypatch, ready):
-    monkeypatch.setattr(attention, "_READY_STEPS", ready)
+@pytest.mark.parametrize("exported", [RELATIVE, ABSOLUTE], ids=lambda path: path.stem)
+def test_both_kinds_of_attention_at_every_length(exported, tmp_path):
     path = tmp_path / "rewritten.onnx"
     rewrite(exported, path)
-    for frames in (4, 100, 104, 300):  # 1, 25, 26 and 75 steps
+    for frames in (*range(1, 14), 50, 101, 500, 998, 3000, 3037):  # up to the end of the positional table
         np.testing.assert_allclose(answer(path, frames), answer(exported, frames), rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("ready", [1, 25, 26])
+def test_same_on_both_sides_of_the_tables_end(tmp_path, monkeypatch, ready):
+    monkeypatch.setattr(attention, "_READY_STEPS", ready)
+    path = tmp_path / "rewritten.onnx"
+    rewrite(RELATIVE, path)
+    for frames in (4, 100, 104, 300):  # 1, 25, 26 and 75 steps
+        np.testing.assert_allclose(answer(path, frames), answer(RELATIVE, frames), rtol=0, atol=TOLERANCE)
 
 
 def test_same_texts_from_the_graph_that_lanes_load(package, pipeline, tmp_path):
