@@ -26,10 +26,15 @@ from training.clock import RunningClock
 from training.curves import Curves
 from training.dataset import Arena, Batch, Draw, Group, Stream
 from training.files import RecipeError, atomic_path, command, read_manifest
+from training.listening import Listener
 from training.model import SHAPE, autocast, build, ctc_loss, make_tokenizer, shape_of
 from training.team import Team, launch
 from training.validate import character_error_rate
 from training.warm_start import begin_from
+from training.whisper import Whisper
+
+_LISTENING = 2.0
+"""What it weighs to miss all that Whisper hears, in nats a token."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,9 @@ def strength(plan: Plan, spent: float) -> float:
 class Trainer:
     """One model, its optimiser, and where they stand."""
 
-    def __init__(self, model: Any, plan: Plan, folder: Path, team: Team) -> None:
+    def __init__(self, model: Any, plan: Plan, folder: Path, team: Team, listener: Listener | None = None) -> None:
         """Move to the accelerator if any and pick up the last checkpoint in `folder`."""
+        self.listener = listener
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model, self.plan, self.folder, self.team = model.to(self.device), plan, folder, team
         decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
@@ -116,7 +122,8 @@ class Trainer:
                 by_sound = model.foreign(encoder_output=encoded)
                 log_probs = torch.where(batch.foreign.to(self.device)[:, None, None], by_sound, log_probs)
         tokens, token_lengths = batch.tokens.to(self.device), batch.token_lengths.to(self.device)
-        return ctc_loss(log_probs, encoded_lengths, tokens, token_lengths)
+        loss = ctc_loss(log_probs, encoded_lengths, tokens, token_lengths)
+        return loss if self.listener is None else loss + _LISTENING * self.listener.missed(batch.waves)
 
     def spent(self) -> float:
         """Share of the budget spent, 0 to 1."""
@@ -143,6 +150,7 @@ def run(trainer: Trainer, groups: list[Group], valid: list[dict[str, Any]]) -> N
             seed = (plan.seed, trainer.progress.steps, trainer.team.rank)
             draw = Draw(plan.batch_seconds / trainer.team.size, longest=short if is_short else 16.0, seed=seed)
             stream = Stream([(Arena(g.manifest, cache), g.weight) for g in groups], model, draw)
+            stream.warps = trainer.listener is None
             batches = iter(stream)
             was_short = is_short
             model.train()
@@ -179,6 +187,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--foreign-apart", action="store_true", help="other languages have an output layer of their own"
     )
+    parser.add_argument("--whisper", type=Path, metavar="MODEL.BIN", help="keep near to the encoder it was made of")
     parser.add_argument("--minutes", type=float, default=Plan.minutes)
     parser.add_argument("--steps", type=int, default=Plan.steps)
     parser.add_argument("--batch-seconds", type=float, default=Plan.batch_seconds)
@@ -212,7 +221,8 @@ def train(team: Team, options: argparse.Namespace) -> None:
         model.load_state_dict(start)
     if options.foreign_apart:
         model.foreign = deepcopy(model.decoder)
-    trainer = Trainer(model, plan, options.work, team)
+    listener = Listener(model, Whisper(options.whisper)) if options.whisper else None
+    trainer = Trainer(model, plan, options.work, team, listener)
     torch.manual_seed(Plan.seed + 1000 * team.rank + trainer.progress.steps)
     if team.rank == 0:
         size = sum(parameter.numel() for parameter in model.parameters()) / 1e6

@@ -38,6 +38,10 @@ _GELU = 1.702
 """x · sigmoid(1.702 x) is nearly Whisper's activation (Hendrycks and Gimpel, 2016); a Conformer's is x · sigmoid(x)."""
 _OPEN = 4.0
 """Bias of the convolution's gates: nearly open."""
+_QUIET = 0.25
+"""Root of the mean square of the convolutions' maps: of loud ones, small weights would have to make what they say."""
+_FAINT = 0.01
+"""Variance of a channel, of 1 in the mean, below which it is noise."""
 _LONGEST = 12.0
 
 
@@ -59,8 +63,17 @@ class Transplant:
         self.wanted = torch.cat(wanted) + torch.cat([self.places.whisper(steps) for steps in self.steps])
         self.weight: Tensor | None = None
         out, maps = self.encoder.pre_encode.out, torch.cat(heard)
+        maps = maps / self._loudness(maps)
         out.weight[:], out.bias[:] = fit(maps, self.wanted - nemo)
         self.given = out(maps) + nemo
+
+    def _loudness(self, maps: Tensor) -> float:
+        """Turn the last convolution, whose maps these are, down; return by how much."""
+        loudness = float(maps.square().mean().sqrt()) / _QUIET
+        last = self.encoder.pre_encode.conv[2]
+        last.weight /= loudness
+        last.bias /= loudness
+        return loudness
 
     def run(self) -> None:
         """Fit every layer; print what each misses."""
@@ -70,17 +83,15 @@ class Transplant:
             by = stream if number else None  # what the layer before gives is normalised
             groups = self._neurons(number, block.hidden).split(width)
             if spare is None:
-                self._feed_forward(layer, 1, block.hidden[:, groups[2]], 0)
-            else:
-                self._feed_forward(layer, 1, spare, number - 1)
-            self._attention(layer, number, block, by)
+                spare = block.hidden[:, groups[2]]
+            self._feed_forward(layer, 1, spare)
+            self._attention(layer, block, by)
             self._aim(block.after, by)
-            self._convolution(layer, block.hidden[:, groups[0]], number)
-            self._feed_forward(layer, 2, block.hidden[:, groups[1]], number)
+            self._convolution(layer, block.hidden[:, groups[0]])
+            self._feed_forward(layer, 2, block.hidden[:, groups[1]])
             spare, stream = block.hidden[:, groups[2]], block.after
             self.given, self.wanted, self.weight = standardised(self.given), standardised(stream), None
-            tqdm.write(f"layer {number} misses {missed(self.given, self.wanted):.3f}")
-        self._normalised(self.encoder.layers[-1].norm_out, "layer_norm")
+            tqdm.write(f"layer {number} misses {float(missed(self.given, self.wanted)):.3f}")
 
     def _aim(self, stream: Tensor, by: Tensor | None) -> None:
         """Want `stream` as it is scaled behind `by`; each step counts as its normalised values will."""
@@ -102,17 +113,20 @@ class Transplant:
         weights = self.whisper.part(f"layer_{number}/ffn/linear_1/weight")
         return (functional.gelu(hidden).square().mean(0) * weights.square().sum(0)).argsort(descending=True)
 
-    def _normalised(self, norm: Any, name: str) -> Tensor:
-        """Give `norm` the scale and the shift of Whisper's `name`; return what it makes of the stream."""
-        norm.weight[:], norm.bias[:] = (
-            self.whisper.part(f"{name}/{part}")[self.places.order] for part in ("gamma", "beta")
-        )
+    def _normalised(self, norm: Any) -> Tensor:
+        """Let `norm` give channels of like strength: Whisper's own differ a hundredfold, and small ones say much.
+
+        Products then have weights of like size, which small steps of training do not upset.
+        """
+        x = standardised(self.given)
+        norm.weight[:] = (x.var(0) + _FAINT).rsqrt()
+        norm.bias[:] = -x.mean(0) * norm.weight
         normalised: Tensor = norm(self.given)
         return normalised
 
-    def _feed_forward(self, layer: Any, which: int, hidden: Tensor, block: int) -> None:
+    def _feed_forward(self, layer: Any, which: int, hidden: Tensor) -> None:
         norm, module = getattr(layer, f"norm_feed_forward{which}"), getattr(layer, f"feed_forward{which}")
-        x = self._normalised(norm, f"layer_{block}/ffn/layer_norm")
+        x = self._normalised(norm)
         first, second = module.linear1, module.linear2
         first.weight[:], first.bias[:] = fit(x, _GELU * hidden)
         if layer is self.encoder.layers[0] and which == 1:
@@ -138,9 +152,9 @@ class Transplant:
             linear.weight[row, channels] = scale / norm.weight[channels]
             linear.bias[row] = -(linear.weight[row] @ norm.bias)
 
-    def _attention(self, layer: Any, number: int, block: Streams, by: Tensor | None) -> None:
+    def _attention(self, layer: Any, block: Streams, by: Tensor | None) -> None:
         module = layer.self_attn
-        x = self._normalised(layer.norm_self_att, f"layer_{number}/self_attention/layer_norm")
+        x = self._normalised(layer.norm_self_att)
         parts = []
         for linear, wanted in zip(
             (module.linear_q, module.linear_k, module.linear_v), block.query_key_value.chunk(3, 1), strict=True
@@ -153,12 +167,8 @@ class Transplant:
         out.weight[:], out.bias[:] = fit(joined, self.wanted - self.given, self.weight)
         self.given = self.given + out(joined)
 
-    def _convolution(self, layer: Any, hidden: Tensor, number: int) -> None:
-        x, module, width = (
-            self._normalised(layer.norm_conv, f"layer_{number}/ffn/layer_norm"),
-            layer.conv,
-            hidden.shape[1],
-        )
+    def _convolution(self, layer: Any, hidden: Tensor) -> None:
+        x, module, width = self._normalised(layer.norm_conv), layer.conv, hidden.shape[1]
         weight, bias = fit(x, _GELU * hidden)
         x = functional.linear(x, weight, bias)
         first, middle, norm, last = (

@@ -109,41 +109,76 @@ def test_least_squares_find_the_map_and_heed_weights():
     y = x @ weights.T + torch.tensor([1.0, -2.0, 0.5])
     y[:50] = 100  # wrong
     found, bias = fit(x, y, torch.cat([torch.zeros(50), torch.ones(450)]))
-    torch.testing.assert_close(found, weights, rtol=0, atol=2e-3)
-    torch.testing.assert_close(bias, torch.tensor([1.0, -2.0, 0.5]), rtol=0, atol=2e-3)
+    torch.testing.assert_close(found, weights, rtol=0, atol=5e-3)
+    torch.testing.assert_close(bias, torch.tensor([1.0, -2.0, 0.5]), rtol=0, atol=5e-3)
 
 
-def test_a_conformer_of_its_layers_gives_what_they_give(whisper, tmp_path):
+@pytest.fixture(scope="module")
+def clips():
     import soundfile
     import torch
 
+    return [torch.from_numpy(soundfile.read(path, dtype="float32")[0]) for path in CLIPS]
+
+
+@pytest.fixture(scope="module")
+def models(whisper, clips, tmp_path_factory):
+    """As chance made it, and as the transplant does."""
+    import torch
+
     from export.configuration import Shape
-    from training.least_squares import missed, standardised
     from training.model import build, make_tokenizer, shape_of
-    from training.places import Places
     from training.transplant import Transplant
 
-    tokenizer = make_tokenizer(["नमस्ते दुनिया मेरा नाम राम है", "आज मौसम अच्छा है"], tmp_path, 22)
+    folder = tmp_path_factory.mktemp("tokenizer")
+    tokenizer = make_tokenizer(["नमस्ते दुनिया मेरा नाम राम है", "आज मौसम अच्छा है"], folder, 22)
     shape = Shape(WIDTH, BLOCKS, 8, 9, subsampling_channels=64, expansion=1, attention="abs_pos", scaled=False)
     torch.manual_seed(0)
-    model = build(shape, tokenizer)
-    assert shape_of(model.state_dict()) == shape
-    clips = [torch.from_numpy(soundfile.read(path, dtype="float32")[0]) for path in CLIPS]
-    model.eval()
-    clip, places = clips[0], Places.of(WIDTH)
-    wanted = whisper.hear(clip)[:, places.order]
-    wanted = wanted + places.whisper(len(wanted))
-    for number in range(BLOCKS):
-        wanted = whisper.block(number, wanted[:, places.order.argsort()]).after[:, places.order]
-
-    def missing():
-        with torch.no_grad():
-            features, length = model.preprocessor(input_signal=clip[None], length=torch.tensor([len(clip)]))
-            given = model.encoder(audio_signal=features, length=length)[0][0].T[: len(wanted)]
-        last = model.encoder.layers[-1].norm_out
-        return missed(standardised((given - last.bias) / last.weight), standardised(wanted[: len(given)]))
-
-    before = missing()
+    before, after = build(shape, tokenizer), build(shape, tokenizer)
+    assert shape_of(before.state_dict()) == shape
+    after.eval()
     with torch.no_grad():
-        Transplant(model, whisper, clips).run()
-    assert missing() < 0.5 < before
+        Transplant(after, whisper, clips).run()
+    return before, after
+
+
+def listened(model, whisper, clips):
+    """What the model misses of what Whisper hears, of clips of several lengths at once."""
+    import torch
+
+    from training.listening import Listener
+
+    listener = Listener(model, whisper)
+    lengths = torch.tensor([len(clip) for clip in clips])
+    audio = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True)
+    features, lengths = model.preprocessor(input_signal=audio, length=lengths)
+    model.eval()
+    model.encoder(audio_signal=features, length=lengths)  # what validation hears does not count
+    model.train()
+    for layer in model.encoder.layers:
+        layer.conv.batch_norm.eval()  # as it serves
+    model.encoder(audio_signal=features, length=lengths)
+    return listener.missed(clips)
+
+
+def test_a_conformer_of_its_layers_gives_what_they_give(models, whisper, clips):
+    before, after = (listened(model, whisper, clips[:2]) for model in models)
+    assert after < 0.5 < before
+
+
+def test_training_is_drawn_towards_what_whisper_hears(models, whisper, clips):
+    model = models[1]
+    model.zero_grad()
+    listened(model, whisper, clips[:1]).backward()
+    assert all(layer.self_attn.linear_q.weight.grad.abs().max() > 0 for layer in model.encoder.layers)
+
+
+def test_small_changes_of_the_weights_change_little(models, whisper, clips):
+    import torch
+
+    model, chance = models[1], torch.Generator().manual_seed(0)
+    before = float(listened(model, whisper, clips[:2]))
+    with torch.no_grad():
+        for parameter in model.encoder.parameters():
+            parameter.add_(1e-3 * torch.randn(parameter.shape, generator=chance))
+    assert listened(model, whisper, clips[:2]) < before + 0.1
