@@ -197,10 +197,10 @@ def test_a_cut_loses_and_doubles_no_word(pipeline):
     assert cut_everywhere(pipeline, samples, np.arange(6.05, 10, 0.7)) == {}
 
 
-@pytest.mark.xfail(strict=True, reason="the embedded model hears a word otherwise at one of these cuts")
-def test_a_cut_changes_no_word(pipeline):
+def test_a_cut_changes_hardly_a_word(pipeline):
+    """With VNNI the embedded model hears a word otherwise at one of these six cuts, with AVX2 alone at none."""
     samples, _ = recording(CLIPS)
-    assert cut_everywhere(pipeline, samples, np.arange(6.05, 10, 0.7), heard_otherwise=True) == {}
+    assert len(cut_everywhere(pipeline, samples, np.arange(6.05, 10, 0.7), heard_otherwise=True)) <= 1
 
 
 def test_what_is_said_three_times_stays(pipeline):
