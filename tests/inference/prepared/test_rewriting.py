@@ -6,6 +6,7 @@ import pytest
 
 from inference.audio import decode as audio
 from inference.features import Featurizer
+from inference.machine import int8_weight_bits
 from inference.package import load_package
 from inference.pipeline import Pipeline, Prepared
 from inference.prepared import prepare as prepared
@@ -13,7 +14,7 @@ from inference.prepared.rewriting import attention
 from inference.prepared.rewriting.exported import UnknownGraph
 from inference.prepared.rewriting.rewrite import rewrite
 from inference.recogniser import OnnxRecogniser, SessionOptions
-from inference.types import AudioLimits
+from inference.types import AudioLimits, Int8Plan
 from tests.samples import CLIPS, DATA, sentence_of
 
 RELATIVE, ABSOLUTE = DATA / "rel_pos.onnx", DATA / "abs_pos.onnx"
@@ -73,6 +74,16 @@ def test_both_kinds_of_attention_at_every_length(exported, tmp_path):
     rewrite(exported, path)
     for frames in (*range(1, 14), 50, 101, 500, 998, 3000, 3037):  # up to the end of the positional table
         np.testing.assert_allclose(answer(path, frames), answer(exported, frames), rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("exported", [RELATIVE, ABSOLUTE], ids=lambda path: path.stem)
+def test_both_kinds_of_attention_in_eight_bits(exported, tmp_path):
+    bits, path = int8_weight_bits(), tmp_path / "rewritten.onnx"
+    if bits is None:
+        pytest.skip("this processor computes nothing faster in eight bits")
+    rewrite(exported, path, Int8Plan(once=("linear_q", "linear_k", "linear_v", "linear_out"), weight_bits=bits))
+    difference = np.abs(answer(path, 300) - answer(exported, 300)).mean()
+    assert 1e-5 < difference < 0.1, "rounded, and to the same function"
 
 
 @pytest.mark.parametrize("ready", [1, 25, 26])
