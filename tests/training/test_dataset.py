@@ -5,6 +5,8 @@ import importlib.util
 import numpy as np
 import pytest
 
+from tests.samples import DATA
+
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="needs torch: training/requirements.txt"
 )
@@ -22,3 +24,36 @@ def test_clips_without_a_speaker_are_equally_likely():
     from training.dataset import by_speaker
 
     assert np.allclose(by_speaker([""] * 5), 0.2)
+
+
+def test_a_clip_is_cut_where_the_server_cuts_it_or_a_little_nearer_to_speech(tmp_path):
+    import soundfile
+
+    from inference.audio.speech import spans
+    from inference.audio.speech_network import probabilities
+    from inference.types import Waveform
+    from training.dataset import Arena, _cut
+    from training.files import write_manifest
+
+    spoken = soundfile.read(DATA / "water.wav", dtype="float32")[0]
+    silence = np.zeros(32_000, np.float32)
+    clips = {"inside.wav": np.concatenate([silence, spoken, silence]), "silence.wav": silence}
+    for name, samples in clips.items():
+        soundfile.write(tmp_path / name, samples, 16_000)
+    write_manifest(tmp_path / "manifest.jsonl", [{"audio_filepath": name, "duration": 4, "text": ""} for name in clips])
+    arena = Arena(tmp_path / "manifest.jsonl", tmp_path / "decoded")
+    (span,) = spans(probabilities(Waveform(arena[0], 16_000)))
+    assert arena.spoken[0].tolist() == [round(span.start * 16_000), round(span.end * 16_000)]
+    assert arena.spoken[1].tolist() == [0, 32_000], "where nobody is heard to speak, all of it stays"
+    chance = np.random.default_rng(0)
+    lengths = {len(_cut(arena[0], arena.spoken[0], chance)) for _ in range(50)}
+    longest = int(np.diff(arena.spoken[0])[0])
+    assert longest - 2 * 3_200 <= min(lengths) < max(lengths) <= longest
+    assert len(_cut(arena[1], arena.spoken[1], chance)) == 32_000
+
+
+def test_what_began_before_the_recording_is_not_cut_further():
+    from training.dataset import _cut
+
+    wave, chance = np.zeros(20_000, np.float32), np.random.default_rng(0)
+    assert len(_cut(wave, np.array([0, 20_000]), chance)) == 20_000

@@ -31,7 +31,7 @@ def trainer(tmp_path_factory):
     return Trainer(model, Plan(warmup=1, short_first=(0.0, 3.0)), folder, Team(0, 1))
 
 
-def stream(trainer, folder, texts):
+def stream(trainer, folder, texts, language="hi"):
     """Endless batches of noise, one clip for each text, none changed."""
     from training.dataset import Arena, Draw, Stream
 
@@ -39,7 +39,8 @@ def stream(trainer, folder, texts):
     rows = []
     for number, text in enumerate(texts):
         soundfile.write(folder / f"{number}.wav", 0.1 * chance.standard_normal(24_000), 16_000)
-        rows.append(json.dumps({"audio_filepath": f"{number}.wav", "duration": 1.5, "text": text}) + "\n")
+        row = {"audio_filepath": f"{number}.wav", "duration": 1.5, "text": text, "language": language}
+        rows.append(json.dumps(row) + "\n")
     (folder / "manifest.jsonl").write_text("".join(rows), encoding="utf-8")
     batches = Stream([(Arena(folder / "manifest.jsonl", folder / "decoded"), 1.0)], trainer.model, Draw(12.0))
     batches.strength = 0.0
@@ -68,3 +69,20 @@ def test_an_empty_text_beside_others_weighs_about_as_much_as_they_do(trainer, tm
     loss.backward()
     gradients = [parameter.grad for parameter in trainer.model.parameters() if parameter.grad is not None]
     assert all(torch.isfinite(gradient).all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("language", ["hi", "ta"])
+def test_other_languages_teach_an_output_layer_of_their_own(trainer, tmp_path, language):
+    from copy import deepcopy
+
+    model = trainer.model
+    model.foreign = deepcopy(model.decoder)
+    try:
+        model.zero_grad()
+        batch = next(stream(trainer, tmp_path, ["नमस्ते दुनिया"], language))
+        assert batch.foreign.tolist() == [language != "hi"] * len(batch.foreign)
+        trainer.loss(batch).backward()
+        taught = [float(layer.decoder_layers[0].weight.grad.abs().max()) for layer in (model.decoder, model.foreign)]
+    finally:
+        model.foreign = None
+    assert taught[language != "hi"] > 0 == taught[language == "hi"]
