@@ -232,6 +232,7 @@ def main() -> None:
         Transplant(model, whisper, draw(options.clips, options.count)).run()
     fit_output_layer(model, hindi[: options.count])
     save_start(options.work, model.state_dict())
+    print(f"{options.work}: a start, its output layer fitted to {min(options.count, len(hindi))} clips")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import pytest
 import soundfile
 
 from inference.audio.speech_network import probabilities_of_features
-from training.files import read_manifest
+from tests.training.test_transplant import ctranslate2, whisper_weights
+from training.files import read_manifest, write_manifest
 
 ROOT = Path(__file__).parent.parent.parent
 MISSING = [
@@ -85,6 +86,33 @@ def test_sentences_to_package(tmp_path):
     assert "steps=0" in run(*again, "--steps", 2, "--start", tmp_path / "tiny")
     pieces = [(tmp_path / name / "tokenizer/vocab.txt").read_text(encoding="utf-8") for name in ("run", "run-2")]
     assert pieces[0] == pieces[1]
+
+
+def hindi_manifest(folder, spoken_texts):
+    """The sample clips first; behind them, texts enough to count pieces in."""
+    stories = (ROOT / "training/data/stories.txt").read_text(encoding="utf-8").splitlines()
+    words = (ROOT / "training/data/slots.txt").read_text(encoding="utf-8").splitlines()
+    texts = [line.replace("|", " ") for line in [*stories, *words] if line and not line.startswith("#")]
+    rows = [{"audio_filepath": str(path), "duration": 2.0, "text": text} for path, text in spoken_texts.items()]
+    first = rows[0]["audio_filepath"]
+    rows += [{"audio_filepath": first, "duration": 2.0, "text": text} for text in texts]
+    write_manifest(folder / "hindi.jsonl", rows)
+    write_manifest(folder / "people.jsonl", [{**row, "language": "ta"} for row in rows[:4]])
+    return folder / "hindi.jsonl", folder / "people.jsonl"
+
+
+def test_from_whisper_to_package(tmp_path, spoken_texts):
+    (tmp_path / "model.bin").write_bytes(ctranslate2(whisper_weights()))
+    hindi, people = hindi_manifest(tmp_path, spoken_texts)
+    whisper = ["--whisper", tmp_path / "model.bin", "--work", tmp_path / "run"]
+    transplant = ["training.transplant", *whisper, "--start", ROOT / "models/hi-demo", "--clips", people]
+    assert "output layer" in run(*transplant, "--hindi", hindi, "--count", 4)
+    train = ["training.train", *whisper, "--foreign-apart", "--train", people]
+    write_manifest(tmp_path / "few.jsonl", read_manifest(hindi)[:4])
+    run(*train, "--train", tmp_path / "few.jsonl", "--batch-seconds", 12, "--steps", 2)
+    run("training.average", tmp_path / "run", "--last", 1, "--out", tmp_path / "tiny.nemo")
+    run("export", "nemo", tmp_path / "tiny.nemo", "--out", tmp_path / "tiny", "--weights", "int8")
+    assert "| all | 4 |" in run("training.evaluate", tmp_path / "tiny", tmp_path / "few.jsonl")
 
 
 def test_a_test_sentence_in_the_training_text_stops_the_run(tmp_path):
