@@ -102,7 +102,7 @@ class Trainer:
         loss = self.loss(batch)
         loss.backward()
         spent = self.earlier + self.clock.seconds()
-        mean_loss, audio, spent = self.team.average(self.model, (float(loss), batch.seconds, spent))
+        mean_loss, audio, spent = self.team.average(self.model, (float(loss.detach()), batch.seconds, spent))
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         if torch.isfinite(norm):
             self.optimiser.step()
