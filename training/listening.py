@@ -38,7 +38,8 @@ class Listener:
         """
         given, self._given = self._given, []
         with torch.no_grad():
-            wanted = [self._streams(wave) for wave in waves]
+            device = given[0].device
+            wanted = [[stream.to(device) for stream in self._streams(wave)] for wave in waves]
         shares = []
         for number, (layer, streams) in enumerate(zip(self._layers, given, strict=True)):
             before = (streams - layer.norm_out.bias) / layer.norm_out.weight  # what the normalisation gave
