@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from training.files import RecipeError
 from training.least_squares import missed, standardised
 from training.places import Places
 from training.whisper import Whisper
@@ -20,7 +21,10 @@ class Listener:
     """Whisper beside the `model`, an `EncDecCTCModelBPE` that `training.transplant` made."""
 
     def __init__(self, model: Any, whisper: Whisper) -> None:
-        """Look at what each layer gives from now on."""
+        """Look at what each layer gives from now on; raise RecipeError where the model was made of something else."""
+        sizes = len(model.encoder.layers), model.encoder.d_model
+        if sizes != (whisper.blocks, whisper.width):
+            raise RecipeError(f"the model has {sizes} layers and channels, Whisper {(whisper.blocks, whisper.width)}")
         self._whisper, self._places = whisper, Places.of(whisper.width)
         self._layers = list(model.encoder.layers)
         self._given: list[Tensor] = []

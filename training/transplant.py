@@ -1,7 +1,8 @@
 """Make a Conformer of Whisper's encoder, by least squares, on clips that both hear; training goes on from there.
 
     python -m training.transplant --whisper build/whisper/model.bin --start models/hi-demo --work build/run \
-        --clips build/people/manifest.jsonl --clips build/kokoro-clips/manifest.jsonl
+        --clips build/people/manifest.jsonl --clips build/kokoro-clips/manifest.jsonl \
+        --hindi build/kokoro-clips/manifest.jsonl
 
 A block of Whisper attends, then asks four neurons a channel. A Conformer's layer has half a feed-forward, attention, a
 convolution and half a feed-forward, and normalises what it gives. So the strongest quarter of a block's neurons goes
@@ -32,7 +33,7 @@ from training.model import build
 from training.output_layer import fit_output_layer
 from training.places import Places
 from training.warm_start import package_start
-from training.whisper import HEADS, Streams, Whisper
+from training.whisper import Streams, Whisper
 
 _GELU = 1.702
 """x · sigmoid(1.702 x) is nearly Whisper's activation (Hendrycks and Gimpel, 2016); a Conformer's is x · sigmoid(x)."""
@@ -160,7 +161,7 @@ class Transplant:
             (module.linear_q, module.linear_k, module.linear_v), block.query_key_value.chunk(3, 1), strict=True
         ):
             linear.weight[:], linear.bias[:] = fit(x, wanted)
-            parts.append(linear(x).unflatten(1, (HEADS, -1)).transpose(0, 1).split(self.steps, 1))
+            parts.append(linear(x).unflatten(1, (self.whisper.heads, -1)).transpose(0, 1).split(self.steps, 1))
         heard = [functional.scaled_dot_product_attention(*clip) for clip in zip(*parts, strict=True)]
         joined, out = torch.cat(heard, 1).transpose(0, 1).flatten(1), module.linear_out
         self._aim(block.attended, by)
@@ -217,7 +218,7 @@ def main() -> None:
     shape = Shape(
         whisper.width,
         whisper.blocks,
-        HEADS,
+        whisper.heads,
         9,
         subsampling_channels=channels,
         expansion=1,

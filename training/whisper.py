@@ -21,7 +21,8 @@ from torch.nn import functional
 from inference.features import mel_filterbank
 from training.files import RecipeError
 
-HEADS = 8
+_HEAD = 64
+"""Width of a head, in Whispers of all sizes."""
 _FLOAT16 = 4
 """CTranslate2's number for it."""
 _WINDOW, _HOP, _MEL = 400, 160, 80
@@ -45,10 +46,14 @@ class Whisper:
     """The encoder, to ask and to take apart; `part(name)` is a weight by CTranslate2's name without ``encoder/``."""
 
     def __init__(self, path: Path) -> None:
-        """Read ``model.bin``."""
-        self._weights = _read(path)
+        """Read ``model.bin``; raise RecipeError where it is missing, damaged or something else."""
+        try:
+            self._weights = _read(path)
+        except (OSError, struct.error, ValueError) as error:
+            raise RecipeError(f"{path} is no Whisper in CTranslate2's format, or not all of it: {error}") from error
         self.blocks = len({name.split("/")[0] for name in self._weights if "/self_attention/" in name})
         self.width = self.part("conv2/weight").shape[0]
+        self.heads = self.width // _HEAD
 
     def part(self, name: str) -> Tensor:
         """One weight, in float32."""
@@ -65,7 +70,7 @@ class Whisper:
         """What block `number` makes of `x`."""
         name = f"layer_{number}"
         both = self._linear(f"{name}/self_attention/linear_0", self._norm(f"{name}/self_attention/layer_norm", x))
-        query, key, value = both.unflatten(1, (3, HEADS, -1)).permute(1, 2, 0, 3)
+        query, key, value = both.unflatten(1, (3, self.heads, -1)).permute(1, 2, 0, 3)
         heard = functional.scaled_dot_product_attention(query, key, value).transpose(0, 1).flatten(1)
         attended = x + self._linear(f"{name}/self_attention/linear_1", heard)
         hidden = self._linear(f"{name}/ffn/linear_0", self._norm(f"{name}/ffn/layer_norm", attended))
@@ -105,7 +110,7 @@ def _read(path: Path) -> dict[str, Tensor]:
 
     take("I")
     if text() != "WhisperSpec":
-        raise RecipeError(f"{path} is no Whisper in CTranslate2's format")
+        raise ValueError("it says that it is another kind of model")
     take("I")
     weights: dict[str, Tensor] = {}
     for _ in range(take("I")):

@@ -76,12 +76,22 @@ def test_the_file_is_read_whole(whisper):
         np.testing.assert_allclose(whisper.part(name).numpy(), numbers, rtol=1e-3, atol=1e-6)
 
 
-def test_another_file_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    "data",
+    [
+        struct.pack("<I", 6) + text("TransformerSpec") + struct.pack("<II", 3, 0),
+        ctranslate2([("conv1/weight", np.zeros((8, 8)))])[:-7],
+        b"RIFF....WAVE",
+        b"",
+    ],
+    ids=["another model", "cut off", "another file", "empty"],
+)
+def test_another_file_is_refused(tmp_path, data):
     from training.files import RecipeError
     from training.whisper import Whisper
 
     path = tmp_path / "model.bin"
-    path.write_bytes(struct.pack("<I", 6) + text("TransformerSpec") + struct.pack("<II", 3, 0))
+    path.write_bytes(data)
     with pytest.raises(RecipeError, match="no Whisper"):
         Whisper(path)
 
