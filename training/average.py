@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from training.checkpoint import load_start, weights
 from training.files import RecipeError, atomic_path, command
-from training.model import build, shape_of
+from training.network.checkpoint import load_start, weights
+from training.network.model import build, shape_of
 
 
 def average(paths: list[Path]) -> dict[str, torch.Tensor]:

@@ -24,8 +24,8 @@ import soundfile
 
 from training.files import RecipeError, atomic_path, command, require_space, write_manifest
 from training.parallel import add_jobs, spread
-from training.transcripts import written
 from training.utterance import SAMPLE_RATE, resample
+from training.writing.transcripts import written
 
 _SECONDS = (0.3, 16.0)
 """Shorter and longer clips are left out."""

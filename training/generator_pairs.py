@@ -1,4 +1,4 @@
-"""What Kokoro's waveform generator is fed with, beside the waveform it makes of it: lessons for `training.vocoder`.
+"""What Kokoro's waveform generator is fed with, beside the waveform it makes: lessons for `training.synthesis.vocoder`.
 
     python -m training.generator_pairs PLAN.tsv --out FOLDER
 
@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from training.files import atomic_path, command, require_space
-from training.kokoro import Kokoro
 from training.parallel import add_jobs, spread
 from training.speech import Clip, read_plan
+from training.synthesis.kokoro import Kokoro
 
 
 @cache

@@ -14,8 +14,8 @@ from pathlib import Path
 from training.files import RecipeError, command
 from training.sentences import read_sentences
 from training.speech import Clip, write_plan
+from training.synthesis.voices import ESPEAK_VARIANTS, FESTIVAL_VOICES, KOKORO_HINDI_VOICES, KOKORO_OTHER_VOICES
 from training.utterance import Utterance
-from training.voices import ESPEAK_VARIANTS, FESTIVAL_VOICES, KOKORO_HINDI_VOICES, KOKORO_OTHER_VOICES
 
 Dealer = Callable[[random.Random, str], Utterance]
 

@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from training import DATA
 from training.files import RecipeError, command, write_text
-from training.text import is_trainable, normalise, spoken_number
+from training.writing.text import is_trainable, normalise, spoken_number
 
-_DATA = Path(__file__).parent / "data"
 _SAMPLES = Path(__file__).parent.parent / "tests" / "data" / "expected.tsv"
 _SLOT = re.compile(r"{(\w+)(?::([\d-]+))?}")
 
@@ -60,7 +60,7 @@ def _lines(path: Path) -> list[str]:
 
 def slots() -> dict[str, list[str]]:
     """Values of every slot."""
-    pairs = (line.split(":", 1) for line in _lines(_DATA / "slots.txt"))
+    pairs = (line.split(":", 1) for line in _lines(DATA / "slots.txt"))
     return {name: values.strip().split("|") for name, values in pairs}
 
 
@@ -83,12 +83,12 @@ def filled(chance: random.Random, templates: list[str]) -> Iterator[str]:
 
 def everyday(chance: random.Random) -> Iterator[str]:
     """Everyday phrases; the tests' come from here too."""
-    return filled(chance, _lines(_DATA / "templates.txt"))
+    return filled(chance, _lines(DATA / "templates.txt"))
 
 
 def stories(chance: random.Random) -> Iterator[str]:
     """Who did what, when, where and how; for training alone."""
-    return filled(chance, _lines(_DATA / "stories.txt"))
+    return filled(chance, _lines(DATA / "stories.txt"))
 
 
 def words(chance: random.Random) -> Iterator[str]:
@@ -104,7 +104,7 @@ def words(chance: random.Random) -> Iterator[str]:
 
 def short(chance: random.Random) -> Iterator[str]:
     """What people say to a menu: a command, digits in a row, a number, letters of a name, one to three words alone."""
-    commands, letters = _lines(_DATA / "commands.txt"), _lines(_DATA / "spelling.txt")[0].split()
+    commands, letters = _lines(DATA / "commands.txt"), _lines(DATA / "spelling.txt")[0].split()
     rows = words(chance)
     while True:
         kind = chance.random()
@@ -123,7 +123,7 @@ def short(chance: random.Random) -> Iterator[str]:
 
 def natural(part: str) -> list[str]:
     """Sentences written one by one for one part: `test`, `development` or `training`."""
-    return [normalise(line) for line in _lines(_DATA / f"{part}_sentences.txt")]
+    return [normalise(line) for line in _lines(DATA / f"{part}_sentences.txt")]
 
 
 def reserved() -> set[str]:

@@ -19,7 +19,7 @@ import soundfile
 
 from training.files import RecipeError, atomic_path, command, require_space, write_manifest, write_text
 from training.parallel import add_jobs, spread
-from training.synthesisers import synthesise
+from training.synthesis.synthesisers import synthesise
 from training.utterance import SAMPLE_RATE, Utterance
 
 PEAK = 0.7

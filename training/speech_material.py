@@ -18,9 +18,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from inference.audio.speech import FRAME_SECONDS
-from training.augment import Chances, augment, change_speed, mix
+from training.acoustics.augment import Chances, augment, change_speed, mix
+from training.acoustics.instruments import music
 from training.files import RecipeError, read_manifest
-from training.instruments import music
 from training.utterance import SAMPLE_RATE, Samples
 from training.wordless import KINDS, TEST_KINDS, clip
 

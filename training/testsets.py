@@ -16,19 +16,19 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from training.augment import band_limit, coloured_noise, mix, mu_law
+from training.acoustics.augment import band_limit, coloured_noise, mix, mu_law
 from training.files import atomic_path, command, read_manifest, require_space, write_manifest
 from training.parallel import add_jobs
 from training.sentences import Sentence, read_sentences
 from training.speech import Clip, make_clips
-from training.utterance import SAMPLE_RATE, Samples, Utterance
-from training.voices import (
+from training.synthesis.voices import (
     ESPEAK_TEST_VARIANTS,
     ESPEAK_VARIANTS,
     KOKORO_HINDI_VOICES,
     KOKORO_OTHER_VOICES,
     KOKORO_TEST_VOICES,
 )
+from training.utterance import SAMPLE_RATE, Samples, Utterance
 
 _TRAINING_VOICES = (*KOKORO_HINDI_VOICES, *KOKORO_OTHER_VOICES[::6])
 _ESPEAK = tuple(f"espeak:{variant}" for variant in ESPEAK_VARIANTS)

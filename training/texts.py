@@ -16,8 +16,8 @@ from pathlib import Path
 
 from training.files import RecipeError, command, read_manifest, write_text
 from training.sentences import reserved, runs_of_four
-from training.text import is_trainable, normalise
-from training.transcripts import hindi
+from training.writing.text import is_trainable, normalise
+from training.writing.transcripts import hindi
 
 _ENDS = re.compile(r"[।॥?!.:;…=|\t\n\r{}\[\]()*#\"“”]|\\n|\\\"")
 _FOREIGN = re.compile(r"[^\W\d_\u0900-\u097f]")

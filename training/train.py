@@ -21,17 +21,17 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from training.checkpoint import Progress, load_latest, load_start, save
-from training.clock import RunningClock
-from training.curves import Curves
-from training.dataset import Arena, Batch, Draw, Group, Stream
 from training.files import RecipeError, atomic_path, command, read_manifest
-from training.listening import Listener
-from training.model import SHAPE, autocast, build, ctc_loss, make_tokenizer, shape_of
-from training.team import Team, launch
-from training.validate import character_error_rate
-from training.warm_start import begin_from
-from training.whisper import Whisper
+from training.network.checkpoint import Progress, load_latest, load_start, save
+from training.network.clock import RunningClock
+from training.network.curves import Curves
+from training.network.dataset import Arena, Batch, Draw, Group, Stream
+from training.network.model import SHAPE, autocast, build, ctc_loss, make_tokenizer, shape_of
+from training.network.team import Team, launch
+from training.network.validate import character_error_rate
+from training.network.warm_start import begin_from
+from training.whisper.encoder import Whisper
+from training.whisper.listening import Listener
 
 _LISTENING = 2.0
 """What it weighs to miss all that Whisper hears, in nats a token."""

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from inference.features import mel_filterbank
 from training.files import RecipeError, command
-from training.vocoder import FRAME, RATE, Vocoder, save
+from training.synthesis.vocoder import FRAME, RATE, Vocoder, save
 
 _SEGMENT = 128
 """Frames of one example: 1.6 s."""

@@ -26,14 +26,14 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from export.configuration import Shape
-from training.checkpoint import save_start
 from training.files import command, read_manifest
-from training.least_squares import fit, missed, standardised
-from training.model import build
-from training.output_layer import fit_output_layer
-from training.places import Places
-from training.warm_start import package_start
-from training.whisper import Streams, Whisper
+from training.network.checkpoint import save_start
+from training.network.model import build
+from training.network.warm_start import package_start
+from training.whisper.encoder import Streams, Whisper
+from training.whisper.least_squares import fit, missed, standardised
+from training.whisper.output_layer import fit_output_layer
+from training.whisper.places import Places
 
 _GELU = 1.702
 """x · sigmoid(1.702 x) is nearly Whisper's activation (Hendrycks and Gimpel, 2016); a Conformer's is x · sigmoid(x)."""

@@ -17,9 +17,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from training.augment import add_room, band_limit, coloured_noise
+from training.acoustics.augment import add_room, band_limit, coloured_noise
+from training.acoustics.sounds import band, bells, fax, melody, siren, surf, traffic, whistle
 from training.files import atomic_path, command, write_manifest
-from training.sounds import band, bells, fax, melody, siren, surf, traffic, whistle
 from training.utterance import SAMPLE_RATE, Samples
 
 Chance = np.random.Generator

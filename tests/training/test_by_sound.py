@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from inference.decoding.vocabulary import load_vocabulary
-from training import by_sound
 from training.files import RecipeError
-from training.transcripts import written
+from training.writing import by_sound
+from training.writing.transcripts import written
 
 ROOT = Path(__file__).parent.parent.parent
 needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")

@@ -1,5 +1,5 @@
-from training import clock
-from training.clock import RunningClock
+from training.network import clock
+from training.network.clock import RunningClock
 
 
 def test_a_gap_in_which_the_process_stood_still_is_not_counted(monkeypatch):

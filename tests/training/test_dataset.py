@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_a_speaker_of_many_clips_is_drawn_more_often_but_not_as_often_as_by_clips():
-    from training.dataset import by_speaker
+    from training.network.dataset import by_speaker
 
     odds = by_speaker(["a"] * 16 + ["b"])
     assert odds.sum() == pytest.approx(1)
@@ -21,7 +21,7 @@ def test_a_speaker_of_many_clips_is_drawn_more_often_but_not_as_often_as_by_clip
 
 
 def test_clips_without_a_speaker_are_equally_likely():
-    from training.dataset import by_speaker
+    from training.network.dataset import by_speaker
 
     assert np.allclose(by_speaker([""] * 5), 0.2)
 
@@ -32,8 +32,8 @@ def test_a_clip_is_cut_where_the_server_cuts_it_or_a_little_nearer_to_speech(tmp
     from inference.audio.speech import spans
     from inference.audio.speech_network import probabilities
     from inference.types import Waveform
-    from training.dataset import Arena, _cut
     from training.files import write_manifest
+    from training.network.dataset import Arena, _cut
 
     spoken = soundfile.read(DATA / "water.wav", dtype="float32")[0]
     silence = np.zeros(32_000, np.float32)
@@ -53,7 +53,7 @@ def test_a_clip_is_cut_where_the_server_cuts_it_or_a_little_nearer_to_speech(tmp
 
 
 def test_what_began_before_the_recording_is_not_cut_further():
-    from training.dataset import _cut
+    from training.network.dataset import _cut
 
     wave, chance = np.zeros(20_000, np.float32), np.random.default_rng(0)
     assert len(_cut(wave, np.array([0, 20_000]), chance)) == 20_000

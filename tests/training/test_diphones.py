@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.diphones import VOICES, segments
-from training.synthesisers import synthesise
+from training.synthesis.diphones import VOICES, segments
+from training.synthesis.synthesisers import synthesise
+from training.synthesis.voices import is_test_voice
 from training.utterance import SAMPLE_RATE, Utterance
-from training.voices import is_test_voice
 
 LETTERS = [*"कखगघङचछजझञटठडढणतथदधनपफबभमयरलवशषसहळअआइईउऊऋएऐओऔऑ", "ज़मीन", "फ़न", "सड़क", "पढ़", "दुःख", "हूँ", "कैसे", "मौसम"]
 INSTALLED = [voice for voice in VOICES if [*Path("/usr/share/festival/voices").glob(f"*/{voice}")]]

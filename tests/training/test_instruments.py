@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.instruments import drum, held, modulated, music, string, struck
+from training.acoustics.instruments import drum, held, modulated, music, string, struck
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -4,7 +4,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from training.kokoro import _GENERATOR_INPUTS, _network
+from training.synthesis.kokoro import _GENERATOR_INPUTS, _network
 
 FEATURES, PITCH = _GENERATOR_INPUTS
 

@@ -2,10 +2,10 @@ import subprocess
 
 import pytest
 
-from training.festival import for_festival
-from training.letters import mnemonics, phonemes
-from training.synthesisers import synthesise
+from training.synthesis.festival import for_festival
+from training.synthesis.synthesisers import synthesise
 from training.utterance import Utterance
+from training.writing.letters import mnemonics, phonemes
 
 
 @pytest.mark.parametrize(

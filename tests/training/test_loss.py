@@ -21,8 +21,8 @@ pytestmark = [
 def trainer(tmp_path_factory):
     import torch
 
-    from training.model import SHAPE, build, make_tokenizer
-    from training.team import Team
+    from training.network.model import SHAPE, build, make_tokenizer
+    from training.network.team import Team
     from training.train import Plan, Trainer
 
     torch.manual_seed(1)
@@ -33,7 +33,7 @@ def trainer(tmp_path_factory):
 
 def stream(trainer, folder, texts, language="hi"):
     """Endless batches of noise, one clip for each text, none changed."""
-    from training.dataset import Arena, Draw, Stream
+    from training.network.dataset import Arena, Draw, Stream
 
     chance = np.random.default_rng(1)
     rows = []

@@ -22,7 +22,7 @@ pytestmark = [
 def test_bfloat16_only_where_the_processor_has_instructions_for_it(monkeypatch, able, fast):
     import torch
 
-    from training.model import autocast
+    from training.network.model import autocast
 
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
     with autocast(torch.device("cpu")):

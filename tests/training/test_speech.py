@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from training.augment import add_room, add_silence, augment, band_limit, coloured_noise, mix, mu_law
+from training.acoustics.augment import add_room, add_silence, augment, band_limit, coloured_noise, mix, mu_law
 from training.files import RecipeError
 from training.speech import Clip, clip_path, make_clip
-from training.synthesisers import synthesise, trim
+from training.synthesis.synthesisers import synthesise, trim
 from training.utterance import Utterance, require
 
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)).astype(np.float32)

@@ -19,7 +19,7 @@ pytestmark = [
 PROGRAM = """
 import signal, sys
 from tests.training.test_team import hold
-from training.team import launch
+from training.network.team import launch
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 launch(hold, sys.argv[1], 2)
 """

@@ -3,7 +3,7 @@ import random
 import pytest
 
 from training.sentences import everyday, natural, natural_to_train, reserved, slots
-from training.text import is_trainable, normalise, spoken_number
+from training.writing.text import is_trainable, normalise, spoken_number
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def ctranslate2(weights):
 
 @pytest.fixture(scope="module")
 def whisper(tmp_path_factory):
-    from training.whisper import Whisper
+    from training.whisper.encoder import Whisper
 
     path = tmp_path_factory.mktemp("whisper") / "model.bin"
     path.write_bytes(ctranslate2(whisper_weights()))
@@ -88,7 +88,7 @@ def test_the_file_is_read_whole(whisper):
 )
 def test_another_file_is_refused(tmp_path, data):
     from training.files import RecipeError
-    from training.whisper import Whisper
+    from training.whisper.encoder import Whisper
 
     path = tmp_path / "model.bin"
     path.write_bytes(data)
@@ -97,7 +97,7 @@ def test_another_file_is_refused(tmp_path, data):
 
 
 def test_places_are_whisper_s_but_for_two_percent_of_speed():
-    from training.places import Places
+    from training.whisper.places import Places
 
     steps, half = 6, WIDTH // 2
     places = Places.of(WIDTH)
@@ -112,7 +112,7 @@ def test_places_are_whisper_s_but_for_two_percent_of_speed():
 def test_least_squares_find_the_map_and_heed_weights():
     import torch
 
-    from training.least_squares import fit
+    from training.whisper.least_squares import fit
 
     chance = torch.Generator().manual_seed(0)
     x, weights = torch.randn(500, 8, generator=chance), torch.randn(3, 8, generator=chance)
@@ -137,7 +137,7 @@ def models(whisper, clips, tmp_path_factory):
     import torch
 
     from export.configuration import Shape
-    from training.model import build, make_tokenizer, shape_of
+    from training.network.model import build, make_tokenizer, shape_of
     from training.transplant import Transplant
 
     folder = tmp_path_factory.mktemp("tokenizer")
@@ -156,7 +156,7 @@ def listened(model, whisper, clips):
     """What the model misses of what Whisper hears, of clips of several lengths at once."""
     import torch
 
-    from training.listening import Listener
+    from training.whisper.listening import Listener
 
     listener = Listener(model, whisper)
     lengths = torch.tensor([len(clip) for clip in clips])

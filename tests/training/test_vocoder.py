@@ -12,8 +12,8 @@ pytestmark = [
 if importlib.util.find_spec("torch"):
     import torch
 
+    from training.synthesis.vocoder import BINS, Change, Vocoder, excitation, load, save
     from training.train_vocoder import Pair, SpectralLoss, examples, train
-    from training.vocoder import BINS, Change, Vocoder, excitation, load, save
 
 
 def spectrum(samples):

@@ -4,7 +4,7 @@ from statistics import mean
 import pytest
 
 from training.plan import DEALERS, deal
-from training.voices import (
+from training.synthesis.voices import (
     ESPEAK_TEST_VARIANTS,
     ESPEAK_VARIANTS,
     KOKORO_HINDI_VOICES,

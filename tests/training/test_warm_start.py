@@ -23,7 +23,7 @@ TEXTS = ["नमस्ते दुनिया", "मेरा नाम रा
 def work(tmp_path_factory):
     import sentencepiece  # noqa: F401 - a clear failure here, not in the middle
 
-    from training.warm_start import begin_from
+    from training.network.warm_start import begin_from
 
     folder = tmp_path_factory.mktemp("work")
     rows = [row.split("\t") for row in (CLIPS / "expected.tsv").read_text(encoding="utf-8").splitlines()]
@@ -42,8 +42,8 @@ def test_it_gives_the_package_s_log_probabilities(work):
     import soundfile
     import torch
 
-    from training.checkpoint import load_start
-    from training.model import build, shape_of
+    from training.network.checkpoint import load_start
+    from training.network.model import build, shape_of
 
     state = load_start(work)
     model = build(shape_of(state), work / "tokenizer")

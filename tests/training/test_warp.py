@@ -21,7 +21,7 @@ def ridge():
 
 
 def test_a_longer_tract_has_lower_formants(ridge):
-    from training.warp import warp_tract
+    from training.acoustics.warp import warp_tract
 
     assert int(warp_tract(ridge, 1.25).sum(1).argmax()) == 32
     assert int(warp_tract(ridge, 0.8).sum(1).argmax()) == 50
@@ -29,7 +29,7 @@ def test_a_longer_tract_has_lower_formants(ridge):
 
 
 def test_each_stretch_gets_its_own_pace(ridge):
-    from training.warp import warp_pace
+    from training.acoustics.warp import warp_pace
 
     slower = warp_pace(ridge, [1.0, 2.0])
     assert slower.shape == (80, 150)
@@ -38,7 +38,7 @@ def test_each_stretch_gets_its_own_pace(ridge):
 
 
 def test_warped_clips_stay_finite_and_near_their_length(ridge):
-    from training.warp import Warps, warp
+    from training.acoustics.warp import Warps, warp
 
     chance = np.random.default_rng(2)
     lengths = {warp(ridge, chance, Warps(tract=1, pace=1)).shape[1] for _ in range(50)}

@@ -15,7 +15,7 @@ from inference.features import Featurizer
 from inference.types import AudioLimits, Options, Waveform
 from loadtest.harness.tape import make_tape, read_spoken
 from tests.samples import CLIPS, encode, noise, tone
-from training.instruments import music
+from training.acoustics.instruments import music
 from training.wordless import KINDS, clip
 
 RATE = 16_000

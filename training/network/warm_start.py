@@ -25,9 +25,9 @@ from inference.decoding.vocabulary import load_vocabulary
 from inference.errors import InferenceError
 from inference.package import Package, load_package
 from inference.prepared.rewriting.stored_weights import read_widened
-from training.checkpoint import load_start, save_start
 from training.files import RecipeError
-from training.model import build, make_tokenizer, shape_of
+from training.network.checkpoint import load_start, save_start
+from training.network.model import build, make_tokenizer, shape_of
 
 _ROUNDS = 4
 """Of counting pieces, to find their probabilities."""

@@ -11,15 +11,14 @@ import subprocess
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-from training import brahmic
+from training import DATA
 from training.files import RecipeError
-from training.text import normalise, plain_letters
-from training.thaana import phonemes as thaana
 from training.utterance import require
+from training.writing import brahmic
+from training.writing.text import normalise, plain_letters
+from training.writing.thaana import phonemes as thaana
 
-_DATA = Path(__file__).parent / "data"
 _VIRAMA, _DOT = "\u094d", "\u0902"
 _LONG = {"अ": "आ", "इ": "ई", "उ": "ऊ"}
 _MATRAS = dict(zip("अआइईउऊएऐओऔऑ", ["", *"ािीुूेैोौॉ"], strict=True))
@@ -45,7 +44,7 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def _rows(name: str) -> list[str]:
-    lines = (_DATA / name).read_text(encoding="utf-8").splitlines()
+    lines = (DATA / name).read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 

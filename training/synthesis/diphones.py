@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-from training.letters import phonemes
+from training.writing.letters import phonemes
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Inventory:
 
     pause: str
     phones: dict[str, str]
-    """Of each IPA sound of `training.letters`: the language's own, separated by spaces."""
+    """Of each IPA sound of `training.writing.letters`: the language's own, separated by spaces."""
 
 
 def _inventory(pause: str, consonants: str, vowels: str) -> Inventory:

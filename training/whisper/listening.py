@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from training.files import RecipeError
-from training.least_squares import missed, standardised
-from training.places import Places
-from training.whisper import Whisper
+from training.whisper.encoder import Whisper
+from training.whisper.least_squares import missed, standardised
+from training.whisper.places import Places
 
 
 class Listener:

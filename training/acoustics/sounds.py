@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from training.augment import add_room, band_limit, coloured_noise
+from training.acoustics.augment import add_room, band_limit, coloured_noise
 from training.utterance import SAMPLE_RATE, Samples
 
 Chance = np.random.Generator

@@ -8,7 +8,7 @@ import jiwer
 import soundfile
 import torch
 
-from training.model import autocast
+from training.network.model import autocast
 
 
 def transcribe(model: Any, paths: list[str], clips_at_once: int = 16) -> list[str]:

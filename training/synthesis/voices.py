@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from training.diphones import VOICES
+from training import DATA
+from training.synthesis.diphones import VOICES
 
 KOKORO_TEST_VOICES = ("hf_beta", "hm_psi", "af_kore", "am_onyx", "jm_kumo")
 """Never in a training clip, neither pure nor blended."""
@@ -14,7 +13,7 @@ ESPEAK_TEST_VARIANTS = ("f4", "m7", "linda")
 
 
 def _listed(synthesiser: str) -> tuple[str, ...]:
-    text = (Path(__file__).parent / "data" / "voices.txt").read_text(encoding="utf-8")
+    text = (DATA / "voices.txt").read_text(encoding="utf-8")
     (line,) = (line for line in text.splitlines() if line.startswith(f"{synthesiser}:"))
     return tuple(line.split()[1:])
 

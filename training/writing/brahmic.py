@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from training.text import normalise, plain_letters
+from training.writing.text import normalise, plain_letters
 
 NATIVE = ("hi", "mr", "ne", "kok", "mai", "bho")
 """Written in Devanagari already."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from training.checkpoint import Progress
 from training.files import atomic_path
+from training.network.checkpoint import Progress
 
 _EVERY = 50
 """Steps between two lines of the CSV."""

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.festival import festival
 from training.files import RecipeError
-from training.letters import mnemonics
+from training.synthesis.festival import festival
 from training.utterance import SAMPLE_RATE, Samples, Utterance, decode, require
+from training.writing.letters import mnemonics
 
 if TYPE_CHECKING:
-    from training.fast_kokoro import FastKokoro
-    from training.kokoro import Kokoro
+    from training.synthesis.fast_kokoro import FastKokoro
+    from training.synthesis.kokoro import Kokoro
 
 
 def espeak(utterance: Utterance) -> Samples:
@@ -40,14 +40,14 @@ def espeak(utterance: Utterance) -> Samples:
 @cache
 def _kokoro() -> Kokoro:
     """The one instance of this process; loaded late, since it takes a second and most clips need none."""
-    from training.kokoro import Kokoro
+    from training.synthesis.kokoro import Kokoro
 
     return Kokoro(Path(os.environ.get("KOKORO_DIR", "training/build/kokoro")))
 
 
 @cache
 def _fast_kokoro() -> FastKokoro:
-    from training.fast_kokoro import FastKokoro
+    from training.synthesis.fast_kokoro import FastKokoro
 
     folder = Path(os.environ.get("KOKORO_DIR", "training/build/kokoro"))
     return FastKokoro(folder, Path(os.environ.get("VOCODER", folder.parent / "vocoder.pt")))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
-from pathlib import Path
 
-from training import by_sound
-from training.text import normalise, plain_letters, spoken_number
+from training import DATA
+from training.writing import by_sound
+from training.writing.text import normalise, plain_letters, spoken_number
 
 _DIGITS = str.maketrans("०१२३४५६७८९", "0123456789")
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
@@ -56,7 +56,7 @@ def _digits(figures: str) -> str:
 
 @cache
 def _names() -> list[str]:
-    lines = (Path(__file__).parent / "data" / "spelling.txt").read_text(encoding="utf-8").splitlines()
+    lines = (DATA / "spelling.txt").read_text(encoding="utf-8").splitlines()
     return lines[-1].split()
 
 

@@ -22,9 +22,9 @@ from tqdm import tqdm
 from inference.audio.speech import spans
 from inference.audio.speech_network import probabilities
 from inference.types import Waveform
-from training.augment import augment
+from training.acoustics.augment import augment
+from training.acoustics.warp import warp
 from training.files import RecipeError, atomic_path, read_manifest, require_space
-from training.warp import warp
 
 _RATE = 16_000
 _CUT = 0.5

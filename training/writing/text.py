@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
-from pathlib import Path
+
+from training import DATA
 
 _NOT_SPOKEN = re.compile(r"[^\u0900-\u0963\u0971-\u097f ]+")
 _JOINERS = re.compile("[\u200c\u200d]")
@@ -49,7 +50,7 @@ def is_trainable(text: str) -> bool:
 
 @cache
 def _ones() -> list[str]:
-    lines = (Path(__file__).parent / "data" / "numbers.txt").read_text(encoding="utf-8").splitlines()
+    lines = (DATA / "numbers.txt").read_text(encoding="utf-8").splitlines()
     return normalise(" ".join(line for line in lines if not line.startswith("#"))).split()
 
 

@@ -6,8 +6,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from training import diphones
 from training.files import RecipeError
+from training.synthesis import diphones
 from training.utterance import Samples, Utterance, decode, require
 
 _DOTTED = {

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from training.augment import add_room, band_limit, coloured_noise
+from training.acoustics.augment import add_room, band_limit, coloured_noise
 from training.utterance import SAMPLE_RATE, Samples
 
 Chance = np.random.Generator

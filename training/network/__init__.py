@@ -1,0 +1,1 @@
+"""The model and what trains it: batches, checkpoints, curves."""

@@ -1,0 +1,1 @@
+"""The synthesisers that speak for the recipe, and their voices."""

@@ -1,0 +1,1 @@
+"""The encoder of OpenAI's Whisper, and what it takes to make a Conformer of it."""

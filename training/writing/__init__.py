@@ -1,0 +1,1 @@
+"""How texts are written and sounded: normal Hindi, other languages in Devanagari, letter by letter."""
