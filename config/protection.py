@@ -20,6 +20,18 @@ def _origin(text: str) -> str:
     return text
 
 
+def _port(text: str | None) -> str | None:
+    if text:
+        host, _, port = text.rpartition(":")
+        if not (host and port.isascii() and port.isdecimal() and 0 < int(port) < 2**16):
+            raise ValueError(f"{text} is no ADDRESS:PORT, such as 127.0.0.1:9090")
+    return text
+
+
+def _port_or_socket(text: str | None) -> str | None:
+    return text if text and text.startswith("unix:") and text != "unix:" else _port(text)
+
+
 def _a_redis(url: SecretStr | None) -> SecretStr | None:
     """Look now: what would be said of it later on tells a part of a password that has a `/` or `@` in it."""
     if url:
@@ -68,15 +80,13 @@ class ProtectionSettings(BaseSettings):
         description="Who gets `/docs` and `/openapi.json`: everybody (`open`), keys with the scope `admin` (`scope`), "
         "or nobody (`closed`).",
     )
-    management_bind: str | None = Field(
+    management_bind: Annotated[str | None, AfterValidator(_port_or_socket)] = Field(
         None,
-        pattern=r"^(unix:.+|.+:\d+)$",
         description="Where `/metrics`, `/docs` and `/openapi.json` are served instead of at `ASR_BIND`, without a key: "
         "`ADDRESS:PORT`, or `unix:PATH`.",
     )
-    agent_bind: str | None = Field(
+    agent_bind: Annotated[str | None, AfterValidator(_port)] = Field(
         None,
-        pattern=r"^.+:0*([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$",
         description="Where HAProxy's `agent-check` is told the weight, which falls as the wait grows: `ADDRESS:PORT`.",
     )
     cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(split)] = (

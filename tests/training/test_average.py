@@ -1,12 +1,12 @@
 """Means and blends of weights."""
 
-import importlib.util
-
 import pytest
+
+from tests.training.needs import needs
 
 pytestmark = [
     pytest.mark.training,
-    pytest.mark.skipif(not importlib.util.find_spec("nemo"), reason="needs NeMo: requirements/training.txt"),
+    needs("nemo"),
 ]
 
 

@@ -1,15 +1,12 @@
 """Which clips are drawn."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 
 from tests.samples import DATA
+from tests.training.needs import needs
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="needs torch: training/requirements.txt"
-)
+pytestmark = needs("torch")
 
 
 def test_a_speaker_of_many_clips_is_drawn_more_often_but_not_as_often_as_by_clips():

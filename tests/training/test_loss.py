@@ -1,6 +1,5 @@
 """Clips without speech in a batch."""
 
-import importlib.util
 import json
 from dataclasses import replace
 
@@ -8,12 +7,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.training.needs import WARNS, needs
 from training.sentences import natural
 
 pytestmark = [
     pytest.mark.training,
-    pytest.mark.skipif(not importlib.util.find_spec("nemo"), reason="needs NeMo: training/requirements.txt"),
-    pytest.mark.filterwarnings("default"),  # NeMo's imports warn
+    needs("nemo"),
+    WARNS,
 ]
 
 

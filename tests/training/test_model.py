@@ -1,12 +1,12 @@
 """What the network computes in."""
 
-import importlib.util
-
 import pytest
 
+from tests.training.needs import WARNS, needs
+
 pytestmark = [
-    pytest.mark.skipif(not importlib.util.find_spec("nemo"), reason="needs NeMo: requirements/training.txt"),
-    pytest.mark.filterwarnings("default"),  # NeMo's imports warn
+    needs("nemo"),
+    WARNS,
 ]
 
 

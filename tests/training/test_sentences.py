@@ -1,13 +1,13 @@
-import importlib.util
 from itertools import combinations
 
 import pytest
 
+from tests.training.needs import needs
 from training.sentences import make
 
 pytestmark = [
     pytest.mark.training,
-    pytest.mark.skipif(not importlib.util.find_spec("wordfreq"), reason="needs wordfreq: requirements/training.txt"),
+    needs("wordfreq"),
 ]
 
 

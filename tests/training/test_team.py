@@ -1,6 +1,5 @@
 """Processes that train together end together."""
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -10,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.training.needs import needs
+
 pytestmark = [
     pytest.mark.training,
-    pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="needs torch: requirements/training.txt"),
+    needs("torch"),
 ]
 
 # Shells start what runs in the background with SIGINT ignored.

@@ -1,21 +1,18 @@
 """A Conformer made of Whisper's layers gives what they give."""
 
-import importlib.util
 import struct
 
 import numpy as np
 import pytest
 
 from tests.samples import CLIPS
+from tests.training.needs import WARNS, needs
 
-NEEDED = ("torch", "nemo")
 pytestmark = [
     pytest.mark.training,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(
-        not all(importlib.util.find_spec(name) for name in NEEDED), reason="needs NeMo: requirements/training.txt"
-    ),
-    pytest.mark.filterwarnings("default"),  # NeMo's imports warn
+    needs("torch", "nemo"),
+    WARNS,
 ]
 WIDTH, BLOCKS = 512, 2
 
@@ -174,6 +171,18 @@ def listened(model, whisper, clips):
 def test_a_conformer_of_its_layers_gives_what_they_give(models, whisper, clips):
     before, after = (listened(model, whisper, clips[:2]) for model in models)
     assert after < 0.5 < before
+
+
+def test_a_whisper_of_another_size_is_refused(whisper, tmp_path):
+    from export.configuration import Shape
+    from training.files import RecipeError
+    from training.network.model import build, make_tokenizer
+    from training.whisper.listening import Listener
+
+    tokenizer = make_tokenizer(["नमस्ते दुनिया मेरा नाम राम है", "आज मौसम अच्छा है"], tmp_path, 22)
+    model = build(Shape(WIDTH, BLOCKS + 1, 8, 9, expansion=1, attention="abs_pos", scaled=False), tokenizer)
+    with pytest.raises(RecipeError, match=r"\(3, 512\).*\(2, 512\)"):
+        Listener(model, whisper)
 
 
 def test_training_is_drawn_towards_what_whisper_hears(models, whisper, clips):

@@ -5,9 +5,11 @@ import importlib.util
 import numpy as np
 import pytest
 
+from tests.training.needs import needs
+
 pytestmark = [
     pytest.mark.training,
-    pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="needs torch: requirements/training.txt"),
+    needs("torch"),
 ]
 if importlib.util.find_spec("torch"):
     import torch

@@ -1,20 +1,18 @@
 """A training that starts from a package starts with what the package hears."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
 
+from tests.training.needs import WARNS, needs
+
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE, CLIPS = ROOT / "models/hi-demo", ROOT / "tests/data"
-NEEDED = ("torch", "nemo", "sentencepiece", "onnxruntime")
 pytestmark = [
     pytest.mark.training,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(
-        not all(importlib.util.find_spec(name) for name in NEEDED), reason="needs NeMo: requirements/training.txt"
-    ),
-    pytest.mark.filterwarnings("default"),  # NeMo's imports warn
+    needs("torch", "nemo", "sentencepiece", "onnxruntime"),
+    WARNS,
 ]
 TEXTS = ["नमस्ते दुनिया", "मेरा नाम राम है और मैं दिल्ली में रहता हूँ", "आज मौसम अच्छा है"]
 

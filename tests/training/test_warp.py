@@ -1,13 +1,11 @@
 """Other vocal tracts and paces."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="needs torch: training/requirements.txt"
-)
+from tests.training.needs import needs
+
+pytestmark = needs("torch")
 
 
 @pytest.fixture
