@@ -22,6 +22,8 @@ KEPT = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "SECURITY.md",
     ROOT / "models/hi-demo/MODEL_CARD.md",
+    ROOT / "training/README.md",
+    ROOT / "tests/data/README.md",
     *sorted(DOCS.glob("*.md")),
 ]
 """Documents that are maintained; laboratory notes are not."""
