@@ -93,7 +93,7 @@ class Pipeline:
         """Transcribe as above what is heard at once; raise LongerThanWindow for a recording, and channels apart."""
         if options and options.channels != "mix":
             raise LongerThanWindow("channels apart are heard as those of recordings are")
-        clock, limits = _StageClock(checkpoint), limits or AudioLimits()
+        clock, limits = _StageClock(checkpoint), self._at_once(limits or AudioLimits())
         source = Path(audio) if isinstance(audio, str) else audio
         with clock("decode"):
             decoded = decode(source, limits, self.package.features.sample_rate, checkpoint)
@@ -116,6 +116,13 @@ class Pipeline:
         Whoever knows that somebody speaks there need not have it detected.
         """
         return self._recognise(waveform, options or Options(), _StageClock(checkpoint), detect_speech=detect_speech)
+
+    def _at_once(self, limits: AudioLimits) -> AudioLimits:
+        """What the model takes; a longer limit is one for recordings, whose way ends, or refuses, there."""
+        longest = self.package.longest_seconds
+        if limits.overlength != "window" and limits.limit_seconds > longest:
+            return dataclasses.replace(limits, overlength="window", window_seconds=longest)
+        return dataclasses.replace(limits, window_seconds=min(limits.window_seconds, longest))
 
     def _transcribe_recording(
         self, audio: bytes | str | Path, limits: AudioLimits, options: Options, checkpoint: Checkpoint

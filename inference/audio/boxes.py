@@ -48,7 +48,7 @@ def mp4_counts_fit(data: bytes | mmap, start: int, end: int, checkpoint: Callabl
     for begin, stop in places:
         for name, content, after in boxes(data, begin, min(stop, end), _MOST_BOXES, checkpoint):
             if name in _MP4_NESTED:
-                places.append((content, after))
+                places.append((content, min(after, stop)))
             elif (at := _MP4_COUNTS.get(name)) is not None and content + at + 4 <= end:
                 count = int.from_bytes(data[content + at : content + at + 4], "big")
                 claimed += count if name == b"trun" else count // 8  # QuickTime counts samples of sound there

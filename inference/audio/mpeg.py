@@ -18,6 +18,9 @@ _MOST_JUNK = 1 << 16  # bytes before the first frame
 _MOST_TRIES = 1000
 _SYNC = re.compile(rb"\xff(?=[\xe2-\xff][\x10-\xef])|\xff(?=[\xf0\xf1\xf8\xf9])|\x0b(?=\x77)")
 _XING = (re.compile(rb"Xing"), re.compile(rb"Info"))  # one by one: alternatives take forty times as long
+_XING_FIELDS = (4, 4, 100, 4)  # bytes of what its flags say is there: frames, bytes, places, quality
+_MOST_TAG = 8 + sum(_XING_FIELDS) + 24
+_FIRST_STRETCH = 1 << 16  # bytes that are searched for a header; more, the longer there is none
 _SIDE_BYTES = (32, 17, 9)
 _MPEG_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 # kbit/s by the index of the header, for MPEG 1 layers I to III, then MPEG 2 layers I and II with III
@@ -68,14 +71,24 @@ def frame_at(data: bytes | mmap, offset: int, end: int, like: Frame | None = Non
 
 
 def xing_seconds(data: bytes | mmap, start: int, end: int) -> float:
-    """Duration by the number of frames in a Xing or Info header; 0 where there is none."""
+    """Duration by the number of frames in a Xing or Info header, less what the encoder added; 0 where there is none."""
     frame = frame_at(data, start, end)
     if frame is None or frame.kind != "mpeg":
         return 0.0
-    tag = data[start + 4 + frame.side_bytes : min(start + 16 + frame.side_bytes, end)]
+    tag = data[start + 4 + frame.side_bytes : min(start + 4 + frame.side_bytes + _MOST_TAG, end)]
     if tag[:4] not in (b"Xing", b"Info") or len(tag) < 12 or not tag[7] & 1:
         return 0.0
-    return int.from_bytes(tag[8:12], "big") * frame.samples / frame.sample_rate
+    samples = int.from_bytes(tag[8:12], "big") * frame.samples - _added_samples(tag)
+    return max(samples, 0) / frame.sample_rate
+
+
+def _added_samples(tag: bytes) -> int:
+    """Silence before and behind the sound, by LAME's part of the header, which decoders leave out."""
+    place = 8 + sum(size for bit, size in enumerate(_XING_FIELDS) if tag[7] >> bit & 1)
+    if tag[place : place + 4] not in (b"LAME", b"Lavf", b"Lavc") or len(tag) < place + 24:
+        return 0
+    both = int.from_bytes(tag[place + 21 : place + 24], "big")
+    return (both >> 12) + (both & 0xFFF)
 
 
 def frames_are_cut(data: bytes | mmap, start: int, end: int) -> bool:
@@ -91,8 +104,13 @@ def frames_are_cut(data: bytes | mmap, start: int, end: int) -> bool:
 
 def next_xing(data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]) -> int:
     """Where a later frame with such a header begins, the first one of a file that was joined; 0 where there is none."""
-    firsts = (next(_with_header(each, data, start, end, checkpoint), 0) for each in _XING)
-    return min(filter(None, firsts), default=0)
+    begin, stretch = start, _FIRST_STRETCH
+    while begin < end:
+        stop = min(begin + stretch, end)
+        if place := min(_headers(data, start, end, (begin, stop), checkpoint), default=0):
+            return place
+        begin, stretch = stop - 3 if stop < end else end, 2 * stretch
+    return 0
 
 
 def guessed_seconds(data: bytes | mmap, start: int, end: int) -> float:
@@ -101,17 +119,20 @@ def guessed_seconds(data: bytes | mmap, start: int, end: int) -> float:
     return (end - start) / frame.size * frame.samples / frame.sample_rate if frame else 0.0
 
 
-def _with_header(
-    name: re.Pattern[bytes], data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]
+def _headers(
+    data: bytes | mmap, start: int, end: int, within: tuple[int, int], checkpoint: Callable[[], None]
 ) -> Iterator[int]:
-    for number, found in enumerate(occurrences(name, data, start, end, checkpoint)):
-        if not number % _MOST_TRIES:
-            checkpoint()
-        for side in _SIDE_BYTES:
-            place = found - 4 - side
-            frame = frame_at(data, place, end) if place > start else None
-            if frame and frame.kind == "mpeg" and frame.side_bytes == side and frame_at(data, place + frame.size, end):
-                yield place
+    """Frames behind `start` with such a header, which stands within a stretch, and with a frame behind them."""
+    for name in _XING:
+        for number, found in enumerate(occurrences(name, data, *within, checkpoint)):
+            if not number % _MOST_TRIES:
+                checkpoint()
+            for side in _SIDE_BYTES:
+                place = found - 4 - side
+                frame = frame_at(data, place, end) if place > start else None
+                fits = frame and frame.kind == "mpeg" and frame.side_bytes == side
+                if frame and fits and frame_at(data, place + frame.size, end):
+                    yield place
 
 
 def _first_of_three(data: bytes | mmap, offset: int, end: int) -> Frame | None:

@@ -18,6 +18,8 @@ _CHECKSUM = slice(22, 26)
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _BEGINS_STREAM = 2
 _LARGEST_PAGE = 65_307  # bytes, RFC 3533
+_LONGEST_PAGE_SECONDS = 31.0  # 255 packets of Opus of 0.12 s each
+_FIRST_PAGES = 100  # of heads and comments, in which there may be a picture
 _OPUS_RATE = 48_000  # RFC 7845: granule positions count so many samples a second, whatever the original had
 
 
@@ -68,7 +70,7 @@ def ogg_seconds(data: bytes | mmap, start: int, end: int) -> float:
     last = data.rfind(b"OggS", max(start, end - _LARGEST_PAGE), end)
     if last < 0 or end < last + 14 or end < start + 44:
         return 0.0
-    (granule,) = struct.unpack_from("<q", data, last + 6)
+    granule = _granule(data, last)
     packet = data[start + 28 : start + 44]
     if packet.startswith(b"OpusHead"):
         rate = _OPUS_RATE
@@ -77,7 +79,28 @@ def ogg_seconds(data: bytes | mmap, start: int, end: int) -> float:
         (rate,) = struct.unpack_from("<I", packet, 12)
     else:
         return 0.0
-    return max(0.0, granule / rate) if rate else 0.0
+    if not rate:
+        return 0.0
+    began = _first_granule(data, start, end) / rate
+    # Who listens in to a stream that runs already has its time from the first page on; a file of its own begins at 0,
+    # and its first page ends no later than a page lasts.
+    return max(0.0, granule / rate - (began if began > _LONGEST_PAGE_SECONDS else 0.0))
+
+
+def _granule(data: bytes | mmap, page: int) -> int:
+    return int(struct.unpack_from("<q", data, page + 6)[0])
+
+
+def _first_granule(data: bytes | mmap, start: int, end: int) -> int:
+    """Of the first page that ends a packet of sound; 0 where there is none among the first."""
+    page = start
+    for _ in range(_FIRST_PAGES):
+        if page + _HEADER_BYTES > end or data[page : page + 4] != b"OggS":
+            break
+        if (granule := _granule(data, page)) > 0:
+            return granule
+        page = _end_of_page(data, page)
+    return 0
 
 
 def _end_of_page(data: bytes | mmap, offset: int) -> int:

@@ -32,6 +32,7 @@ from inference.audio.riff import read_wav_header
 from inference.audio.soundfile_blocks import soundfile_blocks
 from inference.audio.source import Part, occurrences
 from inference.audio.tags import id3v2_bytes
+from inference.audio.unfinished import right_header
 from inference.errors import UndecodableAudio, UnsupportedCodec
 
 _MOST_PIECES = 1000
@@ -67,7 +68,7 @@ class Piece:
     def check_end(self, data: bytes | mmap, counted: float, checkpoint: Callable[[], None]) -> tuple[str, ...]:
         """Once all is decoded that could be: warn where the end is missing; raise UndecodableAudio where much is."""
         demuxer = self.container.demuxer
-        is_cut = _CUT.get(demuxer)
+        is_cut = None if self.prefix else _CUT.get(demuxer)  # a header of ours tells what there is
         cut = is_cut is not None and is_cut(data, self.start, self.end, checkpoint)
         cut = cut or (demuxer == "mp3" and self.stated > counted + _SLIP_SECONDS)
         if not cut:
@@ -213,7 +214,9 @@ def _joined(
             if not mp4_counts_fit(data, begin, stop, checkpoint):
                 raise UndecodableAudio("MP4: its index claims more samples than the file has bytes")
         sound = begin + id3v2_bytes(data[begin : begin + 10])
-        yield Piece(container, sound, stop, stated_seconds(container, data, sound, stop), "PyAV")
+        stated = stated_seconds(container, data, sound, stop)
+        prefix = right_header(container.demuxer, data, sound, stop)
+        yield Piece(container, sound + len(prefix), stop, stated, "PyAV", prefix)
 
 
 def _links(

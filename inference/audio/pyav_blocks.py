@@ -5,6 +5,7 @@ demuxer, that of the container found, decoders of sound alone, no protocol, and 
 """
 
 import errno
+import io
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ _SLIP_SECONDS = 0.01
 _DELAY_SECONDS = 0.15  # encoders' delays: a file may be so much shorter than it says
 _DAMAGE_SECONDS = 0.25  # what may be missing of a recording
 _WITH_TIMES = ("matroska", "mov", "flv", "ogg")
+_FRAMES_ALONE = ("mp3", "aac", "ac3")  # whose demuxers step over whatever is no frame, in silence
+_LARGEST_FRAME = 2_000  # bytes: the first of an MP3 may count frames, and the last be cut off
 _GAP_SECONDS = 0.1
 _LONGEST_GAP_SECONDS = 600.0  # a longer one is rather a fault of a clock
 _FULL_SCALE = {"u1": 2.0**7, "i2": 2.0**15, "i4": 2.0**31, "i8": 2.0**63}
@@ -44,8 +47,8 @@ _FULL_SCALE = {"u1": 2.0**7, "i2": 2.0**15, "i4": 2.0**31, "i8": 2.0**63}
 class PyavBlocks:
     """An open container and its first stream of sound."""
 
-    def __init__(self, container: Any, stream: Any, kind: Container) -> None:
-        """`container` and `stream` are PyAV's."""
+    def __init__(self, container: Any, stream: Any, kind: Container, size: int) -> None:
+        """`container` and `stream` are PyAV's, of so many bytes."""
         import av  # late: 22 MiB, which a process that never meets such a file need not pay
 
         self._av = av
@@ -58,6 +61,7 @@ class PyavBlocks:
         self.shortest = self.announced - _DELAY_SECONDS if kind.demuxer in _SAYS_ITS_LENGTH else 0.0
         self.warnings: list[str] = []
         self._failure, self._damaged, self._lost = "", 0, 0.0
+        self._unheard, self._usual = size, 0  # bytes that were in no frame up to now, and of a frame
         self._packers: dict[tuple[str, str, int], Any] = {}
         self._until = 0.0  # seconds, where the frame before ended
 
@@ -90,6 +94,7 @@ class PyavBlocks:
                 if decoded:  # before the first one there may be halves of frames, as in any piece of a stream
                     self._damaged += 1
                     self._lost += float((packet.duration or 0) * (packet.time_base or 0))
+                    self._unheard += max(0, packet.size - self._usual)  # what is no frame lies in that before it
                 continue
             for frame in itertools.chain.from_iterable(map(self._in_one_plane, frames)):
                 decoded = True
@@ -106,6 +111,8 @@ class PyavBlocks:
             raise UndecodableAudio(f"{name}: damaged, {self._lost:.2f} s of sound are lost")
         if self._damaged:
             self.warnings.append(f"Damaged frames were left out: {1000 * self._lost:.0f} ms.")
+        if self._kind.demuxer in _FRAMES_ALONE and self._unheard > _LARGEST_FRAME:
+            self.warnings.append(f"{self._unheard} bytes between frames are no sound, and were left out.")
         if self._kind.demuxer in _COUNTS_SAMPLES and self._until < self.announced - _SLIP_SECONDS:
             self.warnings.append("The recording is cut off at its end; what arrived whole was taken.")
 
@@ -136,7 +143,9 @@ class PyavBlocks:
         try:
             for packet in self._container.demux(self._stream):
                 if packet.size:
+                    self._unheard -= packet.size
                     yield packet
+                    self._usual = packet.size
         except self._av.error.FFmpegError as error:
             self.warnings.append(f"The {self._kind.name} container could not be read to its end ({error.strerror}).")
         except IndexError:
@@ -155,13 +164,15 @@ def pyav_blocks(stream: Any, kind: Container) -> Iterator[PyavBlocks]:
         "codec_whitelist": ",".join(sorted(_DECODERS)),
         "max_streams": "100",
     }
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
     try:
         with av.open(
             stream, "r", format=kind.demuxer, options=safe, metadata_errors="ignore", io_open=_refuse
         ) as container:
             if not container.streams.audio:
                 raise UndecodableAudio(f"{kind.name}: no audio stream in it")
-            yield PyavBlocks(container, container.streams.audio[0], kind)
+            yield PyavBlocks(container, container.streams.audio[0], kind, size)
     except av.error.FFmpegError as error:
         # FFmpeg's demuxers say -1 for anything, which is an error of the system by its number.
         reason = "damaged" if error.errno == errno.EPERM else error.strerror or error

@@ -13,6 +13,7 @@ from inference.types import AudioLimits
 _SHORTEST_SECONDS = 0.1
 PROCESSOR_SHARE = 0.1
 """Processor seconds that a second of audio may take beside `decode_seconds`; usual codecs take a hundredth."""
+_ROUNDING = 1e-6  # of seconds that are added up, by far
 
 
 class Reading:
@@ -86,7 +87,7 @@ class Reading:
             raise AudioOutOfLimits(f"{block.samples.shape[1]} channels; up to {self._limits.channels} are taken")
 
     def _check_end(self, piece: Piece, blocks: Blocks, counted: float) -> None:
-        if counted < blocks.shortest:
+        if counted < blocks.shortest - _ROUNDING:
             raise UndecodableAudio(
                 f"{piece.container.name}: {blocks.announced:.3f} s are announced, {counted:.3f} could be decoded"
             )

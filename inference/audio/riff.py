@@ -31,9 +31,10 @@ _COMPRESSED = {
 # others a round number) or none. A file that is truly so large announces what is there.
 _SIZE_UNKNOWN = 1_000_000_000
 _SLIP_SECONDS = 0.01  # a header's length announced too much, and the like
-_PADDING = 1 << 16  # bytes behind the samples that are looked at
+_PADDING = 1 << 16  # bytes behind the samples that are looked at at once
 _SLIP_BYTES = 44  # a header's
 _LEAST_BYTES_PER_SECOND = 100  # some writers leave the field empty
+_MOST_OF_RIFF = 0xFFFFFFFF - 256  # bytes of samples that sizes of 32 bits can tell
 _MOST_CHUNKS = 1000  # real files have a handful; millions of empty ones would be an attack on the event loop
 
 
@@ -96,7 +97,8 @@ class _Samples:
         padded = unpadded + unpadded % 2
         if self.end - padded <= slip or any(_are_chunks(self.data, each, self.end) for each in (unpadded, padded)):
             return True
-        return not any(self.data[padded : padded + _PADDING])
+        stretches = (self.data[at : min(at + _PADDING, self.end)] for at in range(padded, self.end, _PADDING))
+        return not any(stretch.count(0) < len(stretch) for stretch in stretches)
 
 
 def read_wav_header(data: bytes | mmap, start: int = 0, end: int | None = None) -> WavHeader:
@@ -181,7 +183,11 @@ def _are_chunks(data: bytes | mmap, offset: int, end: int) -> bool:
 
 
 def _right_header(chunk: bytes, data_bytes: int) -> bytes:
-    size = min(data_bytes, 0xFFFFFFFF - 256)
     chunk += bytes(len(chunk) % 2)
-    body = b"WAVE" + b"fmt " + struct.pack("<I", len(chunk)) + chunk + b"data" + struct.pack("<I", size)
-    return b"RIFF" + struct.pack("<I", len(body) + size) + body
+    body = b"fmt " + struct.pack("<I", len(chunk)) + chunk + b"data"
+    if data_bytes < _MOST_OF_RIFF:
+        size = struct.pack("<I", data_bytes)
+        return b"RIFF" + struct.pack("<I", 4 + len(body) + 4 + data_bytes) + b"WAVE" + body + size
+    unknown = struct.pack("<I", 0xFFFFFFFF)
+    long = b"ds64" + struct.pack("<IQQQI", 28, 4 + 36 + len(body) + 4 + data_bytes, data_bytes, 0, 0)
+    return b"RF64" + unknown + b"WAVE" + long + body + unknown

@@ -75,7 +75,7 @@ class Files:
 
     def has(self, source: Source) -> bool:
         """Whether an earlier run wrote it, and it is not to be overwritten."""
-        return not self._overwrite and (self._folder / self._names[source.name]).exists()
+        return not (self._overwrite or source.fault) and (self._folder / self._names[source.name]).exists()
 
     def take(self, place: int, source: Source, outcome: Outcome) -> None:  # noqa: ARG002 - their order is no matter
         """Write one; of a failure nothing is written."""
@@ -89,6 +89,7 @@ class Files:
 
 def _names(sources: Sequence[Source], ending: str) -> dict[str, PurePath]:
     """Without the ending of the source, unless two differ in nothing else."""
+    sources = [source for source in sources if not source.fault]  # of which nothing is written
     short = {source.name: source.beneath.with_suffix(ending) for source in sources}
     taken = Counter(short.values())
     names: dict[str, PurePath] = {}
@@ -106,7 +107,7 @@ def _names(sources: Sequence[Source], ending: str) -> dict[str, PurePath]:
 def _write_whole(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}-", encoding="utf-8", delete=False
+        "w", dir=path.parent, prefix=".part-", encoding="utf-8", errors="backslashreplace", delete=False
     ) as new:
         try:
             new.write(text)

@@ -11,7 +11,6 @@ from inference.text.lexicon import DIGITS, FIXED, HALVES, NUMBERS, ROLES, SCALES
 
 _HUNDRED, _THOUSAND, _CRORE = 100, 1_000, 10_000_000
 _ARAB = 1_000_000_000
-_PARTS = {Fraction(0): "", Fraction(1, 4): "25", Fraction(1, 2): "5", Fraction(3, 4): "75"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Quantity:
     @property
     def decimal(self) -> str:
         """`7.25`; as many places as were said."""
-        places = self.places or _PARTS[self.value % 1]
+        places = self.places or _places(self.value % 1)
         return f"{self.sign}{self.value // 1}{'.' if places else ''}{places}"
 
     @property
@@ -160,4 +159,13 @@ def _decimal(keys: list[str], whole: Quantity) -> Quantity:
         return Quantity(whole.value, at, places)
     while scale := _scale(keys, at):  # दो दशमलव पाँच लाख करोड़
         scaled, at = scaled * scale, at + 1
-    return Quantity(scaled, at)
+    return Quantity(scaled, at, _places(scaled % 1))
+
+
+def _places(part: Fraction) -> str:
+    """Digits behind the point of a part that has few: `25` of a quarter, none of 0."""
+    digits = ""
+    while part:
+        digits += str(int(10 * part))
+        part = 10 * part % 1
+    return digits

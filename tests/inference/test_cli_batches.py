@@ -214,3 +214,22 @@ def test_channels_apart(transcribe, tmp_path, library_texts):
     ]
     assert [word["word"] for word in segments[0]["words"]] == library_texts[CLIPS[0]].split()
     assert all(0 < word["confidence"] <= 1 for word in segments[0]["words"])
+
+
+def test_names_that_are_long_or_no_text(transcribe, folder, tmp_path):
+    for name in ("अ" * 83 + ".wav", os.fsdecode(b"caf\xe9.wav")):
+        shutil.copy(CLIPS[1], folder / name)
+    out = tmp_path / "out"
+    assert transcribe(folder, "--out", out, "--json")[0] == 0
+    assert len(list(out.rglob("*.json"))) == len(FOLDER) + 2
+    assert json.loads((out / os.fsdecode(b"caf\xe9.json")).read_text())["file"] == os.fsdecode(
+        os.fsencode(folder) + b"/caf\xe9.wav"
+    )
+
+
+def test_a_folder_without_audio_and_files_to_write(transcribe, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    code, _, told = transcribe(".", "--out", tmp_path / "out")
+    assert code == 1
+    assert "Traceback" not in told

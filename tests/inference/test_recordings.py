@@ -83,3 +83,20 @@ def test_a_recording_can_be_stopped(pipeline):
 def test_samples_of_another_rate_are_heard_as_they_are(pipeline, texts):
     samples, rate = np.repeat(SPOKEN[1], 2).astype(np.float32), 2 * RATE
     assert pipeline.recognise(Waveform(samples, rate)).text == texts[1]
+
+
+@pytest.mark.parametrize("overlength", ["clip", "reject"])
+def test_a_limit_beyond_what_the_model_takes_at_once(pipeline, overlength):
+    samples, _ = said(SPOKEN * 6)
+    seconds = samples.size / RATE
+    assert seconds > pipeline.package.longest_seconds
+    whole = pipeline.transcribe(encode(samples), AudioLimits(overlength, limit_seconds=300))
+    assert whole.text == pipeline.transcribe(encode(samples)).text
+    assert (whole.duration, whole.clipped) == (seconds, False)
+
+
+def test_what_is_beyond_such_a_limit(pipeline):
+    samples, _ = said(SPOKEN * 6)
+    with pytest.raises(AudioTooLong):
+        pipeline.transcribe(encode(samples), AudioLimits("reject", limit_seconds=61))
+    assert pipeline.transcribe(encode(samples), AudioLimits("clip", limit_seconds=61)).clipped

@@ -10,6 +10,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inference.audio.boxes import mp4_counts_fit
 from inference.audio.containers import identify
 from inference.audio.decode import decode
 from inference.audio.pieces import estimate_seconds
@@ -220,3 +221,12 @@ def test_soundfile_can_read_what_is_called_good():
     for data in (wav(), FLAC, OGG, OPUS):
         assert soundfile.info(io.BytesIO(data)).frames > 0
         outcome(data)
+
+
+def test_boxes_that_claim_to_hold_all_that_follows_are_looked_at_once():
+    """Each walked all later ones again: 4.8 kB took 644 MiB."""
+    trap = struct.pack(">I4sI4s", 16, b"moov", 0x7FFFFFFF, b"trak")
+    data = struct.pack(">I4s4sI", 16, b"ftyp", b"M4A ", 0) + 300 * trap
+    calls = []
+    mp4_counts_fit(data, 0, len(data), lambda: calls.append(1))
+    assert len(calls) < 1000

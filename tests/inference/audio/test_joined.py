@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from inference.audio.decode import decode
+from inference.audio.pieces import pieces_of
 from inference.errors import InputError
 from inference.types import AudioLimits
 from tests.inference.audio.encoders import ffmpeg, with_checksum
 from tests.inference.audio.kinds import SPEECH, files_of_every_kind
-from tests.samples import encode, tone
+from tests.samples import encode, noise, tone
 
 FILES = files_of_every_kind()
 
@@ -41,6 +42,28 @@ def test_the_second_of_two_is_cut_off(name):
     data = FILES[name]
     with contextlib.suppress(InputError):
         assert heard(data + data[: int(len(data) * 0.6) // 188 * 188 + 95]).warnings
+
+
+@pytest.mark.parametrize(("kind", "rate"), [("WAV", 44_100), ("WAV", 16_000), ("FLAC", 44_100), ("OPUS", 48_000)])
+def test_joined_lengths_are_added_up_as_computers_do_and_nothing_is_missing(kind, rate):
+    container, subtype = ("OGG", kind) if kind == "OPUS" else (kind, "PCM_16")
+    lengths = np.random.default_rng(0).integers(3_000, 20_000, (20, 3))
+    for each in lengths:
+        parts = [encode(noise(2, rate)[:length], rate, container, subtype) for length in each]
+        assert heard(b"".join(parts)).duration == pytest.approx(each.sum() / rate)
+
+
+def test_many_joined_mp3_files_are_found_in_one_pass():
+    one = ffmpeg(noise(1), "mp3", "libmp3lame", bit_rate=160_000)
+    searched = []
+
+    def checkpoint():
+        searched.append(1)
+
+    assert b"Info" in one
+    data = one * 900
+    assert len(pieces_of(data, checkpoint)) == 900
+    assert len(searched) < 20 * 900  # a look at a few stretches for each, not at the rest of the file
 
 
 HEADS = {

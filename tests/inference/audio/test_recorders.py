@@ -5,11 +5,12 @@ import struct
 import numpy as np
 import pytest
 
+from inference.audio.containers import opened
 from inference.audio.decode import decode
-from inference.audio.pieces import estimate_seconds
+from inference.audio.pieces import estimate_seconds, pieces_of
 from inference.errors import AudioTooShort, InputError, UndecodableAudio, UnsupportedCodec
 from inference.types import AudioLimits
-from tests.inference.audio.encoders import amr_wide, ffmpeg, id3, picture
+from tests.inference.audio.encoders import amr_wide, ffmpeg, id3, picture, with_checksum
 from tests.inference.audio.kinds import files_of_every_kind
 from tests.samples import encode, noise, tone, wav
 
@@ -216,3 +217,81 @@ def test_what_no_decoder_reads_is_refused_by_its_name(codec):
 def test_too_short_in_any_kind():
     with pytest.raises(AudioTooShort):
         heard(ffmpeg(tone(0.02), "au", "pcm_s16be"))
+
+
+def test_what_is_behind_a_header_of_the_first_piece_may_begin_silent():
+    decoded = heard(wav(size=16_000) + bytes(200_000) + tone().astype("<i2").tobytes() + b"\1")
+    assert decoded.duration == pytest.approx(0.5 + 6.25 + 0.5, abs=0.01)
+    assert decoded.warnings == ("The header announces 16000 bytes of samples; all 232001 were taken.",)
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 44_100])
+def test_an_mp3_says_how_long_it_is_less_what_its_encoder_added(rate):
+    for length in np.random.default_rng(0).integers(rate // 2, 3 * rate, 6):
+        data = ffmpeg(noise(3, rate)[:length], "mp3", "libmp3lame", rate)
+        assert heard(data).duration == pytest.approx(length / rate, abs=0.02)
+        assert estimate_seconds(data) == pytest.approx(length / rate, abs=0.02)
+
+
+def test_more_samples_than_32_bits_can_count(tmp_path):
+    """An hour of eight channels of 32 bits at 48 kHz, of which nothing was written but the holes in it."""
+    size = 3600 * 48_000 * 8 * 4
+    head = wav(channels=8, rate=48_000, bits=32)[:44]
+    long = b"ds64" + struct.pack("<IQQQI", 28, size + 72, size, 0, 0)
+    path = tmp_path / "hour.wav"
+    with path.open("wb") as file:
+        file.write(b"RF64\xff\xff\xff\xffWAVE" + long + head[12:40] + b"\xff\xff\xff\xff")
+        file.truncate(file.tell() + size)
+    with opened(path) as data:
+        (piece,) = pieces_of(data, int)
+        with piece.blocks(data, int) as blocks:
+            assert (piece.stated, blocks.announced) == (3600, 3600)
+
+
+@pytest.mark.parametrize("kind", ["OPUS", "VORBIS"])
+def test_a_stream_that_ran_already_is_as_long_as_what_was_caught_of_it(kind):
+    """Its pages count from when it began, six hours ago."""
+    pages = [b"OggS" + page for page in encode(noise(8), container="OGG", subtype=kind).split(b"OggS")[1:]]
+    rate = 48_000 if kind == "OPUS" else 16_000
+    late = [
+        with_checksum(page[:6] + struct.pack("<q", granule + 6 * 3600 * rate) + page[14:]) if granule > 0 else page
+        for page in pages
+        for (granule,) in [struct.unpack_from("<q", page, 6)]
+    ]
+    assert heard(b"".join(late)).duration == pytest.approx(8, abs=0.05)
+    assert estimate_seconds(b"".join(late)) == pytest.approx(8, abs=1.1)
+
+
+@pytest.mark.parametrize("kind", [("mp3", "libmp3lame"), ("mp2", "mp2"), ("adts", "aac"), ("ac3", "ac3")])
+def test_what_was_lost_between_frames_is_told(kind):
+    """FFmpeg steps over what is no frame without a word, and what follows comes earlier."""
+    whole = ffmpeg(
+        noise(12, 48_000), *kind, 48_000, bit_rate=64_000, options={"write_xing": "0"} if kind[0] == "mp3" else {}
+    )
+    third = len(whole) // 3
+    assert heard(whole).warnings == ()
+    decoded = heard(whole[:third] + bytes(third) + whole[2 * third :])
+    assert decoded.duration == pytest.approx(8, abs=0.3)
+    assert any("between frames are no sound" in warning for warning in decoded.warnings)
+
+
+PIPED = [
+    ("aiff", "pcm_s16be"), ("aiff", "pcm_s24be"), ("aiff", "pcm_f32be"), ("aiff", "pcm_alaw"), ("w64", "pcm_s16le"),
+    ("w64", "adpcm_ms"), ("au", "pcm_s16be"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PIPED)
+def test_what_was_written_into_a_pipe_is_heard_to_its_end(kind):
+    piped, whole = (ffmpeg(noise(2), *kind, streamed=streamed) for streamed in (True, False))
+    assert piped != whole
+    np.testing.assert_array_equal(heard(piped).waveform.samples, heard(whole).waveform.samples)
+    assert heard(piped).warnings == ()
+
+
+@pytest.mark.parametrize("kind", ["aiff", "au"])
+def test_sox_says_two_gigabytes_into_a_pipe(kind):
+    whole = bytearray(ffmpeg(noise(2), kind, "pcm_s16be"))
+    for name, place in {"aiff": ((b"FORM", 4), (b"SSND", 4), (b"COMM", 10)), "au": ((b".snd", 8),)}[kind]:
+        struct.pack_into(">I", whole, whole.index(name) + place, 0x7F000000)
+    assert heard(bytes(whole)).duration == 2

@@ -139,3 +139,16 @@ def test_scripts_differ_in_their_digits_alone(said):
     digits = str.maketrans("०१२३४५६७८९", "0123456789")
     devanagari, ascii_ = (text_with_numerals(text, script) for script in ("devanagari", "ascii"))
     assert devanagari.translate(digits) == ascii_.translate(digits)
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("दो दशमलव एक दो तीन चार हज़ार लोग", "2123.4 लोग"),
+        ("दो दशमलव एक दो तीन चार पाँच नौ हज़ार रुपये", "₹2123.459"),
+        ("एक दशमलव एक एक एक एक एक एक एक लाख", "111111.11"),
+        ("एक दशमलव दो पाँच हज़ार", "1250"),
+    ],
+)
+def test_of_a_scaled_decimal_as_many_places_are_left_as_it_has(said, written):
+    assert text_with_numerals(said, "ascii") == written
