@@ -25,6 +25,8 @@ class Shape:
     """By relative positions; or "abs_pos", whose sinusoids are added to what the first layer hears."""
     scaled: bool = True
     """Whether what the first layer hears is multiplied by the root of the width."""
+    normalisation: str = "per_feature"
+    """Of features: each mel bin over the clip; or "NA", none, so that nothing depends on what else is in the clip."""
 
 
 def conformer_ctc(shape: Shape, tokenizer_directory: Path) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def conformer_ctc(shape: Shape, tokenizer_directory: Path) -> dict[str, Any]:
         "preprocessor": {
             "_target_": "nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor",
             "sample_rate": 16_000,
-            "normalize": "per_feature",
+            "normalize": shape.normalisation,
             "window_size": 0.025,
             "window_stride": 0.01,
             "window": "hann",

@@ -13,7 +13,7 @@ Semantics = Literal["nemo-1", "nemo-2.5"]
 # Of `log_zero_guard_value` and `dither` NeMo's own defaults are meant; dither acts in training alone.
 _REQUIRED: Mapping[str, tuple[Any, ...]] = {
     "window": ("hann",),
-    "normalize": ("per_feature",),
+    "normalize": ("per_feature", "NA"),
     "log": (True,),
     "log_zero_guard_type": ("add",),
     "log_zero_guard_value": (2**-24,),
@@ -50,6 +50,7 @@ def feature_parameters(section: Mapping[str, Any], semantics: Semantics) -> Feat
         hop_size=hop,
         preemphasis=0.0 if preemphasis is None else float(preemphasis),
         semantics=semantics,
+        normalisation="none" if section.get("normalize") == "NA" else "per_feature",
     )
 
 

@@ -34,6 +34,8 @@ class FeatureParameters:
     preemphasis: float = 0.97
     semantics: Literal["nemo-1", "nemo-2.5"] = "nemo-2.5"
     """`nemo-1`: every release before 2.5."""
+    normalisation: Literal["per_feature", "none"] = "per_feature"
+    """Each mel bin over the clip; or none, so that what is heard does not depend on what else is in the clip."""
 
 
 class Featurizer:
@@ -54,17 +56,23 @@ class Featurizer:
         ]
 
     def __call__(self, waveform: Waveform) -> Float32Array:
-        """Compute `[mel_bins, frames]` float32, one frame every 10 ms, each bin of zero mean and unit variance.
+        """Compute `[mel_bins, frames]` float32, one frame every 10 ms, as the model wants them.
 
         `frames` is `samples // hop` (one more with `nemo-1`), and all of them are valid.
         """
-        return normalise(self.log_mel(waveform.samples))
+        return self.finished(self.log_mel(waveform.samples))
 
     def log_mel(self, samples: Float32Array) -> Float32Array:
         """Compute `[mel_bins, frames]` float32 as it is before `normalise`: `log(mel * 2**24 + 1)`."""
         parameters = self._parameters
         padded = _pad(emphasise(samples, parameters.preemphasis), parameters)
         return self.frames(padded, samples.size // parameters.hop_size + (parameters.semantics == "nemo-1"))
+
+    def finished(self, log_mel: Float32Array) -> Float32Array:
+        """What the model hears of `log_mel`: each bin of zero mean and unit variance, or NeMo's logarithms."""
+        if self._parameters.normalisation == "none":
+            return np.add(log_mel, np.log(_LOG_GUARD), dtype=np.float32)
+        return normalise(log_mel)
 
     def frames(self, emphasised: Float32Array, count: int) -> Float32Array:
         """As `log_mel`, of the first `count` windows of these samples, which hold them all."""

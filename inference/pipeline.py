@@ -16,7 +16,7 @@ from inference.audio.speech import FRAME_SECONDS, spans
 from inference.audio.speech_network import hears_features, probabilities, probabilities_of_features
 from inference.decoding.decoder import Decoders
 from inference.errors import LongerThanWindow
-from inference.features import Featurizer, normalise
+from inference.features import Featurizer
 from inference.joining import Joiner
 from inference.package import Package
 from inference.prepared.cache import reading
@@ -196,7 +196,7 @@ class Pipeline:
         if span.end * rate > waveform.samples.size - hop:
             end = log_mel.shape[1]
         with clock("inference"):
-            log_probabilities = self._recogniser(normalise(log_mel[:, first:end]))
+            log_probabilities = self._recogniser(self._featurizer.finished(log_mel[:, first:end]))
         with clock("decoding"):
             text = self._decoders.text(log_probabilities, options.decoding)
             heard = Waveform(waveform.samples[first * hop : end * hop], rate)

@@ -28,7 +28,7 @@ from tqdm import tqdm
 from export.configuration import Shape
 from training.files import command, read_manifest
 from training.network.checkpoint import save_start
-from training.network.model import build
+from training.network.model import FEATURES, build
 from training.network.warm_start import package_start
 from training.whisper.encoder import Streams, Whisper
 from training.whisper.least_squares import fit, missed, standardised
@@ -187,6 +187,14 @@ class Transplant:
         self.given = self.given + functional.linear(x, last.weight[:, :, 0], last.bias)
 
 
+def _for_plain_features(convolutions: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Let convolutions that learnt on normalised features hear plain ones alike."""
+    first, (mean, deviation) = "encoder.pre_encode.conv.0", FEATURES
+    weight = convolutions[f"{first}.weight"] / deviation
+    bias = convolutions[f"{first}.bias"] - mean * weight.sum((1, 2, 3))
+    return convolutions | {f"{first}.weight": weight, f"{first}.bias": bias}
+
+
 def draw(manifests: list[Path], count: int) -> list[Tensor]:
     """Samples of `count` clips, as many of each manifest."""
     chance, clips = np.random.default_rng(0), list[Tensor]()
@@ -224,10 +232,12 @@ def main() -> None:
         expansion=1,
         attention="abs_pos",
         scaled=False,
+        normalisation="NA",
     )
     model = build(shape, tokenizer)
     own = model.state_dict()
-    model.load_state_dict(own | {name: state[name] for name in own if name.startswith("encoder.pre_encode.conv.")})
+    lent = {name: state[name] for name in own if name.startswith("encoder.pre_encode.conv.")}
+    model.load_state_dict(own | _for_plain_features(lent))
     model.eval()
     with torch.no_grad():
         Transplant(model, whisper, draw(options.clips, options.count)).run()

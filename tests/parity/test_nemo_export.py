@@ -37,9 +37,11 @@ def both(package, nemo_checkpoint):
 
 @pytest.fixture(scope="module")
 def placed(tmp_path_factory):
-    """The same of a model that adds absolute positions, unscaled, with narrow feed-forwards; the graph rewritten."""
+    """The same of absolute positions, unscaled, with narrow feed-forwards and plain features; the graph rewritten."""
     folder = tmp_path_factory.mktemp("placed")
-    shape = Shape(width=32, layers=2, heads=4, positions=300, expansion=1, attention="abs_pos", scaled=False)
+    shape = Shape(
+        width=32, layers=2, heads=4, positions=300, expansion=1, attention="abs_pos", scaled=False, normalisation="NA"
+    )
     checkpoint = random_checkpoint(shape, seed=7)
     package = write_package(checkpoint, folder / "package", LABELS, Choices("nemo-2.5"))
     rewrite(package.model_path(), folder / "rewritten.onnx")
@@ -61,6 +63,7 @@ def test_equal_log_probabilities_and_text(both, frames, more_samples):
 @pytest.mark.parametrize("frames", [10, 11, 12, 13, 333, 998])
 def test_absolute_positions_too(placed, frames):
     comparison = compare(*placed, Waveform(voice(160 * frames, seed=frames), SAMPLE_RATE))
+    assert comparison.features_difference <= 2e-3
     assert comparison.log_probabilities_difference <= TOLERANCE
     assert comparison.same_text
     assert comparison.nemo.text or frames < 100

@@ -39,6 +39,25 @@ def nemo_features():
     return compute
 
 
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_equal_where_nothing_is_normalised(signal):
+    import torch
+    from nemo.collections.asr.modules import AudioToMelSpectrogramPreprocessor
+
+    preprocessor = AudioToMelSpectrogramPreprocessor(
+        sample_rate=SAMPLE_RATE, normalize="NA", window_size=0.025, window_stride=0.01, window="hann",
+        features=80, n_fft=512, dither=0.0, pad_to=0,
+    ).eval()  # fmt: skip
+    samples = SIGNALS[signal](2 * SAMPLE_RATE)
+    with torch.no_grad():
+        expected, frames = preprocessor(
+            input_signal=torch.from_numpy(samples)[None], length=torch.tensor([samples.size])
+        )
+    parameters = FeatureParameters(normalisation="none")
+    found = Featurizer(parameters)(Waveform(samples, SAMPLE_RATE))
+    np.testing.assert_allclose(found, expected[0, :, : int(frames[0])].numpy(), rtol=0, atol=2e-3)
+
+
 def our_features(samples, semantics):
     return Featurizer(FeatureParameters(semantics=semantics))(Waveform(samples, SAMPLE_RATE))
 

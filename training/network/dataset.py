@@ -27,6 +27,7 @@ from training.acoustics.warp import warp
 from training.files import RecipeError, atomic_path, read_manifest, require_space
 
 _RATE = 16_000
+_LEVELS = -20.0, 3.0  # dB by which clips are louder or softer than they are
 _CUT = 0.5
 """Chance that a clip is heard as the server hears it, which cuts it to where somebody speaks."""
 _LESS_SILENCE = int(0.2 * _RATE)
@@ -207,7 +208,8 @@ class Stream:
                 # No one talks behind a clip without speech, whose text says that no one does.
                 other, place = items[position - 1] if len(self.tokens[group][row]) else (group, row)
                 wave = augment(wave, self.arenas[other][place], chance)
-            waves.append(torch.from_numpy(wave))
+            level = 10 ** (chance.uniform(*_LEVELS) / 20)
+            waves.append(torch.from_numpy(wave * np.float32(level)))
         lengths = torch.tensor([len(wave) for wave in waves])
         audio = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)
         tokens = [torch.from_numpy(self.tokens[group][row]) for group, row in items]

@@ -16,6 +16,8 @@ from training.files import RecipeError
 
 SHAPE = Shape(width=176, layers=8, heads=4, kernel=15, subsampling_channels=64)
 """6.3 M parameters."""
+FEATURES = -8.0, 4.4
+"""Mean and deviation of NeMo's log-mel features of speech, where they are not normalised."""
 _HEAD = 64
 """Width of a head where the weights do not tell: that of models made of Whisper's layers (`training.transplant`)."""
 
@@ -34,6 +36,7 @@ def shape_of(state: dict[str, Tensor]) -> Shape:
         expansion=state[f"{first}.feed_forward1.linear1.weight"].shape[0] // width,
         attention="abs_pos" if relative is None else "rel_pos",
         scaled=relative is not None,
+        normalisation="NA" if relative is None else "per_feature",
         kernel=state[f"{first}.conv.depthwise_conv.weight"].shape[-1],
         subsampling_channels=state["encoder.pre_encode.conv.0.weight"].shape[0],
     )
@@ -75,6 +78,7 @@ def configuration(shape: Shape, tokenizer: Path) -> dict[str, Any]:
         "time_masks": 4,
         "freq_width": 20,
         "time_width": 0.05,
+        "mask_value": 0.0 if shape.normalisation == "per_feature" else FEATURES[0],
     }
     # Dropout costs a fifth of the speed; the last line keeps the encoder from talking to the other processes.
     settings["encoder"] |= dict.fromkeys(("dropout", "dropout_pre_encoder", "dropout_emb", "dropout_att"), 0.0)
