@@ -39,7 +39,9 @@ REQUESTS: Mapping[str, LogField] = {
     "client": LogField("string", "Who calls: name of a key, `sub` of a token, or address.", nullable=True),
     "problem": LogField("string", "What went wrong, as the reply's `type` ends ([api.md](api.md#failures))."),
     "key": LogField("string", "Public id of a key that was not taken; `reason` says why."),
-    "failed": LogField("integer", "The status that was due when something failed after 200 had been sent."),
+    "failed": LogField(
+        "integer", "The status that was due when something failed after 200; 499 where the client had gone."
+    ),
     "sample": LogField("number", "`ASR_ACCESS_LOG_SAMPLE`, below 1: this line stands for 1 ÷ sample of them."),
     "model": LogField("string", "Name of the package; also of `lane ready`."),
     "duration": LogField("number", "Seconds of audio received."),
@@ -54,7 +56,7 @@ REQUESTS: Mapping[str, LogField] = {
 """What the line `request` says, of which each request has one."""
 
 OTHERS: Mapping[str, LogField] = {
-    "peer": LogField("string", "Address of a connection that was turned away.", nullable=True),
+    "peer": LogField("string", "Address of a connection that was turned away, or cut off.", nullable=True),
     "pid": LogField("integer", "Id of a lane or a decoder, which write no lines themselves.", nullable=True),
     "cause": LogField("string", "Why a lane restarts, as in `asr_lane_restarts`."),
     "exit_code": LogField("integer", "How it ended; -9 for SIGKILL.", nullable=True),

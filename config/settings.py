@@ -108,7 +108,10 @@ class Settings(AuthenticationSettings, ProtectionSettings, TracingSettings):
     max_connections: int = Field(1000, ge=1, description="Open connections; those beyond are turned away.")
     head_seconds: float = Field(10.0, gt=0, description="Seconds for the head of a request to arrive.")
     body_seconds: float = Field(
-        20.0, gt=0, description="Seconds that a client may be silent in a body, or slower than the next setting in all."
+        20.0,
+        gt=0,
+        description="Seconds that a client may be silent in a body, or slower than the next setting in all, or take "
+        "nothing of its answer.",
     )
     body_bytes_per_second: float = Field(
         4000.0, gt=0, description="Least speed of a body that takes longer than that; slower ones are given up."

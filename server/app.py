@@ -91,7 +91,9 @@ def create_app(settings: Settings) -> FastAPI:
         gc.freeze()
         lanes = plan.workers * plan.lanes
         transcription = Transcription(pool, served, _limits(settings), settings.request_timeout, lanes)
-        connections = ConnectionLimits(-(-settings.max_connections // plan.workers), settings.head_seconds)
+        connections = ConnectionLimits(
+            -(-settings.max_connections // plan.workers), settings.head_seconds, settings.body_seconds
+        )
         allow_connections(connections.connections)
         spool = SpoolDirectory(settings.spool, settings.max_upload_bytes)
         try:

@@ -1,12 +1,18 @@
 """How a connection ends: a client that has closed its own side only is answered, and we close our side first.
 
 Closing both at once would send a reset to a client that still sends, which may overtake its answer (RFC 9112, 9.6).
+A client that takes nothing of what waits for it is cut off, since neither a send nor a close would end otherwise.
 """
 
 import asyncio
+import fcntl
 import select
+import socket
+import sys
+import termios
 from typing import Any, Protocol
 
+from loguru import logger
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -16,6 +22,7 @@ QUIET_SECONDS = 1.0
 """For a request that is on its way, and for the client to close too."""
 _REST_BYTES_PER_SECOND = 4 * 2**20  # of a body that nobody reads: as fast as it comes, it would take much of a core
 _FIRST_LOOK = 0.005
+_BYTES_ACKED = slice(120, 128)  # of the kernel's `struct tcp_info`
 
 
 class Connection(Protocol):
@@ -23,6 +30,7 @@ class Connection(Protocol):
 
     in_body: bool
     """Whether a client is in the middle of a body."""
+    client: tuple[str, int] | None
     flow: FlowControl
     loop: asyncio.AbstractEventLoop
 
@@ -30,10 +38,13 @@ class Connection(Protocol):
 class ClosesOurSideFirst:
     """A transport that closes when the client has closed too, or has had time to see the end."""
 
-    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
+    def __init__(self, transport: asyncio.Transport, connection: Connection, patience: float) -> None:
+        """`patience`: seconds without a byte that the client takes, where some wait for it."""
         self._transport = transport
         self._connection = connection
+        self._patience = patience
         self._closing = False
+        self._look: asyncio.TimerHandle | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -52,6 +63,28 @@ class ClosesOurSideFirst:
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
+    def watch(self) -> None:
+        """See to it that the client takes what waits for it here; one that is slow has as long as it needs."""
+        if self._look is None:
+            self._watch(None)
+
+    def lost(self) -> None:
+        """Watch no longer."""
+        if self._look:
+            self._look.cancel()
+
+    def _watch(self, taken_before: tuple[int, bytes] | None) -> None:
+        self._look = None
+        if not self._transport.get_write_buffer_size():
+            return
+        taken = _taken(self._transport)
+        if taken == taken_before:
+            client = self._connection.client
+            logger.bind(peer=client and client[0]).info("cut off: its answer is not taken")
+            self._transport.abort()
+        else:
+            self._look = self._connection.loop.call_later(self._patience, self._watch, taken)
+
     def close(self) -> None:
         """Send the end, drop what still comes."""
         if not self.is_closing():
@@ -63,6 +96,21 @@ class ClosesOurSideFirst:
                 seconds = 0.0  # TLS can end both sides only, and its client may wait for the end
             self._connection.flow.resume_reading()
             self._connection.loop.call_later(seconds, self._transport.close)
+            self.watch()
+
+
+def _taken(transport: asyncio.Transport) -> tuple[int, bytes]:
+    """Return what differs as soon as the client has taken something.
+
+    The kernel has megabytes of its own to send, and wants more of the transport only once much of them has gone; and of
+    TLS the transport knows what it has encrypted, not what of that was sent.
+    """
+    waiting, connection = transport.get_write_buffer_size(), transport.get_extra_info("socket")
+    if sys.platform != "linux":
+        return waiting, b""
+    if connection.family == socket.AF_UNIX:
+        return waiting, fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+    return waiting, connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.stop)[_BYTES_ACKED]
 
 
 def answer_half_closed(transport: asyncio.Transport, cycle: RequestResponseCycle, *, first: bool) -> None:

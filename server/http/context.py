@@ -58,34 +58,34 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                tracing.describe({"outcome": outcome_of(status), "problem": log_fields.get("problem")})
                 MutableHeaders(scope=message).update(own_fields)
+            elif not message.get("more_body"):  # the span ends with it
+                _describe(status, log_fields)
             await send(message)
 
         with correlated({"request_id": request_id, **tracing.ids()}):
             try:
                 await self._app(scope, receive, send_with_id)
-            except ClientDisconnect:
-                pass  # nobody is left to be answered
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a bug must not cost the client its answer
                 reported = _reportable(error)
-                log_fields.update(reasons_of(reported))
-                if status == _CLIENT_GONE:
-                    log_fields["problem"] = problem_of(reported).slug
+                _note(reported, log_fields, late=status != _CLIENT_GONE)
+                if status == _CLIENT_GONE and not isinstance(reported, ClientDisconnect):
                     await problem_response(reported, request_id, scope["path"])(scope, receive, send_with_id)
             finally:
                 seconds = time.perf_counter() - started
+                _describe(status, log_fields)
                 self._record(scope, status, seconds, log_fields)
                 if self._audit and _route(scope) not in QUIET_ROUTES:
                     self._audit.write(_audited(scope, status, seconds, log_fields))
 
-    def _record(self, scope: Scope, status: int, seconds: float, log_fields: dict[str, object]) -> None:
-        """Count a request that has been answered, and log it."""
+    def _record(self, scope: Scope, status: int, seconds: float, log_fields: dict[str, Any]) -> None:
+        """Count a request by the status that was due, whatever had been sent, and log it."""
         route = _route(scope)
-        outcome = outcome_of(status)
-        metrics.REQUESTS.labels(route, scope["method"], status).inc()
+        due = log_fields.get("failed", status)
+        outcome = outcome_of(due)
+        metrics.REQUESTS.labels(route, scope["method"], due).inc()
         metrics.REQUEST_SECONDS.labels(route, outcome).observe(seconds, tracing.exemplar())
-        if outcome == "served" and "failed" not in log_fields and self._sample < 1:
+        if outcome == "served" and self._sample < 1:
             if random.random() >= self._sample:  # noqa: S311 - nobody's secret
                 return
             log_fields["sample"] = self._sample  # so that whoever counts lines can make good for the others
@@ -120,11 +120,27 @@ def outcome_of(status: int) -> str:
     return "served" if status < 400 else "rejected" if status < 500 else "failed"
 
 
+def _note(error: Exception, log_fields: dict[str, Any], *, late: bool) -> None:
+    """Say in the log line what went wrong; where it is too `late` for a status of its own, which one was due."""
+    if isinstance(error, ClientDisconnect):
+        due = _CLIENT_GONE
+    else:
+        due = (problem := problem_of(error)).status
+        log_fields.update(reasons_of(error), problem=problem.slug)
+    if late:
+        log_fields["failed"] = due
+
+
+def _describe(status: int, log_fields: dict[str, Any]) -> None:
+    """Say in the span, if it has not ended, how the request did."""
+    tracing.describe({"outcome": outcome_of(log_fields.get("failed", status)), "problem": log_fields.get("problem")})
+
+
 def _reportable(error: Exception | asyncio.CancelledError) -> Exception:
-    """What the client gets an answer for; a bug is logged."""
+    """What the client gets an answer for, if it is there; a bug is logged."""
     if isinstance(error, asyncio.CancelledError):  # only where the grace of a worker that ends is over
         return ShuttingDown("the server ends, and this was not finished in time; try again")
-    if not isinstance(error, ServerError | HTTPException):
+    if not isinstance(error, ServerError | HTTPException | ClientDisconnect):
         logger.opt(exception=error).error("unexpected error")
     return error
 
@@ -139,11 +155,10 @@ def _path(scope: Scope) -> str:
     return _SECRET.sub(r"\1\2…", scope["path"])
 
 
-def _audited(scope: Scope, status: int, seconds: float, log_fields: dict[str, object]) -> dict[str, object]:
+def _audited(scope: Scope, status: int, seconds: float, log_fields: dict[str, Any]) -> dict[str, object]:
     """Who did what, how much, and how it ended."""
     state = scope["state"]
     principal = state.get("principal")
-    failed = log_fields.get("failed")  # after the status had been sent
     return {
         "request_id": state["request_id"],
         "principal": principal and principal.id,
@@ -153,7 +168,7 @@ def _audited(scope: Scope, status: int, seconds: float, log_fields: dict[str, ob
         "method": scope["method"],
         "path": _path(scope),
         "status": status,
-        "outcome": outcome_of(failed if isinstance(failed, int) else status),
+        "outcome": outcome_of(log_fields.get("failed", status)),
         "reason": log_fields.get("reason"),
         "key": log_fields.get("key"),
         "seconds": round(seconds, 4),

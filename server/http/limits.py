@@ -34,6 +34,8 @@ class ConnectionLimits:
     connections: int = 1000
     head_seconds: float = 10.0
     """From the first byte of a head to its last."""
+    body_seconds: float = 20.0
+    """That a client may take nothing of its answer, as it may send nothing of its body."""
 
 
 class BytesInFlight:
@@ -136,7 +138,8 @@ class _Body:
         self._bounds = bounds
         self._speed = max(bounds.speed, self._announced / _LONGEST_SECONDS)
         self._room = room
-        self._principal = scope["state"]["principal"].id
+        self._state = scope["state"]
+        self._principal = self._state["principal"].id
         self._receive = receive
         self._received = self._counted = 0
         self._grace = bounds.grace
@@ -153,6 +156,8 @@ class _Body:
         if self._complete:
             return await self._receive()
         message = await self._receive_in_time()
+        if fault := self._state.get("fault"):
+            raise fault
         self._complete = message["type"] != "http.request" or not message.get("more_body", False)
         self._received += len(message.get("body", b""))
         self._check_size(self._received)

@@ -37,7 +37,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request, or turn the client away."""
         self._limits: ConnectionLimits = self.app_state.get("connection_limits") or ConnectionLimits()
-        self._closing = ClosesOurSideFirst(transport, self)
+        self._closing = ClosesOurSideFirst(transport, self, self._limits.body_seconds)
         super().connection_made(cast("asyncio.Transport", self._closing))
         self._allow(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         excess = len(self.connections) - self._limits.connections
@@ -45,6 +45,16 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.abort()
         elif excess > 0:
             self._turn_away(TooManyConnections("ASR_MAX_CONNECTIONS sets the limit"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Have done with it."""
+        self._closing.lost()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Write no more until the client has taken what waits for it, which it has to."""
+        super().pause_writing()
+        self._closing.watch()
 
     def data_received(self, data: bytes) -> None:
         """Parse what comes, until the last request has been read."""
@@ -145,12 +155,18 @@ class HttpProtocol(HttpToolsProtocol):
         self.data_received(b"\r\n".join((*lines, b"", rest)))
 
     def _turn_away(self, error: ServerError) -> None:
-        """Answer what never becomes a request, unless there are others to answer before."""
+        """Answer what never becomes a request, unless there are others to answer before.
+
+        In the middle of a body the request's own answer says so: whoever reads on is given the error (`limits.py`).
+        """
         if self._deaf or self.transport.is_closing():
             return
         self._deaf = True
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
+            if self.in_body:
+                self.cycle.scope["state"]["fault"] = error
+                self.cycle.message_event.set()
             return
         metrics.REJECTED.labels("connection").inc()
         response = problem_response(error, request_id := new_request_id())

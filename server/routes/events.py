@@ -9,12 +9,14 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from inference.errors import InferenceError
+from inference.types import Transcript
 from server import telemetry
 from server.errors import ServerError
 from server.formats.openai import text_delta, text_done, text_segment
 from server.http.disconnect import unless_disconnected
 from server.http.problems import problem_of, problem_response, reasons_of
 from server.parameters import Parameters
+from server.routes.requests import rendered
 from server.streaming import SegmentStream
 
 QUIET_SECONDS = 2.0
@@ -60,7 +62,7 @@ class TranscriptEvents(Response):
                 told += len(written)
             heard = self._stream.transcript
             telemetry.note(scope["state"]["log_fields"], heard)
-            await tell(f"data: {text_done(self._parameters.written(heard), heard, logprobs=logprobs)}")
+            await tell(f"data: {await rendered(heard, lambda: self._done(heard))}")
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - the client is told of a bug too
@@ -73,6 +75,9 @@ class TranscriptEvents(Response):
         finally:
             beating.cancel()
         await send({"type": "http.response.body", "body": b""})
+
+    def _done(self, heard: Transcript) -> str:
+        return text_done(self._parameters.written(heard), heard, logprobs=self._parameters.logprobs)
 
 
 async def _beat(tell: Callable[[str], Awaitable[None]]) -> None:

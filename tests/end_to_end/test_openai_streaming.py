@@ -113,11 +113,13 @@ def test_what_is_wrong_at_the_start_has_a_status(client):
 
 
 def test_a_client_that_leaves_in_the_middle(client, server):
-    stream = create(client, stream=True, file=("long.flac", LONG))
+    stream = create(client, stream=True, file=("long.flac", LONG), extra_headers={"X-Request-ID": "leaving"})
     assert next(stream).delta
     with paused(*server.lanes()):
         stream.close()
         wait_until(lambda: not server.decoders(), "the decoder gone")
         server.wait_metric(0, "asr_windows")
     server.wait_idle()
+    (line,) = wait_until(lambda: [e for e in server.logged("request") if e["request_id"] == "leaving"], "its line")
+    assert (line["status"], line["failed"]) == (200, 499)
     assert create(client, file=NAMASTE).text

@@ -147,3 +147,21 @@ def test_a_quiet_connection_ends_after_a_body_that_was_not_wanted(connection, un
     answers(connection, 1)
     connection.sendall(b"1234")
     assert read_to_the_end(connection) == b""
+
+
+@pytest.mark.parametrize(
+    ("rest", "status"),
+    [(b"ZZ\r\n", 400), (b"5\r\nhello!!", 400), (b"0\r\nX: " + b"1" * 1_000_000, 431)],
+    ids=["no length", "longer than it says", "a trailer without end"],
+)
+@pytest.mark.parametrize("before", [b"", LENGTH + b"Content-Length: 0\r\n\r\n"], ids=["alone", "behind another"])
+def test_a_body_that_goes_wrong_is_told_so_at_once(connection, before, rest, status):
+    """Where the client would send no more, and would have a minute for it (`live_app`)."""
+    connection.sendall(
+        before + LENGTH + b"X-Request-ID: mine\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n" + rest
+    )
+    received = read_to_the_end(connection)
+    assert received.startswith(b"HTTP/1.1 %d " % (200 if before else status))
+    answer = received[received.rindex(b"HTTP/1.1 ") :]
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert {b"x-request-id: mine", b"connection: close"} <= set(answer.lower().split(b"\r\n"))
