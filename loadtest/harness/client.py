@@ -108,10 +108,7 @@ class Client:
                 self._offer(connection)
                 return
         self._waiting.append(request)
-        if len(self.connections) + len(self._opening) < self._how.most:
-            opening = asyncio.get_running_loop().create_task(self._open())
-            self._opening.add(opening)
-            opening.add_done_callback(self._opening.discard)
+        self._open_another()
 
     def freed(self, connection: "_Connection") -> None:
         """A connection can take a request more, or several."""
@@ -125,7 +122,7 @@ class Client:
         """A connection has ended: somebody may be waiting for one that never comes."""
         self.connections.discard(connection)
         if self._waiting:
-            self._ask(self._waiting.popleft())
+            self._open_another()
 
     def _offer(self, connection: "_Connection") -> None:
         """The last one that was free is the next one to be used, unless it has something to do already."""
@@ -136,6 +133,18 @@ class Client:
             self._free.appendleft(connection)
         else:
             self._free.append(connection)
+
+    def _open_another(self) -> None:
+        if len(self.connections) + len(self._opening) < self._how.most:
+            opening = asyncio.get_running_loop().create_task(self._open())
+            self._opening.add(opening)
+            opening.add_done_callback(self._opened)
+
+    def _opened(self, opening: asyncio.Task[None]) -> None:
+        """Somebody may be left who counted on it: it has failed, or what it opened was lost before it was done."""
+        self._opening.discard(opening)
+        if len(self._waiting) > len(self._opening) and not opening.cancelled():
+            self._open_another()
 
     async def _open(self) -> None:
         loop = asyncio.get_running_loop()

@@ -267,8 +267,10 @@ def test_openais_client(doors, key):
     assert (caught.value.status_code, caught.value.code) == (403, "forbidden")
 
 
-def test_nothing_that_was_said_or_shown_holds_a_secret(doors):
-    """The last test of this file: it reads what all before it have made the server say."""
+def test_nothing_that_was_said_or_shown_holds_a_secret(doors, key):
+    """The last test of this file: it reads what all before it have made the server say, and what is refused."""
+    test_what_is_no_key(doors, key)
+    test_what_is_no_token(doors)
     reader = doors.key(scopes={"metrics"})
     wait_until(lambda: doors.status(bearer(reader), method="GET", path="/metrics") == 200, "the key is read")
     doors.ask(method="GET", path="/readyz")

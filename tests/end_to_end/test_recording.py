@@ -79,6 +79,12 @@ def test_longer_than_is_taken(server):
     assert (reply.status_code, reply.json()["type"]) == (422, "/problems/audio-too-long")
 
 
+def test_one_that_takes_longer_than_its_client_waits_is_refused_before_it_is_decoded(server):
+    reply = server.post(ENDLESS, X_Request_Timeout="0.05")
+    assert (reply.status_code, reply.json()["type"]) == (429, "/problems/overloaded")
+    assert "its deadline is 0.05 s away" in reply.json()["detail"]
+
+
 def test_a_lane_that_dies_costs_one_window_a_second_try(server):
     expected = server.post(LONG).json()["text"]
     retried = server.metric("asr_retried_requests_total")

@@ -10,6 +10,7 @@ from inference.types import AudioLimits
 from loadtest.harness.processes import wait_until
 from tests.end_to_end.conftest import running
 from tests.end_to_end.test_connections import HEAD, connected, read_answer
+from tests.memory import CAN_BE_TOLD, Taken
 from tests.samples import CLIPS, sentence_of
 
 NAMASTE = next(path for path in CLIPS if path.stem == "namaste").read_bytes()
@@ -63,14 +64,7 @@ def test_the_bytes_of_all_requests_together_are_bounded(server):
     wait_until(lambda: stored(server) == 0, "nothing stored")
 
 
-def most_memory(worker):
-    """The largest resident size since the last time that this was asked, in bytes."""
-    lines = Path(f"/proc/{worker.pid}/status").read_text().splitlines()
-    Path(f"/proc/{worker.pid}/clear_refs").write_text("5")
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
-
-
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="no /proc here")
+@pytest.mark.skipif(not CAN_BE_TOLD, reason="no /proc here")
 @pytest.mark.parametrize("form", [False, True], ids=["raw", "form"])
 def test_a_long_body_is_no_matter_of_memory(server, pipeline, form):
     def post(audio):
@@ -82,12 +76,11 @@ def test_a_long_body_is_no_matter_of_memory(server, pipeline, form):
     assert len(audio) > 15 * MIB
     (worker,) = server.workers()
     post(sentence_of(60))
-    most_memory(worker)
-    before = most_memory(worker)
+    taken = Taken(worker.pid)
     reply = post(audio)
     assert (reply["clipped"], reply["duration"]) == (True, 500)
     assert reply["text"] == pipeline.transcribe(audio, AudioLimits("clip")).text
-    assert most_memory(worker) - before < 8 * MIB
+    assert taken.mebibytes < 8
 
 
 def test_a_disk_that_takes_nothing(model_directory, tmp_path):

@@ -1,6 +1,7 @@
 """Several workers: what waits at one is done by another, and everybody gets their own text."""
 
 import signal
+import socket
 from contextlib import ExitStack
 
 import pytest
@@ -69,11 +70,18 @@ def test_a_worker_that_dies_with_a_fetched_clip_loses_nothing(two_workers, pinne
 
 def test_a_client_that_leaves_stops_the_work_at_the_other_worker(two_workers, pinned):
     clients, first, second = pinned
+    leaving = [client.get("/healthz").extensions["network_stream"].get_extra_info("socket") for client in clients[:2]]
+    connections = len(second.net_connections("unix"))
     with paused(lane_of(first), lane_of(second)), in_background(2) as submit:
-        waiting = [submit(client.post, "/transcribe", content=NAMASTE, timeout=3) for client in clients[:2]]
-        wait_until(lambda: two_workers.metric("asr_running_requests") == 2, "one clip in the lane of each worker")
+        waiting = [submit(client.post, "/transcribe", content=NAMASTE) for client in clients[:2]]
+        two_workers.wait_metric(2, "asr_running_requests")  # one in the lane of each worker
+        assert len(second.net_connections("unix")) > connections
+        for each in leaving:
+            each.shutdown(socket.SHUT_RDWR)
         for each in waiting:
             assert isinstance(each.exception(), Exception)
+        two_workers.wait_metric(2, "asr_cancelled_requests_total", place="lane")
+        wait_until(lambda: len(second.net_connections("unix")) == connections, "the other worker has done with it")
     two_workers.wait_idle()
     assert two_workers.post(NAMASTE).status_code == 200
 

@@ -1,6 +1,5 @@
 """Every kind of file with every kind of fault: an error with a reason, or the sound that is there, with a warning."""
 
-import resource
 import time
 
 import numpy as np
@@ -12,6 +11,7 @@ from inference.types import AudioLimits
 from tests.inference.audio.encoders import ffmpeg, picture, silent_film
 from tests.inference.audio.kinds import encoders, files_of_every_kind
 from tests.inference.audio.lies import lies, lying
+from tests.memory import Taken
 
 FILES = files_of_every_kind()
 LIMITS = AudioLimits("clip")
@@ -23,10 +23,10 @@ CANNOT_TELL = {"WAV, piped"}
 @pytest.fixture(autouse=True)
 def little_is_spent():
     """Of a processor and of memory, whatever is claimed."""
-    memory, processor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.thread_time()
+    processor, taken = time.thread_time(), Taken()
     yield
     assert time.thread_time() - processor < LIMITS.decode_seconds
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < MOST_MEBIBYTES * 1024
+    assert taken.mebibytes < MOST_MEBIBYTES
 
 
 def decoded(data):

@@ -29,6 +29,11 @@ async def clients(serve, patience=60.0, **how):
         await asyncio.sleep(0.1)  # the other side closes as well
 
 
+async def until(condition):
+    while not condition():  # noqa: ASYNC110 - what is awaited sends no events
+        await asyncio.sleep(0)
+
+
 async def _refuse(reader, writer):
     while await reader.read(65_536):
         writer.write(REFUSAL[0])
@@ -85,13 +90,26 @@ def test_no_answer_is_an_outcome_too(serve, patience):
     assert time.monotonic() - began < 30
 
 
-def test_nobody_there():
+@pytest.mark.parametrize("how", [{}, {"most": 1}])
+def test_nobody_there(how):
     async def ask():
-        async with clients(_refuse) as (client, _):
+        async with clients(_refuse, **how) as (client, _):
             pass
-        return await client.transcribe(CLIP)
+        return await asyncio.gather(*(client.transcribe(CLIP) for _ in range(3)))
 
-    assert asyncio.run(ask()).kind == "lost"
+    assert {outcome.kind for outcome in asyncio.run(ask())} == {"lost"}
+
+
+def test_a_connection_that_is_lost_as_soon_as_it_is_open_keeps_nobody_waiting():
+    async def ask():
+        async with clients(_echo, most=1) as (client, _):
+            asked = [client.ask("POST", "/", b"body") for _ in range(3)]
+            await until(lambda: client.connections)
+            for connection in client.connections:
+                connection.transport.abort()
+            return await asyncio.gather(*asked)
+
+    assert [reply.status for reply in asyncio.run(ask())] == [LOST, 200, 200]
 
 
 @pytest.mark.parametrize(("how", "expected"), [({"most": 2}, 2), ({"most": 1, "depth": 4}, 1), ({}, 8)])
@@ -120,7 +138,7 @@ def test_who_is_cancelled_hangs_up_and_others_are_answered():
     async def ask():
         async with clients(_echo, most=1) as (client, connections):
             first, second, third = (client.ask("POST", "/", b"body") for _ in range(3))
-            await asyncio.sleep(0.01)
+            await until(lambda: any(connection.under_way for connection in client.connections))
             first.cancel()
             second.cancel()
             return await third, connections
