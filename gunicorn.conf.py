@@ -4,9 +4,11 @@ With `python -m`, spawned pool processes need not import Gunicorn's start script
 SIGHUP replaces the workers, unless what `python -m gunicorn --check-config server.asgi:app` looks at is wrong.
 """
 
+import contextlib
 import os
 import resource
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from loguru import logger
@@ -72,10 +74,40 @@ logconfig_dict = {
 }
 
 
+@contextlib.contextmanager
+def as_workers(configuration: Any) -> Iterator[None]:
+    """Be the user that workers are, where Gunicorn's --user names another one than root, who runs the master.
+
+    What workers share is theirs then, and links that they put there lead root nowhere.
+    """
+    user, group, groups = os.geteuid(), os.getegid(), os.getgroups()
+    if (configuration.uid, configuration.gid) == (user, group):
+        yield
+        return
+    try:
+        os.setgroups([configuration.gid])
+        os.setegid(configuration.gid)
+        os.seteuid(configuration.uid)
+        yield
+    finally:
+        os.seteuid(user)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
 def make_directories(configuration: Any, *, keep_files: bool) -> None:
     """Make what workers share, before there are workers, who inherit the names."""
-    metric_files.open_directory(shared=shared_metrics, keep_files=keep_files)
-    os.chown(shared_directory(), configuration.uid, configuration.gid)  # whom Gunicorn's --user names
+    try:
+        with as_workers(configuration):
+            shared_directory()
+            metric_files.open_directory(shared=shared_metrics, keep_files=keep_files)
+    except PermissionError:
+        named = metric_files.shared_directory()
+        if named is None or named.exists():
+            raise
+        # By root, then: where that user can make none it can put no link in its place either.
+        named.mkdir(parents=True)
+        os.chown(named, configuration.uid, configuration.gid)
 
 
 def on_starting(server: Any) -> None:
@@ -105,14 +137,16 @@ def on_reload(server: Any) -> None:
     exposure.tell(settings, authenticator)
 
 
-def child_exit(_server: Any, worker: Any) -> None:
+def child_exit(server: Any, worker: Any) -> None:
     """Keep the counts of a worker that has gone, and whether it ever served."""
     if isinstance(worker, AsrWorker):  # unless the command line names another class
         worker.exited()
-    metric_files.worker_exited(worker.pid, recycling=recycling)
+    with as_workers(server.cfg):
+        metric_files.worker_exited(worker.pid, recycling=recycling)
 
 
-def on_exit(_server: Any) -> None:
+def on_exit(server: Any) -> None:
     """Leave nothing behind."""
-    metric_files.remove_directory()
-    remove_shared_directory()
+    with as_workers(server.cfg):
+        metric_files.remove_directory()
+        remove_shared_directory()

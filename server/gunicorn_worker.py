@@ -1,5 +1,6 @@
 """The Gunicorn worker: Uvicorn's, with this server's protocol, and with a failed start that ends nobody else."""
 
+import math
 import mmap
 import sys
 import time
@@ -38,7 +39,11 @@ class AsrWorker(UvicornWorker):  # type: ignore[misc]
         # The master kills what lives longer than its own: before that whoever still waits is to be told.
         grace = self.cfg.graceful_timeout
         self.config.timeout_graceful_shutdown = max(grace - max(_LAST_WORDS, _LAST_WORDS_SHARE * grace), grace / 2)
+        # Each second by the event loop's clock, Uvicorn asks if so much has passed since the last heartbeat by the
+        # system's, which may be set back while the master counts by one that cannot: let it always have passed.
+        self.config.timeout_notify = -math.inf
         self._served = mmap.mmap(-1, 1)  # written by the worker, read by the master
+        self._look_at = 0.0
         # Gunicorn ends a worker whose heartbeat stops; one that hangs before its first would be waited for for ever.
         self.notify()
 
@@ -70,9 +75,13 @@ class AsrWorker(UvicornWorker):  # type: ignore[misc]
         super().load_wsgi()
 
     async def callback_notify(self) -> None:
-        """Tell the master that the event loop turns: when it begins, and every half of Gunicorn's `timeout`."""
+        """Tell the master that the event loop turns: each second, from when it listens until it drains."""
         await super().callback_notify()
         self._served[0] = 1
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + self.timeout  # half of Gunicorn's
         try:
             metrics_page.restore()
         except OSError as error:

@@ -32,6 +32,8 @@ class Served:
 
     packages: Mapping[str, Package]
     """By name; the default one is among them."""
+    written: Mapping[str, int]
+    """By name, when the manifest was, in seconds since 1970; it need not stay on the disk."""
     default: str
     warnings: tuple[str, ...]
     """Which packages were left out and why, as sentences."""
@@ -59,7 +61,8 @@ def served_packages(settings: Settings) -> Served:
             warnings.append(f"{manifest.parent} is not served: another package is called {package.name} too")
         else:
             packages[package.name] = package
-    return Served(packages, default.name, tuple(warnings), settings.model_aliases)
+    written = {name: int((package.directory / MANIFEST).stat().st_mtime) for name, package in packages.items()}
+    return Served(packages, written, default.name, tuple(warnings), settings.model_aliases)
 
 
 def checked_package(settings: Settings, directory: Path) -> Package:

@@ -43,6 +43,8 @@ class Transcription:
     def __init__(self, pool: Pool, served: Served, limits: AudioLimits, request_timeout: float, lanes: int) -> None:
         """`request_timeout` in seconds; `lanes` are those of all workers."""
         self.packages = served.packages
+        self.written = served.written
+        """By package, when its manifest was, in seconds since 1970."""
         self._aliases = {"", *served.aliases}
         self.default = served.default
         """Name of the package of those who ask for none."""

@@ -26,7 +26,10 @@ class Places(Protocol):
         ...
 
     async def renew(self, held: Mapping[str, str]) -> None:
-        """Say that those who hold places (holder → subject) still do."""
+        """Say that those who hold places (holder → subject) still do, in one go however many they are.
+
+        What is no longer in `held` when its turn comes has been given back, and stays free.
+        """
         ...
 
     async def give_back(self, subject: str, holder: str) -> None:

@@ -127,4 +127,4 @@ class Quotas:
             await asyncio.sleep(_RENEW_EVERY)
             if self._held:
                 with contextlib.suppress(QuotasUnreachable):
-                    await self.ask(lambda: self._counters.places.renew(dict(self._held)))
+                    await self.ask(lambda: self._counters.places.renew(self._held))

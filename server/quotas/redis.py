@@ -24,9 +24,13 @@ if taken < tonumber(ARGV[2]) then
 end
 return taken + 1
 """
+# Only of what is there: what was given back meanwhile, on another connection, stays free.
 _RENEW = """
-redis.call('zadd', KEYS[1], redis.call('time')[1] + ARGV[2], ARGV[1])
-redis.call('expire', KEYS[1], ARGV[2] * 2)
+local free_at = redis.call('time')[1] + ARGV[1]
+for number, key in ipairs(KEYS) do
+    redis.call('zadd', key, 'XX', free_at, ARGV[number + 1])
+    redis.call('expire', key, ARGV[1] * 2)
+end
 """
 
 Answer = TypeVar("Answer")
@@ -65,8 +69,8 @@ class _RedisPlaces:
         return int(await _wrapped(taken))
 
     async def renew(self, held: Mapping[str, str]) -> None:
-        for holder, subject in held.items():
-            await _wrapped(self._renew(keys=[_key(subject)], args=[holder, int(LEASE_SECONDS)]))
+        keys = [_key(subject) for subject in held.values()]
+        await _wrapped(self._renew(keys=keys, args=[int(LEASE_SECONDS), *held]))
 
     async def give_back(self, subject: str, holder: str) -> None:
         await _wrapped(cast("Awaitable[int]", self._redis.zrem(_key(subject), holder)))

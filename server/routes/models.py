@@ -3,7 +3,7 @@
 from fastapi import APIRouter, HTTPException, Request
 
 from inference.audio.containers import CONTAINERS
-from inference.package import MANIFEST, Package
+from inference.package import Package
 from server.errors import UnknownModel
 from server.routes.failures import failures
 from server.schemas import AudioContainer, Model, Models
@@ -46,7 +46,7 @@ async def model(request: Request) -> Model:
 def _model(package: Package, transcription: Transcription) -> Model:
     return Model(
         id=package.name,
-        created=int((package.directory / MANIFEST).stat().st_mtime),
+        created=transcription.written[package.name],
         owned_by=package.source,
         language=package.language,
         default=package.name == transcription.default,

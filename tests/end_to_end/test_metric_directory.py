@@ -3,16 +3,22 @@
 import contextlib
 import random
 import shutil
+import signal
+import sys
+import tempfile
 from pathlib import Path
 from threading import Thread
 
 import httpx
 import pytest
 
-from loadtest.harness.processes import wait_until
+from loadtest.harness import REPOSITORY
+from loadtest.harness.processes import PATIENCE, paused, wait_until
+from tests.end_to_end.test_small_machine import _can_mount, on_machine
 from tests.samples import CLIPS
 
 NAMASTE = CLIPS[0].read_bytes()
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -23,7 +29,7 @@ def directory(tmp_path):
 @pytest.fixture
 def two_workers(start, directory):
     def start_two(**settings):
-        # The shorter the grace, the more often the heartbeat, which looks whether the files are there.
+        # The shorter the grace, the more often a worker looks whether its files are there.
         settings |= {"ASR_WORKERS": 2, "ASR_LANES": 1, "ASR_GRACE_SECONDS": 2}
         return start(PROMETHEUS_MULTIPROC_DIR=directory, **settings)
 
@@ -68,7 +74,7 @@ def test_removed_with_all_that_is_in_it(two_workers, directory):
         shutil.rmtree(directory)
         assert httpx.get(f"{server.url}/metrics").status_code == 200
         replace_a_worker(server)
-        # The other one is seen again by its next heartbeat.
+        # The other one is seen again when it looks.
         wait_until(lambda: server.metric("asr_lanes", state="ready") == 2, "both lanes counted")
         replace_a_worker(server)
         assert server.post(NAMASTE).status_code == 200
@@ -147,3 +153,81 @@ def test_a_worker_stopped_inside_a_scrape_holds_nobody(two_workers, directory):
         assert server.metric("asr_http_requests_total", route="/transcribe") >= 1
         replace_a_worker(server)
         assert (directory / "counter_0.db").exists()
+
+
+def opened_to_all(directory):
+    """A shell script that gives everybody Python and the repository, where they lie in a home that is closed."""
+    home = Path.home()
+    within = [path for path in (Path(sys.base_prefix), REPOSITORY) if path.is_relative_to(home)]
+    places = {directory / f"opened-{number}": path for number, path in enumerate(within)}
+    return "\n".join(
+        [
+            *(f"mkdir '{place}'; mount --rbind '{path}' '{place}'" for place, path in places.items()),
+            f"mount -t tmpfs -o mode=755 tmpfs '{home}'",
+            *(f"mkdir -p '{path}'; mount --rbind '{place}' '{path}'" for place, path in places.items()),
+        ]
+    )
+
+
+@pytest.fixture
+def everybodys():
+    """A directory like /tmp."""
+    if not _can_mount():
+        pytest.skip("only root can give workers another user")
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o1777)
+        yield Path(name)
+
+
+@pytest.fixture
+def of_nobody(model_directory, everybodys):
+    """Starts a server by root, whose two workers are nobody."""
+
+    @contextlib.contextmanager
+    def start_two(**settings):
+        settings |= {"ASR_WORKERS": "2", "ASR_LANES": "1", "ASR_CACHE": str(everybodys / "cache")}
+        settings |= {"ASR_MAX_REQUESTS": "1000000", "GUNICORN_CMD_ARGS": f"--user {NOBODY}"}
+        with on_machine(opened_to_all(everybodys), model_directory, everybodys, **settings) as server:
+            server.wait_ready()
+            assert {worker.uids().effective for worker in server.workers()} == {NOBODY}
+            yield server
+
+    return start_two
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_workers_of_another_user_share_it(of_nobody, everybodys, named):
+    roots = everybodys / "roots"
+    roots.mkdir()
+    with of_nobody(**({"PROMETHEUS_MULTIPROC_DIR": str(roots / "metrics")} if named else {})) as server:
+        wait_until(lambda: server.metric("asr_lanes", state="ready") == 2, "both lanes counted")
+        (metrics,) = [*everybodys.glob("asr-metrics-*"), *roots.iterdir()]
+        count_one(server)
+        replace_a_worker(server)
+        replace_a_worker(server)
+        assert {file.stat().st_uid for file in (metrics, metrics / "counter_0.db")} == {NOBODY}
+        assert server.metric("asr_http_requests_total", route="/transcribe") == 1
+        server.stop()
+
+
+def test_links_of_another_user_lead_root_nowhere(of_nobody, everybodys):
+    roots = everybodys / "roots"
+    roots.mkdir(0o700)
+    for name in ("secret", "counter_999999999.db"):
+        (roots / name).touch(0o600)
+    with of_nobody() as server:
+        (metrics,), (shared,) = (everybodys.glob(f"asr-{kind}-*") for kind in ("metrics", "workers"))
+        (metrics / "lock").unlink(missing_ok=True)
+        (metrics / "lock").symlink_to(roots / "made")
+        replace_a_worker(server)
+        shared.rename(everybodys / "away")
+        shared.symlink_to(roots / "secret")
+        before = server.workers()
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: server.workers() and not set(before) & set(server.workers()), "a reload")
+        with paused(*server.workers()):  # which would make it again
+            shutil.rmtree(metrics)
+            metrics.symlink_to(roots)
+        server.process.terminate()
+        server.process.wait(PATIENCE)
+    assert {file.name: file.stat().st_uid for file in roots.iterdir()} == {"secret": 0, "counter_999999999.db": 0}

@@ -104,3 +104,6 @@ def test_a_package_that_is_damaged_is_left_out(start, tmp_path, model_directory)
         assert (reply.status_code, reply.json()["type"]) == (503, "/problems/model-unavailable")
         assert server.post(NAMASTE).status_code == 200
         assert server.metric("asr_lane_restarts_total") == 0
+        before = listed(server)
+        (good / "model.yaml").unlink()
+        assert listed(server) == before

@@ -160,7 +160,44 @@ def test_places_are_held_for_as_long_as_a_request_takes(workers):
     workers(test, Limits(concurrent_requests=2))
 
 
+def test_a_place_that_is_given_back_while_places_are_renewed_stays_free(workers, monkeypatch):
+    monkeypatch.setattr("server.quotas.quotas._RENEW_EVERY", 0.01)
+
+    async def test(one, two):
+        places, begun, ended, renewed = one._counters.places, asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def renew_late(held, renew=places.renew):
+            begun.set()
+            await ended.wait()
+            await renew(held)
+            renewed.set()
+
+        monkeypatch.setattr(places, "renew", renew_late)
+        async with one.admit(CALLER):
+            await begun.wait()
+        ended.set()
+        await renewed.wait()
+        await admitted(two)
+
+    workers(test, Limits(concurrent_requests=1))
+
+
 @pytest.mark.measuring
+def test_a_request_that_takes_long_keeps_its_place(workers, monkeypatch):
+    monkeypatch.setattr("server.quotas.machine.LEASE_SECONDS", 2.0)
+    monkeypatch.setattr("server.quotas.redis.LEASE_SECONDS", 2.0)
+    monkeypatch.setattr("server.quotas.quotas._RENEW_EVERY", 0.1)
+
+    async def test(one, two):
+        async with one.admit(CALLER):
+            await asyncio.sleep(4.5)
+            with pytest.raises(QuotaExceeded):
+                await admitted(two)
+        await admitted(two)
+
+    workers(test, Limits(concurrent_requests=1))
+
+
 def test_places_of_a_worker_that_died_are_free_again_and_those_of_one_that_lives_are_not(workers, monkeypatch):
     for module in ("machine", "redis"):
         monkeypatch.setattr(f"server.quotas.{module}.LEASE_SECONDS", 2.0)

@@ -122,6 +122,33 @@ def test_the_event_loop_never_waits_for_the_lock(tmp_path):
     asyncio.run(counters.places.close())
 
 
+COUNTER = """
+import asyncio, sys
+from pathlib import Path
+from server.quotas.machine import MachineCounters
+
+counters = MachineCounters(lambda: Path(sys.argv[1]))
+
+async def count():
+    return sum([await counters.acquire_sliding_window_entry("a", 500, 3600, 1) for _ in range(300)])
+
+print("ready", flush=True)
+sys.stdin.read(1)
+print(asyncio.run(count()))
+"""
+
+
+def test_processes_that_count_at_once_miss_nothing(tmp_path):
+    command = [sys.executable, "-c", COUNTER, str(tmp_path / "limits.sqlite")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    counting = [subprocess.Popen(command, **pipes) for _ in range(3)]
+    assert [process.stdout.readline() for process in counting] == ["ready\n"] * 3
+    for process in counting:
+        process.stdin.write(".")
+        process.stdin.flush()
+    assert sum(int(process.communicate()[0]) for process in counting) == 500
+
+
 def test_a_process_that_is_killed_with_the_lock_stops_nobody_and_leaves_nothing_half_done(tmp_path):
     file = tmp_path / "limits.sqlite"
 
