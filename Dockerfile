@@ -41,6 +41,7 @@ COPY --from=build /venv /venv
 WORKDIR /app
 COPY --from=build /app/models models
 COPY --from=build /app/build build
+COPY LICENSE ./
 COPY --from=build /app/gunicorn.conf.py ./
 COPY --from=build /app/config config
 COPY --from=build /app/inference inference

@@ -9,7 +9,7 @@ help:  ## list the chores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 # A stamp for each file of requirements: pip runs only where one has changed.
-install = test -x $(1)/bin/python || $(PYTHON) -m venv $(1); $(1)/bin/pip install --quiet --disable-pip-version-check -r
+install = { test -x $(1)/bin/pip || $(PYTHON) -m venv $(1); } && $(1)/bin/pip install --quiet --disable-pip-version-check -r
 
 $(VENV)/run.stamp: requirements.txt
 	@$(call install,$(VENV)) $<

@@ -44,9 +44,11 @@ def _read(path: Path) -> list[Clip]:
 def _parse(line: str, where: str, folder: Path, test_set: str) -> Clip:
     try:
         row = json.loads(line)
-        clip = Clip(folder / row["audio_filepath"], str(row["text"]), str(row.get("set", test_set)))
+        clip = Clip(folder / row["audio_filepath"], row["text"], str(row.get("set", test_set)))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidManifest(f"{where}: not a line of a NeMo manifest ({type(error).__name__}: {error})") from error
+    if not isinstance(clip.text, str):
+        raise InvalidManifest(f"{where}: 'text' is {clip.text!r}, no text")
     if row.get("offset"):
         raise InvalidManifest(f"{where}: 'offset' is not taken; cut the clip out first")
     if not clip.audio.is_file():

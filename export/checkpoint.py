@@ -17,6 +17,8 @@ NemoModel: TypeAlias = Any  # NeMo has no types that mypy could read
 
 _MODEL = "EncDecCTCModelBPE"
 _ENCODER = "ConformerEncoder"
+_UNLIMITED = [-1, -1]
+_MOST_BYTES = 2**31 - 2**24  # of a message of protobuf's, less what is no weight
 _ATTENTION = ("rel_pos", "abs_pos")  # those whose positional table bounds the length of the audio
 
 
@@ -140,6 +142,9 @@ def _check_model(model: NemoModel) -> None:
     attention = model.encoder.self_attention_model
     if attention not in _ATTENTION:
         raise ExportError(f"the encoder's self_attention_model is {attention}; {' and '.join(_ATTENTION)} are taken")
+    context = list(getattr(model.encoder, "att_context_size", _UNLIMITED))
+    if context != _UNLIMITED:
+        raise ExportError(f"the encoder's att_context_size is {context}; only attention to all steps is taken")
     if model.tokenizer_type != "bpe" or not hasattr(model.tokenizer, "ids_to_tokens"):
         raise ExportError(f"the tokenizer is of type {model.tokenizer_type}; only SentencePiece ('bpe') is taken")
     if model.decoder.num_classes_with_blank != model.tokenizer.vocab_size + 1:
@@ -147,6 +152,18 @@ def _check_model(model: NemoModel) -> None:
             f"the decoder has {model.decoder.num_classes_with_blank} classes "
             f"for {model.tokenizer.vocab_size} pieces and a blank"
         )
+    _check_pieces(model.tokenizer)
+    size = 4 * sum(parameter.numel() for parameter in model.parameters())
+    if size > _MOST_BYTES:
+        raise ExportError(f"the model has {size / 2**30:.1f} GiB of weights; 2 are the most that an ONNX file holds")
+
+
+def _check_pieces(tokenizer: NemoModel) -> None:
+    """Pieces that stand for bytes or for nothing would be written out as they are spelt."""
+    pieces = tokenizer.tokenizer
+    for number in range(tokenizer.vocab_size):
+        if pieces.is_byte(number) or pieces.is_control(number):
+            raise ExportError(f"the vocabulary holds {pieces.id_to_piece(number)!r}; only pieces of text are taken")
 
 
 def _in_short(error: BaseException) -> str:

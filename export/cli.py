@@ -76,7 +76,6 @@ def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     verify = commands.add_parser("verify", help="run NeMo and the package on the same clips")
     verify.add_argument("package", type=Path, metavar="models/NAME")
     verify.add_argument("--nemo", required=True, metavar="FILE", help="the .nemo file that it was made from")
-    verify.add_argument("--precision", default="fp32", help="fp32 (default) or int8")
     verify.add_argument("audio", type=Path, nargs="+")
     verify.set_defaults(run=_verify)
 
@@ -143,7 +142,9 @@ def _add_confidence(commands: "argparse._SubParsersAction[argparse.ArgumentParse
 
 
 def _nemo(options: argparse.Namespace) -> int:
-    _refuse_existing(options)
+    from export.package_writer import refuse_existing
+
+    refuse_existing(options.out, replace=options.replace)  # before the minutes of work, not after
     from export.checkpoint import open_checkpoint
     from export.convert import Choices, Labels, write_package
 
@@ -158,11 +159,13 @@ def _nemo(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     from export.verify import verify
 
-    return 0 if verify(options.package, options.nemo, options.audio, options.precision) else 1
+    return 0 if verify(options.package, options.nemo, options.audio) else 1
 
 
 def _random(options: argparse.Namespace) -> int:
-    _refuse_existing(options)
+    from export.package_writer import refuse_existing
+
+    refuse_existing(options.out, replace=options.replace)
     from export import random_model
     from export.convert import Choices, Labels, write_package
 
@@ -222,9 +225,3 @@ def _at_least_one(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is less than 1")
     return value
-
-
-def _refuse_existing(options: argparse.Namespace) -> None:
-    """Before the minutes of work, not after."""
-    if options.out.exists() and not options.replace:
-        raise ExportError(f"{options.out} exists already; --replace writes it anew")

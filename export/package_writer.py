@@ -25,15 +25,25 @@ _OURS = (MANIFEST, VOCABULARY_FILE, CALIBRATION_FILE, LANGUAGE_MODEL_FILE, _ONNX
 _HEADER = "# A model package, written by 'python -m export'. What each key means: docs/models.md\n"
 
 
+def refuse_existing(out: Path, *, replace: bool) -> None:
+    """Raise ExportError where a package cannot be written to `out` without more being lost than a package."""
+    if not out.exists():
+        return
+    if not replace:
+        raise ExportError(f"{out} exists already; --replace writes it anew")
+    if not (out / MANIFEST).is_file() or any(path.is_dir() for path in out.iterdir()):
+        raise ExportError(f"{out} is no package, or holds folders: --replace would delete more than a package")
+
+
 @contextmanager
 def new_directory(out: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield an empty directory that becomes `out` when the block ends well, and vanishes when it does not.
 
     With `replace`, files in `out` that are no part of a package (a model card) are kept.
-    Raises ExportError where `out` exists and is not to be replaced, or cannot be written.
+    Raises ExportError where `out` exists and is not to be replaced or is no package, or cannot be written.
     """
-    if out.exists() and not replace:
-        raise ExportError(f"{out} exists already; --replace writes it anew")
+    refuse_existing(out, replace=replace)
+    out = out.resolve()  # a link goes on to lead here
     partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     try:
         partial.mkdir(parents=True)

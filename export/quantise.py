@@ -23,6 +23,7 @@ from inference.prepared.rewriting.exported import Exported, UnknownGraph
 from inference.prepared.rewriting.rewrite import rewrite, write
 from inference.types import Int8Plan
 
+_NOTHING_RIGHT = 90.0  # percent of words wrong, from which on no graph can make it worse
 _CLIPS = 64  # for sensitivities and ranges
 
 
@@ -97,8 +98,13 @@ class _Search:
         self._few = development.few(_CLIPS)
         self._scratch = scratch
         self._reference = development.measure("fp32", _rewritten(source, scratch))
-        if any(not entry.words.length for entry in self._reference.scores.values()):
-            raise ExportError("a test set holds no words, so that WER means nothing on it")
+        for name, entry in self._reference.scores.items():
+            if not entry.words.length:
+                raise ExportError(f"{name} holds no words, so that WER means nothing on it")
+            if entry.words.percent >= _NOTHING_RIGHT:
+                raise ExportError(
+                    f"{name}: {entry.words.percent:.0f} % of words are wrong in fp32; are these its texts?"
+                )
         self._ranges: Ranges = subsampling_ranges(source, self._few)
         exported = Exported(source)
         self.reach = measure_reach(exported, self._few)

@@ -70,7 +70,7 @@ def features_before_2_5(
     """
     import torch
 
-    emphasised = torch.cat((signal[:, :1], signal[:, 1:] - featurizer.preemph * signal[:, :-1]), dim=1)
+    emphasised = torch.cat((signal[:, :1], signal[:, 1:] - (featurizer.preemph or 0.0) * signal[:, :-1]), dim=1)
     spectrum = torch.stft(
         emphasised,
         n_fft=featurizer.n_fft,
@@ -84,6 +84,8 @@ def features_before_2_5(
     power = torch.view_as_real(spectrum).pow(2).sum(-1).sqrt().pow(featurizer.mag_power)
     log_mel = torch.log(featurizer.fb.to(power.dtype) @ power + featurizer.log_zero_guard_value)
     frames = length // featurizer.hop_length + 1
+    if featurizer.normalize == "NA":
+        return log_mel, frames
     deviation = log_mel.std(dim=2, keepdim=True) + _STD_GUARD
     return (log_mel - log_mel.mean(dim=2, keepdim=True)) / deviation, frames
 

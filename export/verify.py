@@ -48,10 +48,10 @@ class Comparison:
 class PackageStages:
     """The stages of `inference`, keeping what lies between them."""
 
-    def __init__(self, package: Package, precision: str = "fp32") -> None:
+    def __init__(self, package: Package) -> None:
         """Load the package's files; raise PackageError where one is unusable."""
         self._featurizer = Featurizer(package.features)
-        self._model = OnnxRecogniser(package.model_path(precision), SessionOptions())
+        self._model = OnnxRecogniser(package.model_path(), SessionOptions())
         self._vocabulary = load_vocabulary(package.vocabulary_path())
         self._blank = package.blank
 
@@ -63,7 +63,7 @@ class PackageStages:
         return Computed(features, log_probabilities, text)
 
 
-def verify(directory: Path, nemo_file: str, clips: Sequence[Path], precision: str = "fp32") -> bool:
+def verify(directory: Path, nemo_file: str, clips: Sequence[Path]) -> bool:
     """Print both texts and the largest differences for each clip; return whether all texts are equal.
 
     Raises ExportError or InferenceError where the package, the checkpoint or a clip is unusable.
@@ -73,7 +73,7 @@ def verify(directory: Path, nemo_file: str, clips: Sequence[Path], precision: st
         if not clip.is_file():
             raise ExportError(f"{clip} is not a file")
     reference = NemoReference(open_checkpoint(nemo_file).model, package.features.semantics)
-    stages = PackageStages(package, precision)
+    stages = PackageStages(package)
     if package.features.semantics == "nemo-1":
         print("NeMo's side computes features as before NeMo 2.5 (export/reference.py), as the package asks.")
     different = 0

@@ -111,8 +111,10 @@ LANE_RESTARTS = Counter(
 )
 RETRIES = Counter("asr_retried_requests", "Clips and windows run again since their lane died.")
 
-# Series that begin at nought: one that appears with its first event hides that event from `rate` and `increase`.
-for _counter, _values in (
+# Series that begin at nought: one that appears with its first event hides that event from `rate` and `increase`, and no
+# lane that is ready is something to be told.
+for _series, _values in (
+    (LANES, ("ready", "down")),
     (REJECTED, ("overloaded", "bytes", "poison", "shutting_down", "too_large", "too_slow", "storage", "connection")),
     (LIMITED, ("requests", "audio-minute", "audio-day", "concurrent-requests")),
     (DEADLINES_MISSED, ("queue", "lane")),
@@ -120,4 +122,4 @@ for _counter, _values in (
     (LANE_RESTARTS, ("died", "hung", "deadline", "memory", "start_failed", "load_failed", "driver_failed")),
 ):
     for _value in _values:
-        _counter.labels(_value)
+        _series.labels(_value)

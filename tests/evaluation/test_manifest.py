@@ -32,6 +32,7 @@ def test_sets(write, tmp_path):
         ({"text": "एक"}, "audio_filepath"),
         ({"audio_filepath": "missing.wav", "text": "एक"}, "missing.wav is not a file"),
         ({"audio_filepath": "clip.wav", "text": "एक", "offset": 1.5}, "offset"),
+        ({"audio_filepath": "clip.wav", "text": None}, "None, no text"),
     ],
 )
 def test_a_wrong_line_is_named(write, line, complaint):

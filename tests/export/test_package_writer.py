@@ -38,6 +38,27 @@ def test_existing_package_is_not_written_over(tmp_path):
         pass
 
 
+@pytest.mark.parametrize("content", ["notes.txt", "model.yaml/inside", "hi-demo/model.yaml"])
+def test_what_is_more_than_a_package_is_not_replaced(tmp_path, content):
+    file = tmp_path / "models" / content
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    with pytest.raises(ExportError, match="more than a package"), new_directory(tmp_path / "models", replace=True):
+        pass
+    assert file.read_text() == "mine"
+
+
+def test_a_link_to_a_package_goes_on_to_lead_there(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "model.yaml").write_text("old")
+    (tmp_path / "current").symlink_to("x")
+    with new_directory(tmp_path / "current", replace=True) as directory:
+        (directory / "model.yaml").write_text("new")
+    assert (tmp_path / "x" / "model.yaml").read_text() == "new"
+    assert (tmp_path / "current").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["current", "x"]
+
+
 def test_others_may_read_a_package(tmp_path):
     with new_directory(tmp_path / "x"):
         pass

@@ -118,6 +118,15 @@ def test_no_set_loses_more_than_chance_explains(tmp_path, lost, passes):
     assert measured(tmp_path, many, [1] * lost + [0] * (100 - lost)).passes(before) is passes
 
 
+def test_texts_of_something_else_judge_nothing(directory, manifest, capsys):
+    rows = [json.loads(line) | {"text": "namaste duniya"} for line in manifest.read_text(encoding="utf-8").splitlines()]
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    before = load_package(directory).int8
+    assert main(["quantise", str(directory), "--dev", str(manifest)]) == 2
+    assert "are these its texts?" in capsys.readouterr().err
+    assert load_package(directory).int8 == before
+
+
 def test_bad_manifest(directory, tmp_path, capsys):
     assert main(["quantise", str(directory), "--dev", str(tmp_path / "missing.jsonl")]) == 2
     assert "cannot be read" in capsys.readouterr().err

@@ -2,11 +2,13 @@
 
 import io
 import tarfile
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from export.cli import main
+from export.errors import ExportError
 from inference.package import load_package
 
 
@@ -53,6 +55,7 @@ def test_the_checkpoints_own_version_tells_the_features(repacked, tmp_path, vers
             lambda config: config["encoder"].update(self_attention_model="rel_pos_local_attn", att_context_size=[8, 8]),
             "self_attention_model",
         ),
+        (lambda config: config["encoder"].update(att_context_size=[100, 100]), "att_context_size is [100, 100]"),
         (lambda config: config["encoder"].update(d_model=64), "cannot restore"),
         (lambda config: config.update(nemo_version="?"), "--semantics"),
     ],
@@ -64,3 +67,17 @@ def test_refused_in_one_line(repacked, tmp_path, capsys, change, complaint):
     assert error.count("\n") == 1
     assert complaint in error
     assert [path.name for path in tmp_path.iterdir()] == ["changed.nemo"]
+
+
+def test_pieces_of_bytes_are_refused(tmp_path):
+    import sentencepiece
+
+    from export.checkpoint import _check_pieces
+
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["नमस्ते दुनिया", "मेरा नाम राम है"]), model_prefix=str(tmp_path / "bytes"),
+        vocab_size=300, byte_fallback=True, hard_vocab_limit=False, minloglevel=2,
+    )  # fmt: skip
+    pieces = sentencepiece.SentencePieceProcessor(str(tmp_path / "bytes.model"))
+    with pytest.raises(ExportError, match="only pieces of text are taken"):
+        _check_pieces(SimpleNamespace(tokenizer=pieces, vocab_size=pieces.vocab_size()))
