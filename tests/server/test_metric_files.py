@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter
 
 import pytest
 
@@ -40,9 +41,12 @@ def work(directory):
 
 
 def scrape(directory):
-    """Sample name → value, labels left out."""
-    families = metrics_page.AllWorkers(directory).collect()
-    return {sample.name: sample.value for family in families for sample in family.samples}
+    """Sample name → value, of all labels together."""
+    found = Counter()
+    for family in metrics_page.AllWorkers(directory).collect():
+        for sample in family.samples:
+            found[sample.name] += sample.value
+    return found
 
 
 def test_counts_of_the_dead_are_added_up(directory):
