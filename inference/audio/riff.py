@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass, field
 from mmap import mmap
 
+from inference.audio.unfinished import SIZE_UNKNOWN
 from inference.errors import UndecodableAudio, UnsupportedCodec
 
 _PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE
@@ -27,11 +28,9 @@ _COMPRESSED = {
     0x0161: "WMA 2",
 }
 """What only PyAV decodes."""
-# Programs that write WAV into a pipe cannot know its size and put a very large one (ffmpeg: all ones, SoX: 2 GiB,
-# others a round number) or none. A file that is truly so large announces what is there.
-_SIZE_UNKNOWN = 1_000_000_000
 _SLIP_SECONDS = 0.01  # a header's length announced too much, and the like
-_PADDING = 1 << 16  # bytes behind the samples that are looked at at once
+_PADDING = 1 << 16  # bytes behind the samples that are looked at at once,
+_MOST_STRETCHES = 64  # so many times up to the end at most, since the event loop waits
 _SLIP_BYTES = 44  # a header's
 _LEAST_BYTES_PER_SECOND = 100  # some writers leave the field empty
 _MOST_OF_RIFF = 0xFFFFFFFF - 256  # bytes of samples that sizes of 32 bits can tell
@@ -80,7 +79,7 @@ class _Samples:
         size, remaining = self.announced, self.end - self.offset
         slip = max(_SLIP_SECONDS * bytes_per_second, _SLIP_BYTES)
         if size > remaining:
-            if size >= _SIZE_UNKNOWN:
+            if size >= SIZE_UNKNOWN:
                 return remaining, ()
             if size - remaining > slip:
                 raise UndecodableAudio(f"WAV: the header announces {size} bytes of samples, {remaining} arrived")
@@ -97,8 +96,10 @@ class _Samples:
         padded = unpadded + unpadded % 2
         if self.end - padded <= slip or any(_are_chunks(self.data, each, self.end) for each in (unpadded, padded)):
             return True
-        stretches = (self.data[at : min(at + _PADDING, self.end)] for at in range(padded, self.end, _PADDING))
-        return not any(stretch.count(0) < len(stretch) for stretch in stretches)
+        step = max(_PADDING, (self.end - padded) // _MOST_STRETCHES)
+        places = [*range(padded, self.end, step), max(padded, self.end - _PADDING)]
+        stretches = (self.data[at : min(at + _PADDING, self.end)] for at in places)
+        return all(stretch.count(0) == len(stretch) for stretch in stretches)
 
 
 def read_wav_header(data: bytes | mmap, start: int = 0, end: int | None = None) -> WavHeader:

@@ -1,13 +1,15 @@
 """Headers of AIFF, AU and W64 by programs that write into a pipe and cannot come back to say how long it became.
 
-They put 0, -1 or a very large size. A file that is truly so large says what is there. WAV's are read by `riff`.
+WAV's are read by `riff`, which counts what is there in any case.
 """
 
 import struct
 from collections.abc import Callable, Iterator
 from mmap import mmap
 
-_SIZE_UNKNOWN = 1_000_000_000
+SIZE_UNKNOWN = 1_000_000_000
+"""Programs that write into a pipe put none, all ones (FFmpeg), 2 GiB (SoX) or a round number. A file that is truly so
+large announces what is there."""
 _MOST_CHUNKS = 1000
 _W64_DATA = bytes.fromhex("64617461f3acd3118cd100c04f8edb8a")
 _W64_HEAD = 24  # bytes of an identifier and a size, which counts them
@@ -21,7 +23,7 @@ def right_header(demuxer: str, data: bytes | mmap, start: int, end: int) -> byte
 
 
 def _unknown(size: int, there: int) -> bool:
-    return size <= 0 or (size > there and size >= _SIZE_UNKNOWN)
+    return size <= 0 or (size > there and size >= SIZE_UNKNOWN)
 
 
 def _aiff(data: bytes | mmap, start: int, end: int) -> bytes:

@@ -184,21 +184,6 @@ def test_a_body_that_drips(impatient):
         assert received.startswith(b"HTTP/1.1 408 ")
 
 
-@pytest.mark.parametrize(
-    ("path", "told_as"), [(b"/transcribe", "/problems/bad-request"), (b"/v1/audio/transcriptions", "bad_request")]
-)
-@pytest.mark.parametrize("media_type", [b"audio/wav", b"multipart/form-data; boundary=B"])
-def test_a_body_that_goes_wrong(server, path, told_as, media_type):
-    """The answer comes at once, in the API's own shape, not when the rest of the body has failed to come."""
-    with connected(server) as connection:
-        head = HEAD.replace(b"/transcribe", path) + b"Content-Type: " + media_type + b"\r\n"
-        connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nZZ\r\n")
-        status, headers, content = read_answer(connection)
-        assert (status, headers["connection"]) == (400, "close")
-        told = json.loads(content)
-        assert (told["error"]["code"] if "error" in told else told["type"]) == told_as
-
-
 def test_answers_that_are_not_taken(impatient):
     with connected(impatient) as connection:
 

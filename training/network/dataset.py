@@ -207,9 +207,10 @@ class Stream:
             if changed[-1]:
                 # No one talks behind a clip without speech, whose text says that no one does.
                 other, place = items[position - 1] if len(self.tokens[group][row]) else (group, row)
-                wave = augment(wave, self.arenas[other][place], chance)
-            level = 10 ** (chance.uniform(*_LEVELS) / 20)
-            waves.append(torch.from_numpy(wave * np.float32(level)))
+                wave = augment(wave, self.arenas[other][place], chance)  # which chooses how loud it is, too
+            else:
+                wave = wave * np.float32(10 ** (chance.uniform(*_LEVELS) / 20))
+            waves.append(torch.from_numpy(wave))
         lengths = torch.tensor([len(wave) for wave in waves])
         audio = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)
         tokens = [torch.from_numpy(self.tokens[group][row]) for group, row in items]

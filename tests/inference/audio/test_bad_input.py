@@ -224,9 +224,8 @@ def test_soundfile_can_read_what_is_called_good():
 
 
 def test_boxes_that_claim_to_hold_all_that_follows_are_looked_at_once():
-    """Each walked all later ones again: 4.8 kB took 644 MiB."""
+    """Each walked all later ones again, and those again."""
     trap = struct.pack(">I4sI4s", 16, b"moov", 0x7FFFFFFF, b"trak")
     data = struct.pack(">I4s4sI", 16, b"ftyp", b"M4A ", 0) + 300 * trap
-    calls = []
-    mp4_counts_fit(data, 0, len(data), lambda: calls.append(1))
-    assert len(calls) < 1000
+    looks = iter(range(1000))
+    mp4_counts_fit(data, 0, len(data), lambda: next(looks))

@@ -1,0 +1,22 @@
+"""A body that goes wrong on its way is answered at once, in the API's own shape."""
+
+import json
+
+import pytest
+
+from tests.end_to_end.test_connections import HEAD, connected, read_answer
+
+
+@pytest.mark.parametrize(
+    ("path", "told_as"), [(b"/transcribe", "/problems/bad-request"), (b"/v1/audio/transcriptions", "bad_request")]
+)
+@pytest.mark.parametrize("media_type", [b"audio/wav", b"multipart/form-data; boundary=B"])
+def test_a_body_that_goes_wrong(server, path, told_as, media_type):
+    """The answer comes at once, in the API's own shape, not when the rest of the body has failed to come."""
+    with connected(server) as connection:
+        head = HEAD.replace(b"/transcribe", path) + b"Content-Type: " + media_type + b"\r\n"
+        connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nZZ\r\n")
+        status, headers, content = read_answer(connection)
+        assert (status, headers["connection"]) == (400, "close")
+        told = json.loads(content)
+        assert (told["error"]["code"] if "error" in told else told["type"]) == told_as
