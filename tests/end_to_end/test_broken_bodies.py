@@ -1,10 +1,11 @@
-"""A body that goes wrong on its way is answered at once, in the API's own shape."""
+"""Bodies that go wrong on their way are answered at once, and cost nobody else anything."""
 
 import json
+import socket
 
 import pytest
 
-from tests.end_to_end.test_connections import HEAD, connected, read_answer
+from tests.end_to_end.test_connections import AUDIO, HEAD, connected, read_answer, read_to_the_end
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,12 @@ def test_a_body_that_goes_wrong(server, path, told_as, media_type):
         assert (status, headers["connection"]) == (400, "close")
         told = json.loads(content)
         assert (told["error"]["code"] if "error" in told else told["type"]) == told_as
+
+
+@pytest.mark.parametrize("trailers", [b"X: 1\r\n" * 200, b"X: " + b"1" * 2_000_000])
+def test_trailers_without_end(server, trailers):
+    with connected(server) as connection:
+        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\n" + trailers)
+        connection.shutdown(socket.SHUT_WR)
+        assert b" 200 " not in read_to_the_end(connection)
+    assert server.post(AUDIO).status_code == 200

@@ -128,15 +128,6 @@ def test_a_head_that_is_just_not_too_large(server):
         assert read_answer(connection)[0] == 200
 
 
-@pytest.mark.parametrize("trailers", [b"X: 1\r\n" * 200, b"X: " + b"1" * 2_000_000])
-def test_trailers_without_end(server, trailers):
-    with connected(server) as connection:
-        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\n" + trailers)
-        connection.shutdown(socket.SHUT_WR)
-        assert b" 200 " not in read_to_the_end(connection)
-    assert server.post(AUDIO).status_code == 200
-
-
 @pytest.mark.parametrize("beginning", [b"", b"\r\n", b"P", HEAD, HEAD + b"X: "], ids=repr)
 def test_a_head_that_does_not_come(impatient, beginning):
     with connected(impatient) as connection:
