@@ -29,12 +29,9 @@ from training.network.dataset import Arena, Batch, Draw, Group, Stream
 from training.network.model import SHAPE, autocast, build, ctc_loss, make_tokenizer, shape_of
 from training.network.team import Team, launch
 from training.network.validate import character_error_rate
-from training.network.warm_start import begin_from
-from training.whisper.encoder import Whisper
-from training.whisper.listening import Listener
-
-_LISTENING = 2.0
-"""What it weighs to miss all that Whisper hears, in nats a token."""
+from training.network.warm_start import begin_from, package_tokenizer
+from training.whisper.encoder import whisper_of
+from training.whisper.start import begin_with_whisper
 
 
 @dataclass(frozen=True)
@@ -77,9 +74,8 @@ def strength(plan: Plan, spent: float) -> float:
 class Trainer:
     """One model, its optimiser, and where they stand."""
 
-    def __init__(self, model: Any, plan: Plan, folder: Path, team: Team, listener: Listener | None = None) -> None:
+    def __init__(self, model: Any, plan: Plan, folder: Path, team: Team) -> None:
         """Move to the accelerator if any and pick up the last checkpoint in `folder`."""
-        self.listener = listener
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model, self.plan, self.folder, self.team = model.to(self.device), plan, folder, team
         decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
@@ -122,8 +118,7 @@ class Trainer:
                 by_sound = model.foreign(encoder_output=encoded)
                 log_probs = torch.where(batch.foreign.to(self.device)[:, None, None], by_sound, log_probs)
         tokens, token_lengths = batch.tokens.to(self.device), batch.token_lengths.to(self.device)
-        loss = ctc_loss(log_probs, encoded_lengths, tokens, token_lengths)
-        return loss if self.listener is None else loss + _LISTENING * self.listener.missed(batch.waves)
+        return ctc_loss(log_probs, encoded_lengths, tokens, token_lengths)
 
     def spent(self) -> float:
         """Share of the budget spent, 0 to 1."""
@@ -150,7 +145,6 @@ def run(trainer: Trainer, groups: list[Group], valid: list[dict[str, Any]]) -> N
             seed = (plan.seed, trainer.progress.steps, trainer.team.rank)
             draw = Draw(plan.batch_seconds / trainer.team.size, longest=short if is_short else 16.0, seed=seed)
             stream = Stream([(Arena(g.manifest, cache), g.weight) for g in groups], model, draw)
-            stream.warps = trainer.listener is None
             batches = iter(stream)
             was_short = is_short
             model.train()
@@ -187,7 +181,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--foreign-apart", action="store_true", help="other languages have an output layer of their own"
     )
-    parser.add_argument("--whisper", type=Path, metavar="MODEL.BIN", help="keep near to the encoder it was made of")
+    parser.add_argument(
+        "--whisper", type=Path, metavar="MODEL.BIN", help="train its encoder, for `training.transplant`"
+    )
     parser.add_argument("--minutes", type=float, default=Plan.minutes)
     parser.add_argument("--steps", type=int, default=Plan.steps)
     parser.add_argument("--batch-seconds", type=float, default=Plan.batch_seconds)
@@ -198,6 +194,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--layers", type=int, default=SHAPE.layers)
     parser.add_argument("--processes", type=int, default=None, help="default: one for each CPU, or one beside a GPU")
     return parser.parse_args()
+
+
+def _model(options: argparse.Namespace, start: dict[str, torch.Tensor] | None) -> Any:
+    """Of the start's shape and with its weights; without one, of the shape that was asked for and by chance."""
+    tokenizer = options.work / "tokenizer"
+    if start and options.whisper:
+        return whisper_of(start, tokenizer)
+    shape = shape_of(start) if start else replace(SHAPE, width=options.width, layers=options.layers)
+    model = build(shape, tokenizer)
+    if start:
+        model.load_state_dict(start)
+    return model
 
 
 def train(team: Team, options: argparse.Namespace) -> None:
@@ -215,20 +223,16 @@ def train(team: Team, options: argparse.Namespace) -> None:
     start = load_start(options.work)
     if start:
         plan = replace(plan, short_first=(0.0, plan.short_first[1]))  # it has found its feet
-    shape = shape_of(start) if start else replace(SHAPE, width=options.width, layers=options.layers)
-    model = build(shape, options.work / "tokenizer")
-    if start:
-        model.load_state_dict(start)
+    model = _model(options, start)
     if options.foreign_apart:
         model.foreign = deepcopy(model.decoder)
-    listener = Listener(model, Whisper(options.whisper)) if options.whisper else None
-    trainer = Trainer(model, plan, options.work, team, listener)
+    trainer = Trainer(model, plan, options.work, team)
     torch.manual_seed(Plan.seed + 1000 * team.rank + trainer.progress.steps)
     if team.rank == 0:
         size = sum(parameter.numel() for parameter in model.parameters()) / 1e6
         print(f"{size:.2f} M parameters on {trainer.device}, {team.size} processes, {trainer.progress}", flush=True)
     run(trainer, options.train, read_manifest(options.valid) if options.valid and team.rank == 0 else [])
-    if team.rank == 0:
+    if team.rank == 0 and not options.whisper:
         with atomic_path(options.work / "last.nemo") as temporary:
             model.save_to(str(temporary))
 
@@ -245,9 +249,13 @@ def main() -> None:
         shared = sorted({row["text"] for row in read_manifest(path)} & texts)
         if shared:
             raise RecipeError(f"{len(shared)} sentences of {path} are in the training text: {shared[0]!r}")
-    if options.start:
+    if options.start and options.whisper:
+        package_tokenizer(options.start, [row["text"] for row in hindi], options.work / "tokenizer")
+    elif options.start:
         begin_from(options.start, options.work, hindi)
     make_tokenizer([row["text"] for row in hindi], options.work / "tokenizer")
+    if options.whisper:
+        begin_with_whisper(options.whisper, options.work, hindi)
     for group in options.train:
         Arena(group.manifest, options.work / "decoded")
     launch(train, options, options.processes)

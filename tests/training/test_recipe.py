@@ -95,15 +95,15 @@ def hindi_manifest(folder, spoken_texts):
 def test_from_whisper_to_package(tmp_path, spoken_texts):
     (tmp_path / "model.bin").write_bytes(ctranslate2(whisper_weights()))
     hindi, people = hindi_manifest(tmp_path, spoken_texts)
-    whisper = ["--whisper", tmp_path / "model.bin", "--work", tmp_path / "run"]
-    transplant = ["training.transplant", *whisper, "--start", ROOT / "models/hi-demo", "--clips", people]
-    assert "output layer" in run(*transplant, "--hindi", hindi, "--count", 4)
-    train = ["training.train", *whisper, "--foreign-apart", "--train", people]
-    write_manifest(tmp_path / "few.jsonl", read_manifest(hindi)[:4])
-    run(*train, "--train", tmp_path / "few.jsonl", "--batch-seconds", 12, "--steps", 2)
+    package, teacher, work = ROOT / "models/hi-demo", tmp_path / "teacher", tmp_path / "run"
+    train = ["training.train", "--foreign-apart", "--train", people, "--train", hindi, "--batch-seconds", 12]
+    run(*train, "--whisper", tmp_path / "model.bin", "--start", package, "--work", teacher, "--steps", 2)
+    transplant = ["training.transplant", "--teacher", teacher, "--start", package, "--work", work, "--clips", people]
+    assert "a start" in run(*transplant, "--count", 4, "--stem-steps", 2)
+    assert "steps=0" in run(*train, "--work", work, "--steps", 2), "the start is gone on from"
     run("training.average", tmp_path / "run", "--last", 1, "--out", tmp_path / "tiny.nemo")
     run("export", "nemo", tmp_path / "tiny.nemo", "--out", tmp_path / "tiny", "--weights", "int8")
-    assert "| all | 4 |" in run("training.evaluate", tmp_path / "tiny", tmp_path / "few.jsonl")
+    assert "| all | 4 |" in run("training.evaluate", tmp_path / "tiny", people)
 
 
 def test_a_test_sentence_in_the_training_text_stops_the_run(tmp_path):

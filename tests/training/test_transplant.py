@@ -1,6 +1,7 @@
 """A Conformer made of Whisper's layers gives what they give."""
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,18 +60,18 @@ def ctranslate2(weights):
 
 
 @pytest.fixture(scope="module")
-def whisper(tmp_path_factory):
-    from training.whisper.encoder import Whisper
+def weights(tmp_path_factory):
+    from training.whisper.weights import encoder_weights
 
     path = tmp_path_factory.mktemp("whisper") / "model.bin"
     path.write_bytes(ctranslate2(whisper_weights()))
-    return Whisper(path)
+    return encoder_weights(path)
 
 
-def test_the_file_is_read_whole(whisper):
-    assert (whisper.width, whisper.blocks) == (WIDTH, BLOCKS)
+def test_the_file_is_read_whole(weights):
+    assert weights.keys() == {name for name, _ in whisper_weights()}
     for name, numbers in whisper_weights():
-        np.testing.assert_allclose(whisper.part(name).numpy(), numbers, rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(weights[name].numpy(), numbers, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -85,25 +86,37 @@ def test_the_file_is_read_whole(whisper):
 )
 def test_another_file_is_refused(tmp_path, data):
     from training.files import RecipeError
-    from training.whisper.encoder import Whisper
+    from training.whisper.weights import encoder_weights
 
     path = tmp_path / "model.bin"
     path.write_bytes(data)
     with pytest.raises(RecipeError, match="no Whisper"):
-        Whisper(path)
+        encoder_weights(path)
 
 
-def test_places_are_whisper_s_but_for_two_percent_of_speed():
-    from training.whisper.places import Places
+def test_most_places_are_whisper_s_but_for_two_percent_of_speed():
+    from training.whisper.places import channel_order, sinusoids
 
-    steps, half = 6, WIDTH // 2
-    places = Places.of(WIDTH)
+    steps, half, fast = 6, WIDTH // 2, 19
     angles = 2 * np.arange(steps)[:, None] * np.exp(-np.log(10_000) * np.arange(half) / (half - 1))
-    wanted = np.concatenate([np.sin(angles), np.cos(angles)], 1)[:, places.order]
-    assert sorted(places.order.tolist()) == list(range(WIDTH))
-    assert len(places.halves) == 19
-    np.testing.assert_allclose(places.whisper(steps).numpy(), wanted, rtol=0, atol=0.02 * angles.max())
-    assert np.abs(places.nemo(steps).numpy() - wanted).max() > 1  # without the fastest pairs
+    wanted = np.concatenate([np.sin(angles), np.cos(angles)], 1)[:, channel_order(WIDTH)]
+    given = sinusoids(steps, WIDTH).numpy()
+    assert sorted(channel_order(WIDTH).tolist()) == list(range(WIDTH))
+    shared = slice(0, WIDTH - 2 * fast)
+    np.testing.assert_allclose(given[:, shared], wanted[:, shared], rtol=0, atol=0.02 * angles.max())
+    assert np.abs(given - wanted).max() > 1  # without the fastest pairs
+
+
+def test_the_sinusoids_are_those_that_nemo_adds():
+    import torch
+    from nemo.collections.asr.parts.submodules.multi_head_attention import PositionalEncoding
+
+    from training.whisper.places import sinusoids
+
+    nemo = PositionalEncoding(WIDTH, 0.0, 100)
+    nemo.extend_pe(20, torch.device("cpu"), torch.float32)
+    heard, _ = nemo(torch.zeros(1, 20, WIDTH))
+    torch.testing.assert_close(sinusoids(20, WIDTH), heard[0])
 
 
 def test_least_squares_find_the_map_and_heed_weights():
@@ -120,6 +133,48 @@ def test_least_squares_find_the_map_and_heed_weights():
     torch.testing.assert_close(bias, torch.tensor([1.0, -2.0, 0.5]), rtol=0, atol=5e-3)
 
 
+def whisper_s_own(weights, levels, places):
+    """What Whisper's encoder gives, written down plainly, of `[80, frames]` as it scales them: `[steps, width]`."""
+    import torch
+    from torch.nn import functional
+
+    def normalised(name, x):
+        return functional.layer_norm(x, x.shape[-1:], weights[f"{name}/gamma"], weights[f"{name}/beta"])
+
+    def linear(name, x):
+        return functional.linear(x, weights[f"{name}/weight"], weights[f"{name}/bias"])
+
+    x = functional.gelu(functional.conv1d(levels, weights["conv1/weight"], weights["conv1/bias"], padding=1))
+    x = functional.gelu(functional.conv1d(x, weights["conv2/weight"], weights["conv2/bias"], stride=2, padding=1))
+    x = functional.avg_pool1d(x[None], 2)[0].T
+    x = x + places[: len(x)]
+    for block in range(BLOCKS):
+        name = f"layer_{block}"
+        both = linear(f"{name}/self_attention/linear_0", normalised(f"{name}/self_attention/layer_norm", x))
+        query, key, value = (part.unflatten(1, (8, 64)).transpose(0, 1) for part in both.chunk(3, 1))
+        scores = torch.softmax(query @ key.transpose(1, 2) / 8, 2)
+        x = x + linear(f"{name}/self_attention/linear_1", (scores @ value).transpose(0, 1).flatten(1))
+        hidden = functional.gelu(linear(f"{name}/ffn/linear_0", normalised(f"{name}/ffn/layer_norm", x)))
+        x = x + linear(f"{name}/ffn/linear_1", hidden)
+    return normalised("layer_norm", x)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    from training.network.model import make_tokenizer
+
+    folder = tmp_path_factory.mktemp("tokenizer")
+    return make_tokenizer(["नमस्ते दुनिया मेरा नाम राम है", "आज मौसम अच्छा है"], folder, 22)
+
+
+@pytest.fixture(scope="module")
+def teacher(weights, tokenizer):
+    from training.whisper.encoder import in_nemo_s_order, whisper_of
+
+    state = {f"encoder.{name}": value for name, value in in_nemo_s_order(weights).items()}
+    return whisper_of(state, tokenizer).eval()
+
+
 @pytest.fixture(scope="module")
 def clips():
     import soundfile
@@ -128,76 +183,107 @@ def clips():
     return [torch.from_numpy(soundfile.read(path, dtype="float32")[0]) for path in CLIPS]
 
 
+def heard(model, clips):
+    """Features of clips of several lengths at once, and their lengths."""
+    import torch
+
+    audio = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True)
+    return model.preprocessor(input_signal=audio, length=torch.tensor([len(clip) for clip in clips]))
+
+
+def test_the_teacher_is_whisper_in_another_order_and_padding_is_not_heard(teacher, weights, clips):
+    import torch
+
+    from training.whisper.places import channel_order, sinusoids
+
+    order = channel_order(WIDTH)
+    places = sinusoids(1000, WIDTH)[:, order.argsort()]
+    features, lengths = heard(teacher, clips[:3])
+    with torch.no_grad():
+        given, steps = teacher.encoder(audio_signal=features, length=lengths)
+    for own, count, clip, length in zip(given, steps, features, lengths, strict=True):
+        levels = (clip[:, :length] / np.log(10) + teacher.encoder.emphasis + 4) / 4
+        wanted = whisper_s_own(weights, levels, places)[:, order]
+        torch.testing.assert_close(own.T[: count - 1], wanted[: count - 1], rtol=0, atol=0.05)  # the end hears silence
+
+
+def test_bands_are_as_loud_as_whisper_hears_them(teacher):
+    """White noise by Whisper's own features and by NeMo's."""
+    import torch
+
+    from inference.features import mel_filterbank
+
+    wave = 0.1 * torch.randn(160_000, generator=torch.Generator().manual_seed(0))
+    spectrum = torch.stft(wave, 400, 160, window=torch.hann_window(400), return_complex=True)
+    bank = torch.from_numpy(mel_filterbank(16_000, 400, 80))
+    wanted = (bank @ spectrum[:, :-1].abs().square()).log10().mean(1)
+    features, _ = heard(teacher, [wave])
+    given = (features[0] / np.log(10) + teacher.encoder.emphasis).mean(1)
+    torch.testing.assert_close(given[4:], wanted[4:], rtol=0, atol=0.1)
+
+
 @pytest.fixture(scope="module")
-def models(whisper, clips, tmp_path_factory):
+def lent():
+    from training.network.warm_start import package_weights
+
+    return package_weights(Path(__file__).parents[2] / "models/hi-demo")
+
+
+@pytest.fixture(scope="module")
+def models(teacher, tokenizer, lent, clips):
     """As chance made it, and as the transplant does."""
     import torch
 
-    from export.configuration import Shape
-    from training.network.model import build, make_tokenizer, shape_of
-    from training.transplant import Transplant
+    from training.network.model import shape_of
+    from training.transplant import conformer_for, transplant
+    from training.whisper.stem import Round
 
-    folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizer = make_tokenizer(["नमस्ते दुनिया मेरा नाम राम है", "आज मौसम अच्छा है"], folder, 22)
-    shape = Shape(WIDTH, BLOCKS, 8, 9, 5_000, 64, 1, "abs_pos", scaled=False, normalisation="NA")
     torch.manual_seed(0)
-    before, after = build(shape, tokenizer), build(shape, tokenizer)
-    assert shape_of(before.state_dict()) == shape
-    after.eval()
-    with torch.no_grad():
-        Transplant(after, whisper, clips).run()
+    before, after = (conformer_for(teacher, tokenizer, lent) for _ in range(2))
+    shape = shape_of(before.state_dict())
+    assert (shape.width, shape.layers, shape.expansion, shape.normalisation) == (WIDTH, BLOCKS, 1, "NA")
+    transplant(after, teacher, clips, (Round(30, 2e-3), Round(10, 6e-4)))
     return before, after
 
 
-def listened(model, whisper, clips):
-    """What the model misses of what Whisper hears, of clips of several lengths at once."""
+def misses(model, teacher, clips):
+    """What the model misses of what its teacher gives."""
     import torch
 
-    from training.whisper.listening import Listener
+    from training.whisper.least_squares import missed
 
-    listener = Listener(model, whisper)
-    lengths = torch.tensor([len(clip) for clip in clips])
-    audio = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True)
-    features, lengths = model.preprocessor(input_signal=audio, length=lengths)
-    model.eval()
-    model.encoder(audio_signal=features, length=lengths)  # what validation hears does not count
-    model.train()
-    for layer in model.encoder.layers:
-        layer.conv.batch_norm.eval()  # as it serves
-    model.encoder(audio_signal=features, length=lengths)
-    return listener.missed(clips)
+    features, lengths = heard(teacher, clips)
+    with torch.no_grad():
+        (own, steps), (wanted, others) = (
+            each.encoder(audio_signal=features, length=lengths) for each in (model, teacher)
+        )
+    counts = torch.minimum(steps, others).tolist()
+    rows = [torch.cat([clip[:, :count].T for clip, count in zip(part, counts, strict=True)]) for part in (own, wanted)]
+    return float(missed(*rows))
 
 
-def test_a_conformer_of_its_layers_gives_what_they_give(models, whisper, clips):
-    before, after = (listened(model, whisper, clips[:2]) for model in models)
+def test_a_conformer_of_its_layers_gives_what_they_give(models, teacher, clips):
+    before, after = (misses(model, teacher, clips[:2]) for model in models)
     assert after < 0.5 < before
 
 
-def test_a_whisper_of_another_size_is_refused(whisper, tmp_path):
-    from export.configuration import Shape
-    from training.files import RecipeError
-    from training.network.model import build, make_tokenizer
-    from training.whisper.listening import Listener
-
-    tokenizer = make_tokenizer(["नमस्ते दुनिया मेरा नाम राम है", "आज मौसम अच्छा है"], tmp_path, 22)
-    model = build(Shape(WIDTH, BLOCKS + 1, 8, 9, expansion=1, attention="abs_pos", scaled=False), tokenizer)
-    with pytest.raises(RecipeError, match=r"\(3, 512\).*\(2, 512\)"):
-        Listener(model, whisper)
-
-
-def test_training_is_drawn_towards_what_whisper_hears(models, whisper, clips):
+def test_training_begins_where_it_was_put(models, teacher, clips):
+    """Batch norms keep still, so that a batch is heard in training as it is served."""
     model = models[1]
-    model.zero_grad()
-    listened(model, whisper, clips[:1]).backward()
-    assert all(layer.self_attn.linear_q.weight.grad.abs().max() > 0 for layer in model.encoder.layers)
+    served = misses(model, teacher, clips[:2])
+    model.train()
+    try:
+        assert misses(model, teacher, clips[:2]) == pytest.approx(served, abs=1e-3)
+    finally:
+        model.eval()
 
 
-def test_small_changes_of_the_weights_change_little(models, whisper, clips):
+def test_small_changes_of_the_weights_change_little(models, teacher, clips):
     import torch
 
     model, chance = models[1], torch.Generator().manual_seed(0)
-    before = float(listened(model, whisper, clips[:2]))
+    before = misses(model, teacher, clips[:2])
     with torch.no_grad():
         for parameter in filter(lambda each: each.requires_grad, model.encoder.parameters()):
             parameter.add_(1e-3 * torch.randn(parameter.shape, generator=chance))
-    assert listened(model, whisper, clips[:2]) < before + 0.1
+    assert misses(model, teacher, clips[:2]) < before + 0.1

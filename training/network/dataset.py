@@ -46,8 +46,6 @@ class Batch:
     token_lengths: torch.Tensor
     foreign: torch.Tensor
     """Which clips are in another language, written by sound: `[clips]`, booleans."""
-    waves: list[torch.Tensor]
-    """The clips' samples, unless their features were warped."""
     seconds: float
     """Audio in the batch, padding not counted."""
 
@@ -167,8 +165,6 @@ class Stream:
         self.preprocessor, self.draw = model.preprocessor, draw
         self.strength = 1.0
         """Share of the clips that are augmented; training raises it as the model learns."""
-        self.warps = True
-        """Whether the features of those are warped: of what a teacher hears, they cannot be."""
         self.eligible = [np.flatnonzero(arena.seconds <= draw.longest) for arena in self.arenas]
         if not all(len(rows) for rows in self.eligible):
             raise RecipeError(f"a manifest has no clip of {draw.longest} s or less")
@@ -217,13 +213,12 @@ class Stream:
         with torch.no_grad():
             features, feature_lengths = self.preprocessor(input_signal=audio, length=lengths)
         kept = [clip[:, :length] for clip, length in zip(features, feature_lengths, strict=True)]
-        kept = [warp(clip, chance) if odd and self.warps else clip for clip, odd in zip(kept, changed, strict=True)]
+        kept = [warp(clip, chance) if odd else clip for clip, odd in zip(kept, changed, strict=True)]
         return Batch(
             torch.nn.utils.rnn.pad_sequence([clip.T for clip in kept], batch_first=True).transpose(1, 2),
             torch.tensor([clip.shape[1] for clip in kept]),
             torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True),
             torch.tensor([len(ids) for ids in tokens]),
             torch.tensor([self.arenas[group].rows[row].get("language", "hi") != "hi" for group, row in items]),
-            [] if self.warps else waves,
             float(lengths.sum()) / 16_000,
         )

@@ -97,7 +97,15 @@ def build(shape: Shape, tokenizer: Path) -> Any:
     if shape.normalisation == "NA":
         # Plain features are far from 0: a small change of what hears them first is a large one.
         model.encoder.pre_encode.conv.requires_grad_(requires_grad=False)
+        for layer in model.encoder.layers:
+            _keep_still(layer.conv.batch_norm)
     return model
+
+
+def _keep_still(norm: Any) -> None:
+    """Let a batch norm normalise in training too by what it has measured: what it was fitted to do stays as it is."""
+    norm.eval()
+    norm.train = lambda _mode=True: norm
 
 
 def autocast(device: torch.device) -> torch.autocast:

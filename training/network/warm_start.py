@@ -46,7 +46,8 @@ def begin_from(directory: Path, work: Path, rows: list[dict[str, Any]]) -> None:
     """Put the package's tokenizer and weights into `work`, unless they are there; `rows` lend text and clips."""
     if load_start(work) is not None:
         return
-    tokenizer, state = package_start(directory, work, [row["text"] for row in rows])
+    tokenizer = package_tokenizer(directory, [row["text"] for row in rows], work / "tokenizer")
+    state = package_weights(directory)
     model = build(shape_of(state), tokenizer)
     model.load_state_dict({**model.state_dict(), **state})  # the graph holds no preprocessor
     every = max(1, len(rows) // _CLIPS)
@@ -54,11 +55,14 @@ def begin_from(directory: Path, work: Path, rows: list[dict[str, Any]]) -> None:
     save_start(work, model.state_dict())
 
 
-def package_start(directory: Path, work: Path, texts: list[str]) -> tuple[Path, dict[str, Tensor]]:
-    """A tokenizer in `work` of the package's vocabulary, which counts its pieces in `texts`; and the weights."""
-    package = _package(directory)
-    pieces = list(load_vocabulary(package.vocabulary_path()).pieces)
-    return tokenizer_of(pieces, texts, work / "tokenizer"), read_weights(package.model_path())
+def package_tokenizer(directory: Path, texts: list[str], folder: Path) -> Path:
+    """A tokenizer in `folder` of the package's vocabulary, which counts its pieces in `texts`."""
+    return tokenizer_of(list(load_vocabulary(_package(directory).vocabulary_path()).pieces), texts, folder)
+
+
+def package_weights(directory: Path) -> dict[str, Tensor]:
+    """The weights of a package that `export` wrote, by NeMo's names."""
+    return read_weights(_package(directory).model_path())
 
 
 def _weight(node: onnx.NodeProto, weights: dict[str, Tensor]) -> dict[str, Tensor]:
