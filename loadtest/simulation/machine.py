@@ -71,7 +71,7 @@ REFERENCE = Machine(
     between=0.0015,
     around=0.0042,
 )
-"""What docs/performance.md has of NVIDIA's shape on VNNI, with as many lanes as one worker has at most."""
+"""NVIDIA's medium shape on the Xeon of docs/performance.md, with as many lanes as one worker has at most."""
 
 
 def read_machine(path: Path) -> Machine:
