@@ -92,8 +92,9 @@ class Package:
 
     @property
     def longest_seconds(self) -> float:
-        """The longest audio that fits the positional table."""
-        return self.maximum_steps * self.step_seconds
+        """The longest audio that fits the positional table; NeMo before 2.5 makes a frame more of the same samples."""
+        frame = self.features.hop_size / self.features.sample_rate if self.features.semantics == "nemo-1" else 0.0
+        return self.maximum_steps * self.step_seconds - frame
 
     @property
     def step_seconds(self) -> float:

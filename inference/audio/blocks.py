@@ -10,6 +10,17 @@ BLOCK_SECONDS = 1.0
 """About so much is decoded between two looks whether to go on."""
 
 
+_MOST_FRAMES, _MOST_SAMPLES = 1 << 18, 1 << 22
+
+
+def block_frames(sample_rate: int, channels: int) -> int:
+    """Frames of a block: a second's; fewer where a file claims a rate or channels of which a second would fill memory.
+
+    What is taken, 96 kHz and 32 channels, is within that. What is not is refused at the first block.
+    """
+    return max(1, min(round(BLOCK_SECONDS * sample_rate), _MOST_FRAMES, _MOST_SAMPLES // max(1, channels)))
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Samples in a row; the next block may have another format."""

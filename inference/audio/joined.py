@@ -46,6 +46,8 @@ def _mp4(data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint) -> in
 
 
 def _aiff(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
+    if end - start < 12:
+        return 0
     (size,) = struct.unpack_from(">I", data, start + 4)
     return _begins(data, start + 8 + size + size % 2, end, b"FORM")
 

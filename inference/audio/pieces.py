@@ -36,7 +36,9 @@ from inference.audio.unfinished import right_header
 from inference.errors import UndecodableAudio, UnsupportedCodec
 
 _MOST_PIECES = 1000
+_MOST_CHUNKS = 64
 _SLIP_SECONDS = 0.15  # encoders' delays
+_MOST_SECONDS = 1e9  # thirty years: whoever says more says nothing
 _UNKNOWN_BYTES_PER_SECOND = 2_000  # 16 kbit/s, about the least at which speech is sent
 
 
@@ -75,7 +77,8 @@ class Piece:
             return ()
         if self.stated > counted + _SLIP_SECONDS:
             raise UndecodableAudio(f"{self.container.name}: cut off, {counted:.2f} of {self.stated:.2f} s arrived")
-        return ("The recording is cut off at its end; what arrived whole was taken.",)
+        where = "or damaged" if demuxer == "matroska" else "at its end"  # which its nested lengths do not tell apart
+        return (f"The recording is cut off {where}; what arrived whole was taken.",)
 
 
 def pieces_of(data: bytes | mmap, checkpoint: Callable[[], None]) -> list[Piece]:
@@ -161,7 +164,8 @@ _CUT: dict[str, Callable[[bytes | mmap, int, int, Callable[[], None]], bool]] = 
 def stated_seconds(container: Container, data: bytes | mmap, start: int, end: int) -> float:
     """Duration by the file's own words, 0 where it has none; raise UndecodableAudio where they make no sense."""
     stated = _STATED.get(container.demuxer)
-    return stated(data, start, end) if stated else 0.0
+    seconds = stated(data, start, end) if stated else 0.0
+    return seconds if seconds < _MOST_SECONDS else 0.0
 
 
 def _guess(container: Container, data: bytes | mmap, start: int, end: int) -> float:
@@ -178,12 +182,26 @@ def _waves(data: bytes | mmap, container: Container, start: int, end: int) -> It
         decoder: Decoder = "PyAV" if header.compressed else "soundfile"
         if header.prefix:
             yield Piece(container, header.data_offset, behind, header.seconds, decoder, header.prefix, header.warnings)
-        following = next((at for at in (behind, behind + 1) if _is_wave(data, at)), end)
+        following = _next_wave(data, behind, end)
         if not header.prefix:
             yield Piece(container, start, following, header.seconds, decoder, b"", header.warnings)
         if following >= end:
             return
         start = following
+
+
+def _next_wave(data: bytes | mmap, behind: int, end: int) -> int:
+    """Where a further file begins, behind the samples and the chunks that follow them; the end where none does."""
+    place = behind
+    for _ in range(_MOST_CHUNKS):
+        for at in (place, place + 1):  # of an odd number of bytes some pad, some do not
+            if _is_wave(data, at):
+                return at
+        place += place % 2 if data[place : place + 1] == b"\0" else 0
+        if place + 8 > end:
+            break
+        place += 8 + int.from_bytes(data[place + 4 : place + 8], "little")
+    return end
 
 
 def _is_wave(data: bytes | mmap, offset: int) -> bool:
@@ -222,8 +240,10 @@ def _joined(
 def _links(
     data: bytes | mmap, container: Container, start: int, end: int, checkpoint: Callable[[], None]
 ) -> Iterator[Piece]:
-    for begin, stop, heads in check_ogg_pages(data, checkpoint, start, end):
-        plain = len(heads) == 1 and heads[0].startswith((b"OpusHead", b"\x01vorbis"))
-        if plain and heads[0].startswith(b"OpusHead"):  # libsndfile would close the gaps, and times would be wrong
+    for link in check_ogg_pages(data, checkpoint, start, end):
+        begin, stop = link.start, link.end
+        plain = len(link.heads) == 1 and link.heads[0].startswith((b"OpusHead", b"\x01vorbis"))
+        if plain and link.heads[0].startswith(b"OpusHead"):  # libsndfile would close the gaps, and times would be wrong
             plain = not opus_has_gaps(data, begin, stop, checkpoint)
-        yield Piece(container, begin, stop, ogg_seconds(data, begin, stop), "soundfile" if plain else "PyAV")
+        decoder: Decoder = "soundfile" if plain else "PyAV"
+        yield Piece(container, begin, stop, ogg_seconds(data, begin, stop), decoder, b"", link.warnings)

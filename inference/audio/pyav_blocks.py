@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from inference.audio.blocks import BLOCK_SECONDS, Block
+from inference.audio.blocks import Block, block_frames
 from inference.audio.containers import Container
 from inference.errors import UndecodableAudio, UnsupportedCodec
 from inference.types import Float32Array
@@ -36,7 +36,8 @@ _COUNTS_SAMPLES = ("aiff", "au")
 _SLIP_SECONDS = 0.01
 _DELAY_SECONDS = 0.15  # encoders' delays: a file may be so much shorter than it says
 _DAMAGE_SECONDS = 0.25  # what may be missing of a recording
-_WITH_TIMES = ("matroska", "mov", "flv", "ogg")
+_WITH_TIMES = ("matroska", "mov", "flv", "mpegts", "ogg")
+_MAY_PAUSE = ("opus", "amr", "speex")  # codecs that send nothing where nobody speaks (DTX)
 _FRAMES_ALONE = ("mp3", "aac", "ac3")  # whose demuxers step over whatever is no frame, in silence
 _LARGEST_FRAME = 2_000  # bytes: the first of an MP3 may count frames, and the last be cut off
 _GAP_SECONDS = 0.1
@@ -63,10 +64,16 @@ class PyavBlocks:
         self._failure, self._damaged, self._lost = "", 0, 0.0
         self._unheard, self._usual = size, 0  # bytes that were in no frame up to now, and of a frame
         self._packers: dict[tuple[str, str, int], Any] = {}
-        self._until = 0.0  # seconds, where the frame before ended
+        self._counted = self._missing = 0.0  # seconds that came, and of which nothing did
+        self._until = self._begin()
+
+    def _begin(self) -> float | None:
+        """When the sound is to begin, where the picture beside it says so; else with its first frame."""
+        alone = len(self._container.streams) == 1 or self._container.start_time is None
+        return None if alone else self._container.start_time / self._av.time_base
 
     def __iter__(self) -> Iterator[Block]:
-        """All blocks, each of a second or shorter where the format changes."""
+        """All blocks, shorter where the format changes."""
         gathered: list[Float32Array] = []
         frames = rate = 0
         for samples, its_rate in self._frames():
@@ -76,7 +83,7 @@ class PyavBlocks:
             rate = its_rate
             gathered.append(samples)
             frames += len(samples)
-            if frames >= BLOCK_SECONDS * rate:
+            if frames >= block_frames(rate, samples.shape[1]):
                 yield Block(np.concatenate(gathered), rate)
                 gathered, frames = [], 0
         if gathered:
@@ -113,7 +120,9 @@ class PyavBlocks:
             self.warnings.append(f"Damaged frames were left out: {1000 * self._lost:.0f} ms.")
         if self._kind.demuxer in _FRAMES_ALONE and self._unheard > _LARGEST_FRAME:
             self.warnings.append(f"{self._unheard} bytes between frames are no sound, and were left out.")
-        if self._kind.demuxer in _COUNTS_SAMPLES and self._until < self.announced - _SLIP_SECONDS:
+        if self._missing:
+            self.warnings.append(f"{self._missing:.1f} s of sound are missing; silence stands in their place.")
+        if self._kind.demuxer in _COUNTS_SAMPLES and self._counted < self.announced - _SLIP_SECONDS:
             self.warnings.append("The recording is cut off at its end; what arrived whole was taken.")
 
     def _in_one_plane(self, frame: Any) -> list[Any]:
@@ -130,9 +139,12 @@ class PyavBlocks:
         """What a recorder left out since nobody spoke (DTX), or lost on its way: later words keep their times."""
         rate = frame.sample_rate
         timed = self._kind.demuxer in _WITH_TIMES and frame.time is not None
-        gap = frame.time - self._until if timed and self._until else 0.0
-        self._until = (frame.time if timed else self._until) + len(samples) / rate
+        gap = frame.time - self._until if timed and self._until is not None else 0.0
+        first, self._until = not self._counted, (frame.time if timed else self._until or 0.0) + len(samples) / rate
+        self._counted += len(samples) / rate
         if _GAP_SECONDS < gap < _LONGEST_GAP_SECONDS:
+            if not first and not any(name in self._codec.name for name in _MAY_PAUSE):
+                self._missing += gap
             left = round(gap * rate)
             while left > 0:
                 yield np.zeros((min(left, rate), samples.shape[1]), np.float32), rate

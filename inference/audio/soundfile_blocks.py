@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from inference.audio.blocks import BLOCK_SECONDS, Block
+from inference.audio.blocks import Block, block_frames
 from inference.errors import UndecodableAudio
 
 
@@ -22,9 +22,9 @@ class SoundfileBlocks:
         self.warnings: list[str] = []
 
     def __iter__(self) -> Iterator[Block]:
-        """All blocks, each of one second."""
+        """All blocks."""
         rate = self._sound.samplerate
-        frames = max(round(BLOCK_SECONDS * rate), 1)
+        frames = block_frames(rate, self._sound.channels)
         while len(samples := self._sound.read(frames, dtype="float32", always_2d=True)):
             yield Block(samples, rate)
 

@@ -81,11 +81,13 @@ class Search:
     def _by_glob(self, pattern: str) -> Iterator[Source]:
         base = Path(*_before_magic(PurePath(pattern).parts))
         matches = sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207 - Path.glob knows no absolute ones
+        if "**" in pattern:  # which finds what is in the folders, too
+            matches = [match for match in matches if not match.is_dir()]
         if not matches:
             yield Source(pattern, Path(pattern), PurePath(pattern), "no file has such a name")
         for match in matches:
             if match.is_dir():
-                yield from self._in_folder(match, base) if "**" not in pattern else ()
+                yield from self._in_folder(match, base)
             else:
                 yield Source(str(match), match, match.relative_to(base))
 

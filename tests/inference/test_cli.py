@@ -100,6 +100,13 @@ def test_limits_are_options(run, tmp_path):
     assert refused.returncode == 1
 
 
+@pytest.mark.parametrize("seconds", ["inf", "nan", "0", "-1", "a"])
+def test_a_limit_that_is_none_is_refused(run, seconds):
+    finished = run("--overlength", "clip", "--limit-seconds", seconds, CLIPS[0])
+    assert "--limit-seconds" in finished.stderr.splitlines()[-1]
+    assert finished.returncode == 2
+
+
 def test_quiet(run):
     assert run("--quiet", *CLIPS[:2]).stderr == ""
 

@@ -74,8 +74,9 @@ def test_a_name_that_looks_like_a_glob_is_a_name(tmp_path):
 
 
 def test_what_is_not_there_is_told(tmp_path):
-    sources, _ = found(tmp_path, tmp_path / "*.wav")
-    assert [fault for _, _, fault in sources] == ["there is no audio in this folder", "no file has such a name"]
+    (tmp_path / "folder/inner").mkdir(parents=True)
+    sources, _ = found(tmp_path, tmp_path / "*.wav", f"{tmp_path}/**/", tmp_path / "folder/**")
+    assert [fault for _, _, fault in sources] == ["there is no audio in this folder", *["no file has such a name"] * 3]
 
 
 def test_each_file_once(folder):

@@ -1,11 +1,14 @@
 """A package that is missing, damaged or of another format: one sentence that helps."""
 
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import yaml
 
 from inference.errors import PackageError
+from inference.features import Featurizer
 from inference.package import FORMAT, load_package, sha256
 from inference.pipeline import Pipeline
 
@@ -30,6 +33,16 @@ def test_what_it_says(model_directory):
     assert package.features.mel_bins == 80
     assert package.model_path().is_file()
     assert package.longest_seconds >= 30
+
+
+@pytest.mark.parametrize("semantics", ["nemo-1", "nemo-2.5"])
+def test_the_longest_audio_fits_the_positional_table(model_directory, semantics):
+    package = load_package(model_directory)
+    package = replace(package, features=replace(package.features, semantics=semantics))
+    frames = (
+        Featurizer(package.features).log_mel(np.zeros(round(package.longest_seconds * 16_000), np.float32)).shape[1]
+    )
+    assert -(-frames // package.subsampling) == package.maximum_steps
 
 
 def test_no_directory(tmp_path):

@@ -109,14 +109,14 @@ class Lesson:
     def _some(self) -> list[Tensor]:
         return self._clips[:: max(1, len(self._clips) // _SOLVED_BY)]
 
-    @torch.no_grad()
     def turn_down(self, loudness: float) -> None:
         """Let the maps have this root of the mean square; the map behind them makes up for it."""
-        maps = torch.cat([self._stem.maps(clip[None])[0] for clip in self._some()])
-        factor = loudness / maps.square().mean().sqrt()
-        self._stem.second.weight *= factor
-        self._stem.second.bias *= factor
-        self._stem.out.weight /= factor
+        with torch.no_grad():
+            maps = torch.cat([self._stem.maps(clip[None])[0] for clip in self._some()])
+            factor = loudness / maps.square().mean().sqrt()
+            self._stem.second.weight *= factor
+            self._stem.second.bias *= factor
+            self._stem.out.weight /= factor
 
     def solve(self) -> None:
         """Fit the map behind the convolutions to what the feed-forward does not give."""
