@@ -144,7 +144,10 @@ class Settings(AuthenticationSettings, ProtectionSettings, TracingSettings):
         5.0, gt=0, description="A lane silent for so many seconds, and far longer than its clip should take, is killed."
     )
     lane_memory_mb: int = Field(
-        2048, ge=64, description="Resident MiB at which a lane is started anew between two requests."
+        2048,
+        ge=16,
+        description="MiB of its own, beside the weights that lanes share, at which a lane is started anew "
+        "between two requests.",
     )
     grace_seconds: int = Field(30, ge=1, description="Seconds for running requests to finish after SIGTERM.")
     drain_seconds: float = Field(

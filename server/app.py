@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from server.trace_export import TraceExport
 
 _LAST_SPANS = 1 / 20  # of the grace, which ends two of these later (`gunicorn_worker`)
-_TRACE = ("traceparent", "tracestate")
 _TELEMETRY: TelemetryConfig = {
     "exclude": lambda scope: scope["path"] in QUIET_ROUTES,
     "operation_spans": False,  # `server/tracing.py` makes those that tell more
@@ -181,7 +180,7 @@ def _add_outer_middleware(app: FastAPI, settings: Settings, audit: AuditLog | No
             CORSMiddleware,  # the outermost, so that pages can read refusals; it answers what browsers ask before
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "POST"),
-            allow_headers=("Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "X-Request-Timeout", *_TRACE),
+            allow_headers=("*",),  # OpenAI's client has a dozen of its own
             expose_headers=("RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID", "traceresponse"),
         )
 

@@ -26,6 +26,10 @@ ServerError
 from collections.abc import Mapping
 from types import MappingProxyType
 
+CLIENT_LEFT = "the client left"
+"""What work is cancelled with then; it is cancelled without a word where the worker ends."""
+ENDED = "the server ends, and this was not finished in time; try again"
+
 
 class ServerError(Exception):
     """Base of what the server itself refuses; `detail` is fit for a user to read."""

@@ -77,7 +77,7 @@ class Recordings:
         try:
             async with asyncio.timeout(None) as run.patience:
                 run.grow(0.0)
-                async with self._turns.turn(recording.principal):
+                async with self._turn(recording.principal):
                     transcript = await run.go(self._limits)
                     self.unguarded = run.unguarded
         except (TimeoutError, DeadlineExceeded):
@@ -91,9 +91,19 @@ class Recordings:
         telemetry.count_recording(transcript)
         return transcript
 
+    @asynccontextmanager
+    async def _turn(self, principal: Principal) -> AsyncIterator[None]:
+        """Wait for a place; the other workers are told how many recordings are under way here."""
+        try:
+            async with self._turns.turn(principal):
+                self._pool.show_recordings(self._turns.running)
+                yield
+        finally:
+            self._pool.show_recordings(self._turns.running)
+
     def _share(self) -> int:
-        """Windows that one recording may have under way, so that all together leave no lane idle and keep no queue."""
-        return -(-(self._lanes + 1) // self._turns.running)
+        """Windows that one recording may have under way, so that all of all workers leave no lane idle and no queue."""
+        return -(-(self._lanes + 1) // (self._turns.running + self._pool.recordings_elsewhere))
 
     def _cost(self, recording: Recording, seconds: float) -> float:
         return recording.channels * self._pool.cost(recording.package.name, "recognise", seconds)

@@ -5,7 +5,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
+from starlette.requests import ClientDisconnect
+
 from inference.types import Segment, Transcript
+from server.errors import CLIENT_LEFT
 
 OnSegments: TypeAlias = Callable[[Sequence[Segment]], None]
 """Is called with segments that have become final, in their order."""
@@ -33,7 +36,7 @@ class SegmentStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._work.cancel()
+        self._work.cancel(CLIENT_LEFT if isinstance(error, ClientDisconnect) else None)
         await asyncio.gather(self._work, return_exceptions=True)
 
     async def wait_for_first(self, seconds: float) -> None:

@@ -120,7 +120,7 @@ def answer_half_closed(transport: asyncio.Transport, cycle: RequestResponseCycle
     answer: then an interim response is sent, which any client passes over.
     """
     cycle.keep_alive = False
-    if cycle.scope["http_version"] == "1.1" and first and not cycle.response_started:
+    if first and not cycle.response_started:
         transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     _watch(transport, cycle, _FIRST_LOOK)
 

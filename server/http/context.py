@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from server import metrics, tracing
 from server.audit import AuditLog
 from server.correlation import correlated
-from server.errors import ServerError, ShuttingDown
+from server.errors import ENDED, ServerError, ShuttingDown
 from server.http.problems import problem_of, problem_response, reasons_of
 
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
@@ -139,7 +139,7 @@ def _describe(status: int, log_fields: dict[str, Any]) -> None:
 def _reportable(error: Exception | asyncio.CancelledError) -> Exception:
     """What the client gets an answer for, if it is there; a bug is logged."""
     if isinstance(error, asyncio.CancelledError):  # only where the grace of a worker that ends is over
-        return ShuttingDown("the server ends, and this was not finished in time; try again")
+        return ShuttingDown(ENDED)
     if not isinstance(error, ServerError | HTTPException | ClientDisconnect):
         logger.opt(exception=error).error("unexpected error")
     return error

@@ -43,7 +43,7 @@ class BytesInFlight:
 
     One principal takes no more than is left for others, so that nobody alone can fill the whole (dynamic thresholds:
     A. Choudhury, E. Hahne, IEEE/ACM Transactions on Networking 6, 1998): alone it gets half, and whoever comes next
-    half of the rest.
+    half of the rest. A single body may have all that is left.
     """
 
     def __init__(self, limit: int, setting: str) -> None:
@@ -53,13 +53,13 @@ class BytesInFlight:
         self._of: Counter[str] = Counter()
         self.total = 0
 
-    def take(self, principal: str, size: int) -> None:
-        """Count bytes in; raise Overloaded where there is no room for them."""
+    def take(self, principal: str, size: int, own: int = 0) -> None:
+        """Count bytes in, of a body that has `own` already; raise Overloaded where there is no room for them."""
         if not size:
             return
         left = self._limit - self.total
         held = self._of[principal]
-        if size > left or (held and held + size > left):
+        if size > left or (held > own and held + size > left):
             if not held:
                 del self._of[principal]
             metrics.REJECTED.labels("bytes").inc()
@@ -87,9 +87,9 @@ class Room:
     def take(self, principal: str, held: int, size: int) -> None:
         """Let a body grow; raise Overloaded, having counted nothing, where there is no room for it."""
         memory = _in_memory(size) - _in_memory(held)
-        self.memory.take(principal, memory)
+        self.memory.take(principal, memory, _in_memory(held))
         try:
-            self.disk.take(principal, _on_disk(size) - _on_disk(held))
+            self.disk.take(principal, _on_disk(size) - _on_disk(held), _on_disk(held))
         except Overloaded:
             self.memory.give_back(principal, memory)
             raise

@@ -78,9 +78,13 @@ class HttpProtocol(HttpToolsProtocol):
             self._closing.drop(len(data))
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Stay to answer, where a whole request has come; TLS knows no half-closed connections."""
+        """Stay to answer, where a whole request has come; TLS knows no half-closed connections.
+
+        Nor does HTTP/1.0 here: of such a client nobody could tell whether it has gone.
+        """
         cycle = self.cycle
         stays = cycle is not None and not (cycle.response_complete or cycle.more_body) and self.scheme == "http"
+        stays = stays and cycle.scope["http_version"] == "1.1"
         if stays:
             answer_half_closed(self.transport, cycle, first=not self.pipeline)
         return stays

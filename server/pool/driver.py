@@ -221,7 +221,7 @@ class Driver:
             await self._quarantine.record_success(entry.task)
 
     def _outgrown(self) -> bool:
-        return self._lane.resident_megabytes > self._patience.memory_megabytes
+        return self._lane.own_megabytes > self._patience.memory_megabytes
 
     def _limit(self, entry: Entry) -> float:
         """Seconds after which the lane is taken for hung."""

@@ -55,6 +55,6 @@ class Lane(Protocol):
         ...
 
     @property
-    def resident_megabytes(self) -> float:
-        """Resident set in MiB; 0 where the system does not say."""
+    def own_megabytes(self) -> float:
+        """Memory in MiB that no other process shares; 0 where the system does not say."""
         ...

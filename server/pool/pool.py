@@ -92,6 +92,16 @@ class Pool:
         of_lanes = [f"clips are decoded without {' and '.join(missing)}"] if missing else []
         return tuple(dict.fromkeys([*(warning for warnings in of_models for warning in warnings), *of_lanes]))
 
+    @property
+    def recordings_elsewhere(self) -> int:
+        """How many recordings the other workers have under way."""
+        return 0 if self._siblings is None else self._siblings.recordings
+
+    def show_recordings(self, count: int) -> None:
+        """Tell the other workers how many are under way here."""
+        if self._siblings is not None:
+            self._siblings.show_recordings(count)
+
     def cost(self, model: str, kind: Kind, audio_seconds: float) -> float:
         """Predict the lane seconds that so much audio takes."""
         return audio_seconds * self._backlog.speed.real_time_factor(model, kind)

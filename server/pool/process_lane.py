@@ -131,9 +131,9 @@ class ProcessLane:
         return None if self._process is None else self._process.exitcode
 
     @property
-    def resident_megabytes(self) -> float:
-        """Resident set in MiB; 0 where the system does not say."""
-        return memory_of(self.pid).resident / 2**20
+    def own_megabytes(self) -> float:
+        """Memory in MiB that no other process shares; 0 where the system does not say."""
+        return memory_of(self.pid).own / 2**20
 
     def _submit(self, function: Callable[..., Result], *arguments: Any) -> "asyncio.Future[Result]":
         if self._executor is None or self.died.is_set():

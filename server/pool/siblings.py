@@ -6,7 +6,7 @@
     entry.outcome ◀───────── transcript or error ───────── and closes the connection
 
 Long connections pin requests to workers, so one could have a queue while another idles. Each worker has a Unix socket
-and a board, two numbers in a mapped file that the others read: its idle lanes and its waiting entries. Whoever has work
+and a board, numbers in a mapped file that the others read: its idle lanes and its waiting entries. Whoever has work
 and no lane rings at a worker that has one; whoever gets idle looks at the boards. A connection that ends without an
 answer puts the entry back. What crosses is pickled: all lies in a directory that only this user may enter, and nothing
 is fetched from anybody else.
@@ -37,7 +37,7 @@ from server.pool.entry import Entry
 from server.principal import Principal
 from server.startup import private
 
-_IDLE, _WAITING = 0, 1  # places of the two
+_IDLE, _WAITING, _RECORDINGS = 0, 1, 2  # their places
 _LENGTH = struct.Struct("<Q")
 _CREDENTIALS = struct.Struct("iII")  # Linux's `struct ucred`: process, user, group
 _RING, _FETCH = b"r", b"f"
@@ -64,7 +64,7 @@ class Siblings:
         self._others: list[Board] = []
         self._alone = False
         """Whether the log has it that nothing is shared."""
-        self._fetching = 0
+        self._fetching = self._recordings = 0
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -84,6 +84,16 @@ class Siblings:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def recordings(self) -> int:
+        """How many the other workers have under way."""
+        return sum(board.numbers[_RECORDINGS] for board in self._others if board.is_kept)
+
+    def show_recordings(self, count: int) -> None:
+        """Tell the others how many are under way here."""
+        self._recordings = count
+        self._changed()
 
     async def _keep_looking(self) -> None:
         while True:
@@ -125,7 +135,7 @@ class Siblings:
         """Show the numbers; ring where somebody could help, or help."""
         idle, waiting = self._backlog.idle, self._backlog.waiting
         if self._own is not None:
-            self._own.numbers = (idle, waiting)
+            self._own.numbers = (idle, waiting, self._recordings)
         if waiting and not idle and any(self._showing(_IDLE)):
             self._begin(self._ring())
         elif idle > self._fetching and not waiting and any(self._showing(_WAITING)):

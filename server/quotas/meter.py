@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 from inference.errors import InputError
 from server import metrics
-from server.errors import BadRequest, PoisonInput, QuotaExceeded, QuotasUnreachable
+from server.errors import CLIENT_LEFT, BadRequest, PoisonInput, QuotaExceeded, QuotasUnreachable
 from server.quotas.policies import Policy, Standing, fields
 from server.quotas.windows import Window
 
@@ -34,8 +34,8 @@ class Meter:
     """Counts the audio of one request while it is entered.
 
     What is reserved counts at once, so that requests side by side cannot use the same rest. On leaving, what was not
-    decoded is given back, and all of it where the request was refused or failed by the server's fault. Where the client
-    left, what was reserved stays: the work for it had begun.
+    decoded is given back, and all of it where the request was refused, failed by the server's fault, or was not done
+    when the server ended. Where the client left, what was reserved stays: the work for it had begun.
     """
 
     places = 0
@@ -67,7 +67,7 @@ class Meter:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if isinstance(error, asyncio.CancelledError):
+        if isinstance(error, asyncio.CancelledError) and error.args == (CLIENT_LEFT,):
             return
         decoded = self._decoded if error is None or isinstance(error, _THEIRS) else 0.0
         for policy in self._audio:

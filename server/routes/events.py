@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from inference.errors import InferenceError
 from inference.types import Transcript
 from server import telemetry
-from server.errors import ServerError
+from server.errors import ENDED, ServerError, ShuttingDown
 from server.formats.openai import text_delta, text_done, text_segment
 from server.http.disconnect import unless_disconnected
 from server.http.problems import problem_of, problem_response, reasons_of
@@ -41,11 +41,15 @@ class TranscriptEvents(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI; raises ClientDisconnect."""
-        try:
+        async with self._held:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            await unless_disconnected(receive, self._send_events(scope, send))
-        finally:
-            await self._held.aclose()
+            try:
+                await unless_disconnected(receive, self._send_events(scope, send))
+            except asyncio.CancelledError:
+                await send(
+                    {"type": "http.response.body", "body": f"{_failure(ShuttingDown(ENDED), scope)}\n\n".encode()}
+                )
+                raise
 
     async def _send_events(self, scope: Scope, send: Send) -> None:
         async def tell(lines: str) -> None:
@@ -68,16 +72,21 @@ class TranscriptEvents(Response):
         except Exception as error:  # noqa: BLE001 - the client is told of a bug too
             if not isinstance(error, (ServerError, InferenceError)):
                 logger.opt(exception=error).error("unexpected error")
-            problem = problem_response(error, scope["state"]["request_id"], scope["path"])
-            told_of = {"problem": problem_of(error).slug, **reasons_of(error)}
-            scope["state"]["log_fields"].update(failed=problem.status_code, **told_of)
-            await tell(f"event: error\ndata: {bytes(problem.body).decode()}")
+            await tell(_failure(error, scope))
         finally:
             beating.cancel()
         await send({"type": "http.response.body", "body": b""})
 
     def _done(self, heard: Transcript) -> str:
         return text_done(self._parameters.written(heard), heard, logprobs=self._parameters.logprobs)
+
+
+def _failure(error: Exception, scope: Scope) -> str:
+    """The event for it, which the log line is told of too."""
+    problem = problem_response(error, scope["state"]["request_id"], scope["path"])
+    told_of = {"problem": problem_of(error).slug, **reasons_of(error)}
+    scope["state"]["log_fields"].update(failed=problem.status_code, **told_of)
+    return f"event: error\ndata: {bytes(problem.body).decode()}"
 
 
 async def _beat(tell: Callable[[str], Awaitable[None]]) -> None:

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tests.end_to_end.test_connections import AUDIO, HEAD, connected, read_answer, read_to_the_end
+from tests.end_to_end.test_connections import AUDIO, HEAD, NAMASTE, connected, read_answer, read_to_the_end, with_length
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,19 @@ def test_a_body_that_goes_wrong(server, path, told_as, media_type):
         assert (status, headers["connection"]) == (400, "close")
         told = json.loads(content)
         assert (told["error"]["code"] if "error" in told else told["type"]) == told_as
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_http_1_0_is_answered_but_not_whoever_closes_its_side(server, library_texts, closes):
+    """Of such a client nobody could tell whether it has gone, and a proxy that speaks it closes when its own has."""
+    with connected(server) as connection:
+        connection.sendall(HEAD.replace(b"1.1", b"1.0") + with_length(AUDIO))
+        if closes:
+            connection.shutdown(socket.SHUT_WR)
+            assert read_to_the_end(connection) == b""
+        else:
+            status, _, content = read_answer(connection)
+            assert (status, json.loads(content)["text"]) == (200, library_texts[NAMASTE])
 
 
 @pytest.mark.parametrize("trailers", [b"X: 1\r\n" * 200, b"X: " + b"1" * 2_000_000])

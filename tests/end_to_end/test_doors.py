@@ -121,10 +121,19 @@ def test_pages_of_listed_origins_may_call_and_read_refusals(server):
         reply = client.post("/transcribe", content=b"no sound", headers={"Origin": ORIGIN})
     assert asked.status_code == 200
     assert asked.headers["Access-Control-Allow-Origin"] == ORIGIN
-    assert "Authorization" in asked.headers["Access-Control-Allow-Headers"]
+    assert "authorization" in asked.headers["Access-Control-Allow-Headers"]
     assert reply.status_code >= 400
     assert reply.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert "Retry-After" in reply.headers["Access-Control-Expose-Headers"]
+
+
+def test_pages_may_use_openai_s_client(server):
+    """Which sends headers of its own; a browser asks for each of them first."""
+    wanted = "authorization,content-type,idempotency-key,x-stainless-arch,x-stainless-lang,x-stainless-retry-count"
+    with server.client() as client:
+        asked = client.options("/v1/audio/transcriptions", headers=ASKED | {"Access-Control-Request-Headers": wanted})
+    assert asked.status_code == 200
+    assert {each.strip() for each in asked.headers["Access-Control-Allow-Headers"].split(",")} >= set(wanted.split(","))
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", f"{ORIGIN}.evil.example", "http://app.example.org"])

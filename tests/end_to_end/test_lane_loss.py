@@ -111,7 +111,7 @@ def test_an_input_that_kills_two_lanes_is_let_in_no_more(start, library_texts, s
 
 
 def test_a_lane_over_its_memory_is_recycled_between_requests(start, library_texts):
-    with start(ASR_LANES=1, ASR_LANE_MEMORY_MB=64) as server:
+    with start(ASR_LANES=1, ASR_LANE_MEMORY_MB=16) as server:
         for path, text in library_texts.items():
             before = server.lanes()
             assert server.post(path.read_bytes()).json()["text"] == text
@@ -122,6 +122,6 @@ def test_a_lane_over_its_memory_is_recycled_between_requests(start, library_text
 
 @pytest.mark.measuring
 def test_recycling_under_load_hurts_nobody(start, library_texts):
-    with start(ASR_LANE_MEMORY_MB=64) as server, in_background(8) as submit:
+    with start(ASR_LANE_MEMORY_MB=16) as server, in_background(8) as submit:
         replies = [(path, submit(server.post, path.read_bytes())) for path in CLIPS * 3]
         assert [reply.result().json()["text"] for _, reply in replies] == [library_texts[path] for path, _ in replies]

@@ -42,6 +42,28 @@ def test_one_body_may_be_larger_than_half(in_flight):
     in_flight.take("a", 100)
 
 
+def test_one_body_may_grow_larger_than_half(in_flight):
+    for piece in range(0, 100, 10):
+        in_flight.take("a", 10, own=piece)
+    assert refused(in_flight, "b", 1)
+
+
+def test_beside_another_of_the_same_client_it_may_not(in_flight):
+    in_flight.take("a", 20)
+    in_flight.take("a", 20, own=0)
+    in_flight.take("a", 10, own=20)
+    with pytest.raises(Overloaded):
+        in_flight.take("a", 10, own=30)
+
+
+@pytest.mark.parametrize("mib", [400, 512])
+def test_a_body_of_unknown_length_may_fill_the_disk_s_room(mib):
+    room = Room(BytesInFlight(64 * IN_MEMORY, "memory"), BytesInFlight(512 * IN_MEMORY, "ASR_MAX_SPOOL_MB"))
+    for held in range(0, mib * IN_MEMORY, IN_MEMORY // 4):
+        room.take("a", held, held + IN_MEMORY // 4)
+    assert room.disk.total == mib * IN_MEMORY
+
+
 def test_what_is_given_back_is_there_again_and_nobody_is_remembered(in_flight):
     for number in range(1000):
         in_flight.take(str(number), 100)

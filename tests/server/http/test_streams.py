@@ -10,11 +10,13 @@ import pytest
 from fastapi import Response
 from loguru import logger
 from prometheus_client import REGISTRY
+from starlette.requests import ClientDisconnect
 
 from inference.errors import DeadlineExceeded, UndecodableAudio
 from inference.types import Options, Segment, Transcript
 from loadtest.harness.processes import wait_until
-from server.errors import LaneCrashed
+from server.errors import CLIENT_LEFT, LaneCrashed
+from server.http.disconnect import unless_disconnected
 from server.parameters import Parameters
 from server.routes.events import TranscriptEvents
 from server.streaming import SegmentStream
@@ -150,6 +152,89 @@ def test_one_that_is_left(client, recorded):
     with client.stream("GET", "/stream/waits") as reply:
         assert any("delta" in text for text in reply.iter_lines())
     assert recorded() == (200, 499, None, {"499", "gone"})
+
+
+def told(how):
+    """What is sent where the client leaves a stream that is under way, or the worker ends; and why its work ends."""
+
+    async def scene():
+        sent, reasons, begun, left = [], [], asyncio.Event(), asyncio.Event()
+
+        async def work(tell):
+            tell([SEGMENT])
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError as error:
+                reasons.append(error.args)
+                raise
+
+        async def send(message):
+            sent.append(message)
+            if b"delta" in message.get("body", b""):
+                begun.set()
+
+        async def receive():
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async with AsyncExitStack() as held:
+            stream = await held.enter_async_context(SegmentStream(work))
+            events = TranscriptEvents(stream, Written(Options()), held.pop_all())
+        scope = {"state": {"request_id": "r", "log_fields": {}}, "path": "/v1/audio/transcriptions"}
+        answering = asyncio.create_task(events(scope, receive, send))
+        await begun.wait()
+        left.set() if how == "left" else answering.cancel("the worker ends")
+        with pytest.raises(ClientDisconnect if how == "left" else asyncio.CancelledError):
+            await answering
+        return sent, reasons, scope["state"]["log_fields"]
+
+    return asyncio.run(scene())
+
+
+def test_where_the_worker_ends_the_client_is_told_and_the_work_is_not_its_own_to_pay():
+    sent, reasons, fields = told("ends")
+    assert sent[-1]["body"].startswith(b"event: error\ndata: ")
+    assert b"try again" in sent[-1]["body"]
+    assert not sent[-1].get("more_body")
+    assert fields == {"failed": 503, "problem": "shutting-down"}
+    assert reasons == [()]
+
+
+def test_where_the_client_leaves_the_work_hears_of_it():
+    sent, reasons, _ = told("left")
+    assert not any(b"error" in message.get("body", b"") for message in sent)
+    assert reasons == [(CLIENT_LEFT,)]
+
+
+@pytest.mark.parametrize("how", ["left", "ends"])
+def test_work_hears_why_it_ends_through_groups_and_limits_of_time(how):
+    async def scene():
+        reasons, begun = [], asyncio.Event()
+
+        async def work():
+            try:
+                async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+                    group.create_task(asyncio.sleep(60))
+                    begun.set()
+                    await asyncio.create_task(asyncio.Event().wait())
+            except asyncio.CancelledError as error:
+                reasons.append(error.args)
+                raise
+
+        async def receive():
+            await begun.wait()
+            await asyncio.sleep(0 if how == "left" else 60)
+            return {"type": "http.disconnect"}
+
+        answering = asyncio.create_task(unless_disconnected(receive, work()))
+        await begun.wait()
+        if how == "ends":
+            answering.cancel("the worker ends")
+        with pytest.raises(ClientDisconnect if how == "left" else asyncio.CancelledError):
+            await answering
+        return reasons
+
+    assert asyncio.run(scene()) == [(CLIENT_LEFT,) if how == "left" else ()]
 
 
 def test_the_whole_is_written_off_the_loop(client):

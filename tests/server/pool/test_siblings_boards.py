@@ -43,7 +43,7 @@ async def forged(directory, *pids):
     with ExitStack() as stack:
         for pid in pids:
             board = Board(directory / f"{pid}.board", create=True)
-            board.numbers = (0, 1)
+            board.numbers = (0, 1, 0)
             stack.enter_context(closing(await asyncio.start_unix_server(answer, board.socket)))
         yield asked
 
@@ -115,7 +115,7 @@ def dead(directory):
 def test_the_idle_board_of_a_dead_worker_keeps_no_living_one_from_hearing(worker, dead, refusing):
     async def scene():
         async with worker(1) as busy, worker(3) as helping:
-            board = dead(2, (1, 0), refusing=refusing)
+            board = dead(2, (1, 0, 0), refusing=refusing)
             lane = idle_lane(helping)
             await look(busy)
             entry = put(busy)
@@ -130,12 +130,27 @@ def test_the_idle_board_of_a_dead_worker_keeps_no_living_one_from_hearing(worker
 def test_the_busy_board_of_a_dead_worker_keeps_nobody_from_helping(worker, dead, refusing):
     async def scene():
         async with worker(3) as busy, worker(1) as helping:
-            board = dead(2, (0, 1), refusing=refusing)
+            board = dead(2, (0, 1, 0), refusing=refusing)
             entry = put(busy)
             await look(helping)
             (await idle_lane(helping)).succeed(ANSWER)
             await entry.outcome
             assert not board.exists()
+
+    play(scene)
+
+
+def test_recordings_are_counted_over_all_workers_that_live(worker, dead):
+    async def scene():
+        async with worker(os.getpid()) as one, worker(os.getppid()) as other:
+            other.show_recordings(3)
+            dead(2**22, (0, 0, 5), refusing=True)
+            await look(one)
+            assert (one.recordings_elsewhere, other.recordings_elsewhere) == (3, 0)
+            one.show_recordings(1)
+            other.show_recordings(0)
+            await look(other)
+            assert (one.recordings_elsewhere, other.recordings_elsewhere) == (0, 1)
 
     play(scene)
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from inference.errors import UndecodableAudio
-from server.errors import LaneCrashed, Overloaded, QuotaExceeded
+from server.errors import CLIENT_LEFT, LaneCrashed, Overloaded, QuotaExceeded
 from server.principal import Limits, Principal
 from server.quotas.quotas import Quotas
 
@@ -103,7 +103,8 @@ def test_a_key_has_limits_of_its_own_beside_those_of_everybody(workers):
         (UndecodableAudio("broken at the end"), 94),
         (Overloaded("no room"), 100),
         (LaneCrashed("twice"), 100),
-        (asyncio.CancelledError(), 80),  # the client left: nobody knows how far it came
+        (asyncio.CancelledError(CLIENT_LEFT), 80),  # nobody knows how far it came
+        (asyncio.CancelledError(), 100),  # the server ends
     ],
 )
 def test_what_counts_is_what_was_decoded_or_nothing_where_that_was_in_vain(workers, error, left):
