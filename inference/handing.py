@@ -11,16 +11,16 @@ _NUMBER = struct.Struct("=Q")
 
 
 def hand_over(channel: socket.socket, number: int, path: Path) -> None:
-    """Send a file with the number of its task, before the task itself; nothing comes where it cannot be opened.
+    """Send a file with the number of its task, before the task itself; raise OSError where it cannot be opened.
 
-    The channel does not block.
+    The channel does not block. Where nobody is at its other end, that shows when the task is sent.
     """
-    with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        with suppress(OSError):
             socket.send_fds(channel, [_NUMBER.pack(number)], [descriptor])
-        finally:
-            os.close(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class Handed:

@@ -11,7 +11,7 @@ from loguru import logger
 
 from inference.errors import PackageError
 from server import metrics
-from server.errors import LaneCrashed, ModelUnavailable
+from server.errors import LaneCrashed, ModelUnavailable, StorageFailed
 from server.pool.backlog import Backlog
 from server.pool.entry import Entry
 from server.pool.keeper import Keeper
@@ -142,6 +142,9 @@ class Driver:
             call = self._lane.call(entry.task)
         except BrokenExecutor:
             return False
+        except OSError as error:
+            entry.fail(StorageFailed(f"the body cannot be read again: {error.strerror}"))
+            return True
         self._backlog.hand_over(entry)
         self._held.append(_Held(entry, call))
         return True

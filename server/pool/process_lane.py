@@ -99,7 +99,7 @@ class ProcessLane:
             await other.close()
 
     def call(self, task: Task) -> Call:
-        """Do a task after the one before; raise BrokenExecutor where there is no process."""
+        """Do a task after the one before; raise BrokenExecutor where there is no process, OSError without its audio."""
         number = next(self._numbers)
         if isinstance(task.audio, Path) and self._channel is not None:
             hand_over(self._channel, number, task.audio)

@@ -170,7 +170,8 @@ def test_a_pool_process_takes_samples_and_files_too(pipeline, tmp_path, channel)
     assert worker.run(1, task(Waveform(samples, rate))).text == text
     hand_over(channel[0], 2, DATA / "namaste.wav")
     assert worker.run(2, task(DATA / "namaste.wav")).text == text
-    hand_over(channel[0], 3, tmp_path / "closed")
+    with pytest.raises(FileNotFoundError):
+        hand_over(channel[0], 3, tmp_path / "closed")
     with pytest.raises(WorkCancelled, match="gone"):
         worker.run(3, task(tmp_path / "closed"))
 

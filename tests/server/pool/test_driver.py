@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from inference.recogniser import SessionOptions
 from inference.task import Task
 from inference.types import AudioLimits, Options
 from inference.worker import Setup
+from server.errors import StorageFailed
 from server.pool.backlog import Backlog
 from server.pool.driver import Driver, Patience
 from server.pool.entry import Entry
@@ -96,6 +98,23 @@ def test_the_next_clip_is_in_the_lane_before_the_one_at_work_is_done(setup):
     (done, third_in_lane), left = asyncio.run(scene())
     assert not any(done)
     assert not third_in_lane
+    assert left == 0
+
+
+def test_a_body_that_cannot_be_read_again_fails_alone(setup, tmp_path):
+    async def scene():
+        async with one_lane(setup) as (_, backlog):
+            gone = Entry(replace(task(), audio=tmp_path / "gone"), CLIENT, 0.05)
+            backlog.put(gone)
+            entries = put(backlog, 2)
+            await asyncio.wait({gone.outcome})
+            texts = [(await each.outcome).text for each in entries]
+            return gone.outcome.exception(), texts, backlog.wait_of_all()
+
+    error, texts, left = asyncio.run(scene())
+    assert isinstance(error, StorageFailed)
+    assert "No such file" in error.detail
+    assert all(texts)
     assert left == 0
 
 
