@@ -190,3 +190,19 @@ def test_machines_count_together_in_a_redis_and_do_not_wait_for_one_that_stands_
             assert refused.json()["type"] == "/problems/limits-unreachable"
             redis.send_signal(signal.SIGCONT)
             wait_until(lambda: one.post(CLIP).status_code == 429, "counted again")
+
+
+def test_what_the_server_breaks_off_is_given_back(model_directory, tmp_path):
+    """Workers are replaced while a recording is at a lane that stands still; their grace is over before it is heard."""
+    settings = {"ASR_LANES": "1", "ASR_GRACE_SECONDS": "4", "ASR_AUDIO_SECONDS_PER_DAY": "3600"}
+    with running(model_directory, tmp_path, settings) as server, in_background() as submit:
+        workers = server.workers()
+        with paused(*server.lanes()):
+            broken_off = submit(server.post, sentence_of(40))
+            wait_until(lambda: server.metric("asr_recordings", state="running"), "a recording under way")
+            server.process.send_signal(signal.SIGHUP)
+            reply = broken_off.result()
+        assert (reply.status_code, reply.json()["type"]) == (503, "/problems/shutting-down")
+        wait_until(lambda: not set(server.workers()) & set(workers), "new workers")
+        left = re.search(r'"audio-day";r=(\d+)', server.post(CLIP).headers["RateLimit"])
+        assert int(left[1]) == 3600 - 3  # those of the clip alone, and a part of a second
