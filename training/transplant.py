@@ -32,9 +32,10 @@ from training.acoustics.augment import augment
 from training.average import average
 from training.files import command, read_manifest
 from training.network.checkpoint import save_start, weights
-from training.network.model import FEATURES, build
+from training.network.dataset import LEVELS
+from training.network.model import FEATURES, HEAD, build
 from training.network.warm_start import package_weights
-from training.whisper.encoder import HEAD, Streams, whisper_of
+from training.whisper.encoder import Streams, whisper_of
 from training.whisper.least_squares import fit, missed, standardised
 from training.whisper.places import sinusoids
 from training.whisper.stem import ROUNDS, Round, teach_stem
@@ -47,8 +48,6 @@ _FAINT = 0.01
 """Variance of a channel, of 1 in the mean, below which it is noise."""
 _LONGEST = 12.0
 _SHORTEST = 0.4
-_LEVELS = -20.0, 3.0
-"""By which clips are made softer or louder, in dB."""
 
 
 class Transplant:
@@ -208,7 +207,7 @@ def draw(manifests: list[Path], count: int) -> list[Tensor]:
     waves = [soundfile.read(path, dtype="float32")[0] for path in paths]
     for number, wave in enumerate(waves):
         heard = augment(wave, waves[number - 1], chance) if number % 2 else wave
-        clips.append(torch.from_numpy(heard * np.float32(10 ** (chance.uniform(*_LEVELS) / 20))))
+        clips.append(torch.from_numpy(heard * np.float32(10 ** (chance.uniform(*LEVELS) / 20))))
     return clips
 
 

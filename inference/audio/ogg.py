@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from mmap import mmap
 
-from inference.audio.tags import id3v2_bytes
+from inference.audio.tags import bytes_from
 from inference.errors import UndecodableAudio
 
 _HEADER_BYTES = 27
@@ -20,7 +20,6 @@ _MOST_LINKS = 1000
 _CHECKSUM = slice(22, 26)
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _BEGINS_STREAM, _ENDS_STREAM = 2, 4
-_ID3V1_BYTES = 128
 _PIECE = 1 << 20
 _LARGEST_PAGE = 65_307  # bytes, RFC 3533
 _LONGEST_PAGE_SECONDS = 31.0  # 255 packets of Opus of 0.12 s each
@@ -104,10 +103,8 @@ def _next_page(data: bytes | mmap, offset: int, end: int, checkpoint: Callable[[
     """Where it begins, behind tags that stand between two files; the end, where nothing but zeros follows."""
     if offset >= end or data[offset : offset + 4] == b"OggS":
         return offset
-    place = offset
-    while size := _ID3V1_BYTES if data[place : place + 3] == b"TAG" else id3v2_bytes(data[place : place + 10]):
-        place += size
-    if place > offset and data[place : place + 4] == b"OggS":
+    place = offset + bytes_from(data, offset)
+    if data[place : place + 4] == b"OggS":
         return place
     for piece in range(offset, end, _PIECE):
         checkpoint()

@@ -28,7 +28,7 @@ from inference.audio.ogg import check_ogg_pages, ogg_seconds
 from inference.audio.opus import opus_has_gaps
 from inference.audio.pyav_blocks import pyav_blocks
 from inference.audio.raw import is_wrapped, wrapped_seconds
-from inference.audio.riff import read_wav_header
+from inference.audio.riff import next_wave, read_wav_header
 from inference.audio.soundfile_blocks import soundfile_blocks
 from inference.audio.source import Part, occurrences
 from inference.audio.tags import id3v2_bytes
@@ -36,7 +36,6 @@ from inference.audio.unfinished import right_header
 from inference.errors import UndecodableAudio, UnsupportedCodec
 
 _MOST_PIECES = 1000
-_MOST_CHUNKS = 64
 _SLIP_SECONDS = 0.15  # encoders' delays
 _MOST_SECONDS = 1e9  # thirty years: whoever says more says nothing
 _UNKNOWN_BYTES_PER_SECOND = 2_000  # 16 kbit/s, about the least at which speech is sent
@@ -182,30 +181,12 @@ def _waves(data: bytes | mmap, container: Container, start: int, end: int) -> It
         decoder: Decoder = "PyAV" if header.compressed else "soundfile"
         if header.prefix:
             yield Piece(container, header.data_offset, behind, header.seconds, decoder, header.prefix, header.warnings)
-        following = _next_wave(data, behind, end)
+        following = next_wave(data, behind, end)
         if not header.prefix:
             yield Piece(container, start, following, header.seconds, decoder, b"", header.warnings)
         if following >= end:
             return
         start = following
-
-
-def _next_wave(data: bytes | mmap, behind: int, end: int) -> int:
-    """Where a further file begins, behind the samples and the chunks that follow them; the end where none does."""
-    place = behind
-    for _ in range(_MOST_CHUNKS):
-        for at in (place, place + 1):  # of an odd number of bytes some pad, some do not
-            if _is_wave(data, at):
-                return at
-        place += place % 2 if data[place : place + 1] == b"\0" else 0
-        if place + 8 > end:
-            break
-        place += 8 + int.from_bytes(data[place + 4 : place + 8], "little")
-    return end
-
-
-def _is_wave(data: bytes | mmap, offset: int) -> bool:
-    return data[offset : offset + 4] in (b"RIFF", b"RF64", b"BW64") and data[offset + 8 : offset + 12] == b"WAVE"
 
 
 def _flacs(

@@ -146,9 +146,10 @@ class PyavBlocks:
             if not first and not any(name in self._codec.name for name in _MAY_PAUSE):
                 self._missing += gap
             left = round(gap * rate)
+            at_once = block_frames(rate, samples.shape[1])
             while left > 0:
-                yield np.zeros((min(left, rate), samples.shape[1]), np.float32), rate
-                left -= rate
+                yield np.zeros((min(left, at_once), samples.shape[1]), np.float32), rate
+                left -= at_once
 
     def _packets(self) -> Iterator[Any]:
         """Packets of the stream, as far as the container can be read, and the one that ends it."""

@@ -93,7 +93,7 @@ class _Samples:
     def _nothing_behind(self, slip: float) -> bool:
         """Whether what follows is next to nothing, chunks, another file or padding, and not samples uncounted."""
         unpadded = self.offset + self.announced
-        padded = unpadded + unpadded % 2
+        padded = unpadded + self.announced % 2
         if self.end - padded <= slip or any(_are_chunks(self.data, each, self.end) for each in (unpadded, padded)):
             return True
         step = max(_PADDING, (self.end - padded) // _MOST_STRETCHES)
@@ -167,17 +167,40 @@ def _fits(codec: int, bits: int, container_bits: int) -> bool:
     return container_bits == used and container_bits in _SAMPLE_BITS[codec]
 
 
+def next_wave(data: bytes | mmap, behind: int, end: int) -> int:
+    """Where a further file begins, behind the samples and the chunks that follow them; the end where none does."""
+    for _ in range(_MOST_CHUNKS):
+        for at in (behind, behind + 1):  # of an odd number of bytes some pad, some do not
+            if _is_wave(data, at):
+                return at
+        behind += not _is_chunk(data, behind) and _is_chunk(data, behind + 1)
+        if behind + 8 > end or not _is_chunk(data, behind):
+            break
+        behind = _behind_chunk(data, behind)
+    return end
+
+
+def _is_wave(data: bytes | mmap, offset: int) -> bool:
+    return data[offset : offset + 4] in (b"RIFF", b"RF64", b"BW64") and data[offset + 8 : offset + 12] == b"WAVE"
+
+
+def _behind_chunk(data: bytes | mmap, offset: int) -> int:
+    """Where it ends, with the byte that pads an odd one, where that is there."""
+    (size,) = struct.unpack_from("<I", data, offset + 4)
+    unpadded = int(offset + 8 + size)
+    return unpadded + bool(size % 2 and not _is_chunk(data, unpadded))
+
+
 def _are_chunks(data: bytes | mmap, offset: int, end: int) -> bool:
     """Whether what follows the samples is made of chunks to its end, or is a file of its own."""
-    if data[offset : offset + 4] in (b"RIFF", b"RF64", b"BW64") and data[offset + 8 : offset + 12] == b"WAVE":
+    if _is_wave(data, offset):
         return True
     for _ in range(_MOST_CHUNKS):
         if end - offset < 8:
             return True
         if not _is_chunk(data, offset):
             return False
-        offset += 8 + struct.unpack_from("<I", data, offset + 4)[0]
-        offset += offset % 2 and not _is_chunk(data, offset)
+        offset = _behind_chunk(data, offset)
         if offset > end + 1:
             return False
     return False

@@ -31,6 +31,18 @@ def id3v2_bytes(head: bytes) -> int:
     return 10 + footer + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
 
 
+def bytes_from(data: bytes | mmap, start: int) -> int:
+    """Length of the ID3v1 and ID3v2 tags that begin there, as they stand between two joined files."""
+    place = start
+    for _ in range(_MOST_TAGS):
+        is_first_version = data[place : place + 3] == b"TAG"
+        size = _ID3V1_BYTES if is_first_version else id3v2_bytes(data[place : place + 10])
+        if not size:
+            break
+        place += size
+    return place - start
+
+
 def bytes_behind(data: bytes | mmap, end: int) -> int:
     """Length of an ID3v1 or APEv2 tag that ends there; 0 where there is none."""
     if data[max(0, end - _ID3V1_BYTES) : end][:3] == b"TAG":

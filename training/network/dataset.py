@@ -27,7 +27,8 @@ from training.acoustics.warp import warp
 from training.files import RecipeError, atomic_path, read_manifest, require_space
 
 _RATE = 16_000
-_LEVELS = -20.0, 3.0  # dB by which clips are louder or softer than they are
+LEVELS = -20.0, 3.0
+"""By which clips are made softer or louder than they are, in dB."""
 _CUT = 0.5
 """Chance that a clip is heard as the server hears it, which cuts it to where somebody speaks."""
 _LESS_SILENCE = int(0.2 * _RATE)
@@ -205,7 +206,7 @@ class Stream:
                 other, place = items[position - 1] if len(self.tokens[group][row]) else (group, row)
                 wave = augment(wave, self.arenas[other][place], chance)  # which chooses how loud it is, too
             else:
-                wave = wave * np.float32(10 ** (chance.uniform(*_LEVELS) / 20))
+                wave = wave * np.float32(10 ** (chance.uniform(*LEVELS) / 20))
             waves.append(torch.from_numpy(wave))
         lengths = torch.tensor([len(wave) for wave in waves])
         audio = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)

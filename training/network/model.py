@@ -18,7 +18,7 @@ SHAPE = Shape(width=176, layers=8, heads=4, kernel=15, subsampling_channels=64)
 """6.3 M parameters."""
 FEATURES = -8.0, 4.4
 """Mean and deviation of NeMo's log-mel features of speech, where they are not normalised."""
-_HEAD = 64
+HEAD = 64
 """Width of a head where the weights do not tell: that of models made of Whisper's layers (`training.transplant`)."""
 
 
@@ -32,7 +32,7 @@ def shape_of(state: dict[str, Tensor]) -> Shape:
         SHAPE,
         width=width,
         layers=layers,
-        heads=width // _HEAD if relative is None else relative.shape[0],
+        heads=width // HEAD if relative is None else relative.shape[0],
         expansion=state[f"{first}.feed_forward1.linear1.weight"].shape[0] // width,
         attention="abs_pos" if relative is None else "rel_pos",
         scaled=relative is not None,

@@ -19,11 +19,9 @@ from torch.nn import functional
 
 from export.configuration import Shape
 from inference.features import FeatureParameters, mel_filterbank
-from training.network.model import build
+from training.network.model import HEAD, build
 from training.whisper.places import channel_order, sinusoids
 
-HEAD = 64
-"""Width of a head, in Whispers of all sizes."""
 SILENCE = float(np.log(2.0**-24))
 """NeMo's feature of nothing at all."""
 _FEATURES = FeatureParameters()

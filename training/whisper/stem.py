@@ -1,10 +1,9 @@
 """What a Conformer has before its first attention learns to give what Whisper's convolutions give.
 
 Whisper's two convolutions bend what all bands say together. A Conformer's see three bands at a time, and only a linear
-map behind them sees all; its first feed-forward can bend the whole once. By least squares alone the maps of other
-convolutions miss an eighth of what Whisper's give, and what the layers behind it make of that costs a quarter more
-wrong letters. So convolutions, map and feed-forward are taught together, by gradient; since Adam is slow to turn the
-large map, that is solved anew between the rounds.
+map behind them sees all; its first feed-forward can bend the whole once. What is missed here, all layers behind it make
+more of, and least squares alone miss much. So convolutions, map and feed-forward are taught together, by gradient;
+since Adam is slow to turn the large map, that is solved anew between the rounds.
 """
 
 from __future__ import annotations
@@ -49,7 +48,6 @@ class Round:
 
 
 ROUNDS = Round(600, 2e-3), Round(600, 6e-4)
-"""Ten minutes on two cores."""
 
 
 class Stem(nn.Module):  # type: ignore[misc]

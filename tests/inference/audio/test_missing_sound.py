@@ -1,14 +1,18 @@
 """Sound that is not there is told, and what comes behind it keeps its time."""
 
 import io
+import itertools
 import struct
 
 import av
 import numpy as np
 import pytest
 
+from inference.audio.containers import identify
 from inference.audio.decode import decode
 from inference.audio.pieces import estimate_seconds, pieces_of
+from inference.audio.pyav_blocks import pyav_blocks
+from inference.audio.tags import bytes_from
 from inference.errors import AudioOutOfLimits, InputError, UndecodableAudio
 from inference.types import AudioLimits
 from tests.inference.audio.encoders import ffmpeg, remuxed, with_checksum
@@ -174,3 +178,29 @@ def test_wav_files_with_chunks_behind_their_samples_are_joined(container):
     first = (b"RF64" if container == "RF64" else b"RIFF") + struct.pack("<I", len(first) - 8) + first[8:]
     decoded = heard(first + encode(tone(3, hertz=500)))
     assert (decoded.duration, decoded.warnings) == (5.0, ())
+
+
+def test_chunks_are_padded_from_the_beginning_of_their_own_file():
+    """The second begins at an odd byte."""
+    odd = encode(np.zeros(16_001), 16_000, "WAV", "PCM_U8")
+    odd = odd[: 44 + 16_001]  # without the byte that pads it
+    chunk = b"LIST" + struct.pack("<I", 13) + b"INFOISFT" + bytes(5) + b"\0"
+    decoded = heard(odd + encode(tone(1), 16_000) + chunk + encode(tone(1, hertz=500)))
+    assert decoded.duration == pytest.approx(3.0, abs=0.001)
+
+
+def test_silence_at_an_absurd_rate_comes_in_small_pieces():
+    class Frame:
+        sample_rate, time = 2_000_000_000, 500.0
+
+    data = film(0)
+    with pyav_blocks(io.BytesIO(data), identify(data)[0]) as blocks:
+        pieces = itertools.islice(blocks._silence_before(Frame, np.zeros((1, 2), np.float32)), 3)
+        assert all(silence.size <= 1 << 22 for silence, _ in pieces)
+
+
+def test_tags_without_end_behind_an_ogg_are_not_counted_for_ever():
+    tags = b"ID3\4\0\0\0\0\0\0" * 1000
+    assert bytes_from(tags, 0) <= 100
+    with pytest.raises(UndecodableAudio, match="no page where one must begin"):
+        heard(OGG["Opus"] + tags + b"something else")
