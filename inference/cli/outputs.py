@@ -30,6 +30,14 @@ class Output(Protocol):
         ...
 
 
+def _tell_warnings(source: Source, outcome: Outcome) -> None:
+    """On standard error, beside the bar: a text alone has no place for them."""
+    if isinstance(outcome, str):
+        return
+    for warning in ("Only the beginning was heard, up to --limit-seconds.",) * outcome.clipped + outcome.warnings:
+        tqdm.write(f"{source.name}: {warning}", file=sys.stderr)
+
+
 class Lines:
     """On standard output, in the order of the sources."""
 
@@ -45,7 +53,9 @@ class Lines:
         return False
 
     def take(self, place: int, source: Source, outcome: Outcome) -> None:
-        """Print all lines whose turn it is."""
+        """Print all lines whose turn it is, and at once what is to be known of this one."""
+        if not self._as_json:
+            _tell_warnings(source, outcome)
         self._waiting[place] = self._line(source, outcome)
         while self._next in self._waiting:
             line = self._waiting.pop(self._next)
@@ -84,6 +94,8 @@ class Files:
         text = outcome.text
         if self._as_json:
             text = json.dumps({"file": source.name, **_row(outcome)}, ensure_ascii=False, indent=1)
+        else:
+            _tell_warnings(source, outcome)
         _write_whole(self._folder / self._names[source.name], text + "\n")
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from inference.audio.probe import Probe, probe
-from inference.cli.limits import add_limits
+from inference.cli.limits import BOUNDS, add_limits, limits_of
 from inference.cli.sources import HELP, Search, Source
 from inference.types import AudioLimits
 
@@ -16,7 +16,7 @@ from inference.types import AudioLimits
 def run(arguments: Sequence[str]) -> int:
     """Print what was found; return 0, or 1 where a file would be refused or cannot be read."""
     options = _parser().parse_intermixed_args(arguments)
-    limits = AudioLimits(overlength=options.overlength, limit_seconds=options.limit_seconds)
+    limits = limits_of(options)
     failed = False
     with Search(options.files) as search:
         for source in search.sources():
@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m inference probe",
         description="Say what files are and what would happen to them, without listening to them.",
+        epilog=BOUNDS,
     )
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help=HELP)

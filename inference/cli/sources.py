@@ -18,11 +18,28 @@ from inference.errors import UndecodableAudio, UnsupportedCodec
 HELP = "audio of any usual kind; a folder, for all audio in it; a glob, quoted or not; - for standard input"
 
 
-_AUDIO_NAMES = {
-    ".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav",
-    ".webm", ".wma", ".wv",
-}  # fmt: skip
-"""Whoever names a file so expects a text of it, or to be told why there is none."""
+ENDINGS = {
+    "WAV": ".wav .wave .bwf .rf64",
+    "FLAC": ".flac .fla",
+    "OGG": ".ogg .oga .ogv .ogx .opus .spx",
+    "MP3": ".mp3 .mp2 .mp1 .mpga",
+    "AAC": ".aac .adts",
+    "MP4": ".mp4 .m4a .m4b .m4r .m4v .mov .qt .3gp .3gpp .3g2 .3ga .f4a .f4v",
+    "WebM or Matroska": ".webm .weba .mkv .mka",
+    "AMR": ".amr .awb",
+    "AIFF": ".aif .aiff .aifc",
+    "AU": ".au .snd",
+    "CAF": ".caf",
+    "W64": ".w64",
+    "WMA": ".wma .wmv .asf",
+    "WavPack": ".wv",
+    "TTA": ".tta",
+    "AC3": ".ac3",
+    "MPEG-TS": ".m2ts .m2t",  # .ts and .mts are programs in TypeScript, too
+    "FLV": ".flv",
+}
+"""Container → how its files are called: who calls a file so expects a text of it, or to be told why there is none."""
+_AUDIO_NAMES = frozenset(" ".join(ENDINGS.values()).split())
 
 
 @dataclass(frozen=True, slots=True)

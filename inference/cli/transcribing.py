@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from inference.audio.pieces import estimate_seconds
-from inference.cli.limits import add_limits
+from inference.cli.limits import BOUNDS, add_limits, limits_of
 from inference.cli.outputs import Files, Lines, Output
 from inference.cli.progress import Progress
 from inference.cli.sources import HELP, Search, Source
@@ -17,7 +17,7 @@ from inference.errors import InferenceError
 from inference.loading import CACHE, choose_decoding
 from inference.machine import usable_cpus
 from inference.package import load_package
-from inference.types import AudioLimits, Channels, Options
+from inference.types import Channels, Options
 
 _EMBEDDED_MODEL = Path(__file__).parent.parent.parent / "models" / "hi-demo"
 _LONG_SECONDS = 60.0  # of a single file, from which on one wants to see how far it is
@@ -66,7 +66,7 @@ def _setup(options: argparse.Namespace) -> Setup:
         options.precision,
         options.cache,
         options.threads or max(usable_cpus() // options.jobs, 1),
-        AudioLimits(options.overlength, options.limit_seconds, detect_speech=options.detect_speech),
+        limits_of(options, detect_speech=options.detect_speech),
         Options(words=options.words, channels=options.channels),
     )
 
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m inference",
         description="Transcribe audio files of any kind and length.",
-        epilog="'python -m inference probe FILE...' tells what files are, and what would happen to them.",
+        epilog=f"{BOUNDS} 'python -m inference probe FILE...' tells what files are, and what would happen to them.",
     )
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help=HELP)
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--words", action="store_true", help="in JSON: when each word was said, and how sure it is")
     add("--channels", type=_channels, default="mix", help="mix, separate (each apart), or numbers from 0, as 0,1")
     add("--jobs", type=_positive, default=1, metavar="N", help="files at a time, each in a process (default: 1)")
-    add("--quiet", action="store_true", help="no progress bar and no summary; failures are still told")
+    add("--quiet", action="store_true", help="no progress bar and no summary; failures and warnings are still told")
     add("--model", type=Path, default=_EMBEDDED_MODEL, help="model package (default: the embedded one)")
     add("--precision", choices=("auto", "fp32", "int8"), default="auto", help="(default: auto)")
     add("--decoding", choices=("auto", "greedy", "beam"), default="auto", help="(default: auto)")
@@ -107,16 +107,13 @@ def _parser() -> argparse.ArgumentParser:
 def _channels(text: str) -> Channels:
     if text in ("mix", "separate"):
         return cast("Channels", text)
-    return tuple(_natural(number) for number in text.split(","))
-
-
-def _natural(text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError(text)
-    return int(text)
+    numbers = text.split(",")
+    if not all(number.isdecimal() for number in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} is not mix, separate, or numbers from 0 with commas, as 0,1")
+    return tuple(map(int, numbers))
 
 
 def _positive(text: str) -> int:
-    if not _natural(text):
-        raise ValueError(text)
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
     return int(text)

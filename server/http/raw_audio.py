@@ -22,6 +22,7 @@ _TYPES: dict[str, tuple[str, int | None]] = {
     "audio/x-raw": ("S16LE", None),
 }
 _WITH_HEADER = (b"RIFF", b".snd", b"OggS", b"fLaC", b"ID3", b"caff", b"FORM")
+_GSTREAMERS_CAPS = re.compile(r"\s*audio/x-raw\s*[,;]", re.IGNORECASE)  # commas where MIME has semicolons
 _GSTREAMERS_TYPE = re.compile(r"^\(\w+\)\s*")  # as in rate=(int)16000
 
 
@@ -58,6 +59,8 @@ def header_of(content_type: str) -> bytes:
 
     Raises BadRequest where a parameter is missing or cannot be, UnsupportedCodec for an unknown format.
     """
+    if _GSTREAMERS_CAPS.match(content_type):
+        content_type = content_type.replace(",", ";")
     media_type, given = parse_options_header(content_type)
     known = _TYPES.get(media_type.decode("latin-1").lower())
     if known is None:

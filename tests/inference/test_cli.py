@@ -8,10 +8,12 @@ import re
 import subprocess
 import sys
 import termios
+from datetime import timedelta
 
 import pytest
 
-from tests.samples import CLIPS, encode, tone
+from inference.cli import transcribing
+from tests.samples import CLIPS, encode, seconds_of, tone
 
 
 @pytest.fixture
@@ -107,6 +109,22 @@ def test_a_limit_that_is_none_is_refused(run, seconds):
     assert finished.returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "given", "wanted"),
+    [
+        ("--channels", "abc", "'abc' is not mix, separate, or numbers from 0 with commas, as 0,1"),
+        ("--channels", "0,-1", "'0,-1' is not mix, separate"),
+        ("--jobs", "0", "'0' is no whole number from 1"),
+        ("--threads", "two", "'two' is no whole number from 1"),
+        ("--limit-seconds", "a", "'a' is no number of seconds from 0.1"),
+    ],
+)
+def test_what_is_wanted_of_an_option_is_said(capsys, option, given, wanted):
+    with pytest.raises(SystemExit):
+        transcribing.run([option, given, str(CLIPS[0])])
+    assert f"argument {option}: {wanted}" in capsys.readouterr().err
+
+
 def test_quiet(run):
     assert run("--quiet", *CLIPS[:2]).stderr == ""
 
@@ -120,6 +138,7 @@ def test_a_progress_bar_on_a_terminal(run):
     with contextlib.suppress(OSError), os.fdopen(terminal, "rb", buffering=0) as stream:  # EIO marks its end
         while chunk := stream.read(4096):
             shown += chunk
-    assert b"2/2 files, 0:00:05 of 0:00:05, " in shown
+    seconds = timedelta(seconds=round(sum(map(seconds_of, CLIPS[:2]))))
+    assert f"2/2 files, {seconds} of {seconds}, ".encode() in shown
     assert "× real time".encode() in shown
     assert len(finished.stdout.splitlines()) == 2

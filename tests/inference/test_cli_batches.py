@@ -14,8 +14,9 @@ import psutil
 import pytest
 import soundfile
 
+from inference.audio.containers import CONTAINERS
 from inference.cli import transcribing
-from inference.cli.sources import Search
+from inference.cli.sources import ENDINGS, Search
 from tests.samples import CLIPS, encode, wav
 
 FOLDER = ["a.wav", "b/c.wav", "b/d.flac"]
@@ -77,6 +78,28 @@ def test_what_is_not_there_is_told(tmp_path):
     (tmp_path / "folder/inner").mkdir(parents=True)
     sources, _ = found(tmp_path, tmp_path / "*.wav", f"{tmp_path}/**/", tmp_path / "folder/**")
     assert [fault for _, _, fault in sources] == ["there is no audio in this folder", *["no file has such a name"] * 3]
+
+
+@pytest.mark.parametrize(
+    "name", ["call.3gp", "film.MP4", "phone.mov", "film.mkv", "voice.awb", "note.spx", "a.w64", "a.tta", "a.ac3"]
+)
+@pytest.mark.parametrize("content", [b"", b"no audio at all"])
+def test_what_is_called_audio_is_not_passed_over(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert found(tmp_path) == ([(str(tmp_path / name), name, "")], 0)
+
+
+def test_each_kind_that_is_taken_has_names():
+    assert list(ENDINGS) == [container.name for container in CONTAINERS]
+
+
+def test_what_is_called_audio_and_is_none_is_a_failure(transcribe, folder):
+    (folder / "call.3gp").touch()
+    (folder / "voice.awb").write_bytes(b"#!AMR-WB\n" + b"no audio at all")
+    code, printed, told = transcribe(folder)
+    assert (code, len(printed.splitlines())) == (1, len(FOLDER))
+    assert "call.3gp: not audio" in told
+    assert "voice.awb: " in told
 
 
 def test_each_file_once(folder):

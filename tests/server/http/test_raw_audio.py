@@ -43,6 +43,10 @@ RAW = {
     "audio/x-raw;rate=8000": (SAMPLES * 32767).astype("<i2").tobytes(),
     "audio/x-raw;format=F32LE;rate=8000;layout=interleaved": SAMPLES.astype("<f4").tobytes(),
     "audio/x-raw;format=(string)S32BE;rate=(int)8000;channels=(int)1": (SAMPLES * 2**31).astype(">i4").tobytes(),
+    "audio/x-raw, layout=(string)interleaved, rate=(int)8000, format=(string)F32BE, channels=(int)1": SAMPLES.astype(
+        ">f4"
+    ).tobytes(),
+    "Audio/X-Raw,format=S8,rate=8000": (SAMPLES * 127).astype(np.int8).tobytes(),
     "audio/x-raw;format=F64BE;rate=8000": SAMPLES.astype(">f8").tobytes(),
 }
 
@@ -54,12 +58,13 @@ def test_samples_come_out_as_they_went_in(content_type, data, piece):
     assert estimate_seconds(file) == pytest.approx(0.5)
     decoded = decode(file, AudioLimits(), 8_000)
     assert (decoded.duration, decoded.warnings) == (0.5, ())
-    tolerance = 0.02 if any(each in content_type for each in ("basic", "PCM", "L8")) else 2**-14
+    tolerance = 0.02 if any(each in content_type for each in ("basic", "PCM", "L8", "S8")) else 2**-14
     np.testing.assert_allclose(decoded.waveform.samples, SAMPLES, atol=tolerance)
 
 
 @pytest.mark.parametrize(
-    "content_type", ["audio/wav", "application/octet-stream", "", "text/html", "audio/ogg;rate=8000"]
+    "content_type",
+    ["audio/wav", "application/octet-stream", "", "text/html", "audio/ogg;rate=8000", "audio/L16, rate=8000"],
 )
 def test_other_types_say_nothing(content_type):
     assert header_of(content_type) == b""
@@ -82,6 +87,7 @@ def test_a_file_with_a_header_keeps_it(file):
         "audio/L16;rate=8000;channels=300",
         "audio/L16;rate=-1",
         "audio/L16;rate=99999999999",
+        "audio/x-raw, format=(string)S16LE",
     ],
 )
 def test_what_is_missing_or_cannot_be_is_a_bad_request(content_type):
