@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from tests.end_to_end.test_connections import AUDIO, HEAD, NAMASTE, connected, read_answer, read_to_the_end, with_length
+from tests.end_to_end.by_hand import HEAD, connected, read_answer, read_to_the_end, with_length
+from tests.end_to_end.test_connections import AUDIO, NAMASTE
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from loadtest.harness.processes import in_background, paused, wait_until
 from server.app import create_app
 from server.authentication.key_text import KeyText
 from server.principal import Scope
+from tests.end_to_end.by_hand import connected, read_answer
 from tests.end_to_end.conftest import running
-from tests.end_to_end.test_connections import connected, read_answer
 from tests.samples import CLIPS, encode
 
 HERE = Path(__file__).parent

@@ -8,8 +8,8 @@ import pytest
 
 from inference.types import AudioLimits
 from loadtest.harness.processes import wait_until
+from tests.end_to_end.by_hand import HEAD, connected, read_answer
 from tests.end_to_end.conftest import running
-from tests.end_to_end.test_connections import HEAD, connected, read_answer
 from tests.memory import CAN_BE_TOLD, Taken
 from tests.samples import CLIPS, sentence_of
 
