@@ -23,6 +23,10 @@ from inference.prepared.cache import reading
 from inference.recogniser import OnnxRecogniser, Recogniser, SessionOptions
 from inference.types import AudioLimits, Float32Array, Options, Segment, Span, StageTime, Transcript, Waveform
 
+_AROUND = 1.0
+"""Seconds before and behind what is speech for certain that a model hears too: of silence next to speech it makes
+nothing, and its first and last words come out better (`docs/models.md`, "Silence")."""
+
 Checkpoint = Callable[[], None]
 """Called where work can stop; raises WorkInterrupted to stop it."""
 
@@ -188,10 +192,11 @@ class Pipeline:
         return Span(found[0].start, end if end < seconds - FRAME_SECONDS else seconds)
 
     def _segment(
-        self, waveform: Waveform, log_mel: Float32Array, span: Span, options: Options, clock: "_StageClock"
+        self, waveform: Waveform, log_mel: Float32Array, spoken: Span, options: Options, clock: "_StageClock"
     ) -> Segment:
-        """What is said there. Models hear better without the silence around it, which also costs time."""
+        """What is said there. Silence that lies farther off would only cost time."""
         hop, rate = self.package.features.hop_size, waveform.sample_rate
+        span = Span(max(0.0, spoken.start - _AROUND), min(waveform.samples.size / rate, spoken.end + _AROUND))
         first, end = round(span.start * rate / hop), round(span.end * rate / hop)
         if span.end * rate > waveform.samples.size - hop:
             end = log_mel.shape[1]
@@ -203,7 +208,7 @@ class Pipeline:
             wanted = options.words
             words = self._decoders.words(log_probabilities, text, heard, options.decoding) if wanted else ()
         begin = first * hop / rate
-        later = tuple(
+        timed = tuple(
             dataclasses.replace(
                 word,
                 start=min(round(word.start + begin, 3), span.end),
@@ -211,7 +216,8 @@ class Pipeline:
             )
             for word in words
         )
-        return Segment(text, span.start, span.end, later)
+        start = min([spoken.start, *(word.start for word in timed)])
+        return Segment(text, start, max([spoken.end, *(word.end for word in timed)]), timed)
 
 
 class _StageClock:

@@ -170,7 +170,7 @@ def test_where_nobody_speaks_no_model_runs(pipeline):
 
 
 def test_what_is_around_speech_changes_neither_text_nor_times(pipeline, library_texts):
-    """The model does not hear it; times count from the beginning of the clip all the same."""
+    """Times count from the beginning of the clip, however much of it the model hears."""
     for path in CLIPS:
         speech, options = samples_of(path), Options(words=True)
         alone = pipeline.transcribe(encode(speech), options=options)
@@ -182,6 +182,22 @@ def test_what_is_around_speech_changes_neither_text_nor_times(pipeline, library_
         assert segment.end < 2.48 + speech.size / RATE + 0.6
         for ours, theirs in zip(segment.words, words, strict=True):
             assert ours.start == pytest.approx(theirs.start + 2.48, abs=0.13)
+
+
+@pytest.mark.parametrize("silence", [0.5, 5.0])
+def test_a_model_hears_a_little_more_than_a_second_around_speech(pipeline, monkeypatch, silence):
+    frames, recogniser = [], pipeline._recogniser
+
+    def counted(features):
+        frames.append(features.shape[-1] / 100)
+        return recogniser(features)
+
+    monkeypatch.setattr(pipeline, "_recogniser", counted)
+    speech = samples_of(CLIPS[0])
+    quiet = 0.001 * noise(silence)
+    pipeline.transcribe(encode(np.concatenate([quiet, speech, quiet])), AudioLimits("clip", limit_seconds=20))
+    whole, spoken = speech.size / RATE + 2 * silence, speech.size / RATE
+    assert frames[0] == pytest.approx(min(whole, spoken + 2.3), abs=0.5 if silence > 1 else 0.02)
 
 
 def test_it_can_be_switched_off(pipeline):
