@@ -21,6 +21,10 @@ class RecipeError(Exception):
     """Something the person at the keyboard has to put right; the message says what."""
 
 
+class MissingProgram(RecipeError):
+    """A program of the system that is not installed."""
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it over `path` only when the block succeeds."""

@@ -11,10 +11,9 @@ the processes are suspended is not counted. ``--start PACKAGE`` begins with a pa
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,53 +21,18 @@ import torch
 from tqdm import tqdm
 
 from training.files import RecipeError, atomic_path, command, read_manifest
-from training.network.checkpoint import Progress, load_latest, load_start, save
+from training.network.arena import Arena
+from training.network.checkpoint import Progress, is_under_way, load_latest, load_start, save
 from training.network.clock import RunningClock
 from training.network.curves import Curves
-from training.network.dataset import Arena, Batch, Draw, Group, Stream
+from training.network.dataset import Batch, Draw, Group, Stream, with_clips
 from training.network.model import SHAPE, autocast, build, ctc_loss, make_tokenizer, shape_of
+from training.network.schedule import Plan, learning_rate, strength
 from training.network.team import Team, launch
 from training.network.validate import character_error_rate
 from training.network.warm_start import begin_from, package_tokenizer
 from training.whisper.encoder import whisper_of
 from training.whisper.start import begin_with_whisper
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long, how fast, how much at once."""
-
-    minutes: float = 100.0
-    steps: int = 10**9
-    """A second limit, for tiny runs."""
-    peak: float = 2e-3
-    """Highest learning rate."""
-    warmup: int = 400
-    """Steps of linear warm-up."""
-    anneal: float = 0.55
-    """Share of the budget over which the rate falls as half a cosine."""
-    batch_seconds: float = 64.0
-    short_first: tuple[float, float] = (0.04, 3.0)
-    """During the first share of the budget, only clips of at most so many seconds: CTC finds its feet on them."""
-    augmented: tuple[float, float, float] = (0.2, 0.8, 0.5)
-    """Share of clips augmented at first, at most, and the share of the budget at which it gets there."""
-    checkpoint_minutes: float = 3.0
-    seed: int = 1
-
-
-def learning_rate(plan: Plan, progress: Progress) -> float:
-    """Warm-up by steps, plateau and cosine fall by share of the budget."""
-    spent = max(progress.seconds / (plan.minutes * 60), progress.steps / plan.steps)
-    rate = plan.peak * min(1.0, (progress.steps + 1) / plan.warmup)
-    if spent > 1 - plan.anneal:
-        rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, (spent - 1 + plan.anneal) / plan.anneal)))
-    return max(rate, 1e-6)
-
-
-def strength(plan: Plan, spent: float) -> float:
-    """Share of clips to augment: little while CTC still looks for its alignment, much once it has it."""
-    first, most, when = plan.augmented
-    return min(most, first + (most - first) * spent / when)
 
 
 class Trainer:
@@ -133,7 +97,7 @@ def run(trainer: Trainer, groups: list[Group], valid: list[dict[str, Any]]) -> N
     """Train until the budget is spent; the first process keeps checkpoints, validation and curves."""
     plan, model, leader = trainer.plan, trainer.model, trainer.team.rank == 0
     share, short = plan.short_first
-    cache = trainer.folder / "decoded"
+    arenas = [(Arena(group.manifest, trainer.folder / "decoded"), group.weight) for group in groups]
     curves = Curves(trainer.folder, trainer.progress.steps) if leader else None
     meter = tqdm(total=round(plan.minutes * 60), unit="s", desc="train", mininterval=5, disable=not leader)
     saved = trainer.progress.seconds
@@ -144,7 +108,7 @@ def run(trainer: Trainer, groups: list[Group], valid: list[dict[str, Any]]) -> N
         if is_short != was_short:
             seed = (plan.seed, trainer.progress.steps, trainer.team.rank)
             draw = Draw(plan.batch_seconds / trainer.team.size, longest=short if is_short else 16.0, seed=seed)
-            stream = Stream([(Arena(g.manifest, cache), g.weight) for g in groups], model, draw)
+            stream = Stream(with_clips(arenas, short) if is_short else arenas, model, draw)
             batches = iter(stream)
             was_short = is_short
             model.train()
@@ -233,13 +197,16 @@ def train(team: Team, options: argparse.Namespace) -> None:
         print(f"{size:.2f} M parameters on {trainer.device}, {team.size} processes, {trainer.progress}", flush=True)
     run(trainer, options.train, read_manifest(options.valid) if options.valid and team.rank == 0 else [])
     if team.rank == 0 and not options.whisper:
+        model.foreign = None  # NeMo knows no such layer
         with atomic_path(options.work / "last.nemo") as temporary:
             model.save_to(str(temporary))
 
 
-def main() -> None:
-    """Run the step from the command line."""
-    options = arguments()
+def _hindi(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Rows with a Hindi text, once all that training is given has proved fit for it; clips are decoded.
+
+    Raise RecipeError where a test sentence is among the texts, a clip is missing, or a start comes too late.
+    """
     rows = [row for group in options.train for row in read_manifest(group.manifest)]
     hindi = [row for row in rows if row["text"] and row.get("language", "hi") == "hi"]
     if not hindi:
@@ -249,15 +216,25 @@ def main() -> None:
         shared = sorted({row["text"] for row in read_manifest(path)} & texts)
         if shared:
             raise RecipeError(f"{len(shared)} sentences of {path} are in the training text: {shared[0]!r}")
-    if options.start and options.whisper:
-        package_tokenizer(options.start, [row["text"] for row in hindi], options.work / "tokenizer")
-    elif options.start:
-        begin_from(options.start, options.work, hindi)
-    make_tokenizer([row["text"] for row in hindi], options.work / "tokenizer")
-    if options.whisper:
-        begin_with_whisper(options.whisper, options.work, hindi)
+    if (options.start or options.whisper) and is_under_way(options.work) and load_start(options.work) is None:
+        raise RecipeError(f"{options.work} holds a run that began by chance: give another --work, or no start")
     for group in options.train:
         Arena(group.manifest, options.work / "decoded")
+    return hindi
+
+
+def main() -> None:
+    """Run the step from the command line."""
+    options = arguments()
+    hindi = _hindi(options)
+    texts = [row["text"] for row in hindi]
+    if options.start and options.whisper:
+        package_tokenizer(options.start, texts, options.work / "tokenizer")
+    elif options.start:
+        begin_from(options.start, options.work, hindi)
+    make_tokenizer(texts, options.work / "tokenizer")
+    if options.whisper:
+        begin_with_whisper(options.whisper, options.work, hindi)
     launch(train, options, options.processes)
 
 

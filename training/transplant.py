@@ -30,10 +30,10 @@ from tqdm import tqdm
 from export.configuration import Shape
 from training.acoustics.augment import augment
 from training.average import average
-from training.files import command, read_manifest
-from training.network.checkpoint import save_start, weights
+from training.files import RecipeError, command, read_manifest
+from training.network.checkpoint import is_under_way, save_start, weights
 from training.network.dataset import LEVELS
-from training.network.model import FEATURES, HEAD, build
+from training.network.model import FEATURES, HEAD, build, shape_of
 from training.network.warm_start import package_weights
 from training.whisper.encoder import Streams, whisper_of
 from training.whisper.least_squares import fit, missed, standardised
@@ -181,7 +181,9 @@ def conformer_for(teacher: Any, tokenizer: Path, lent: dict[str, Tensor]) -> Any
     model = build(shape, tokenizer)
     own = model.state_dict()
     convolutions = {name: lent[name] for name in own if name.startswith("encoder.pre_encode.conv.")}
-    model.load_state_dict(own | _for_plain_features(convolutions))
+    if shape_of(lent).normalisation != shape.normalisation:
+        convolutions = _for_plain_features(convolutions)
+    model.load_state_dict(own | convolutions)
     model.decoder.load_state_dict(teacher.decoder.state_dict())
     return model.eval()
 
@@ -227,6 +229,9 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Run the step from the command line."""
     options = arguments()
+    if is_under_way(options.work):
+        raise RecipeError(f"{options.work} holds a run that has begun, without this start: give another --work")
+    torch.manual_seed(0)
     state = average(weights(options.teacher)[-options.last :])
     tokenizer = options.work / "tokenizer"
     shutil.copytree(options.teacher / "tokenizer", tokenizer, dirs_exist_ok=True)

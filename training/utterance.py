@@ -11,7 +11,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from training.files import RecipeError
+from training.files import MissingProgram, RecipeError
 
 Samples = NDArray[np.float32]
 SAMPLE_RATE = 16_000
@@ -38,7 +38,7 @@ def require(program: str, package: str) -> str:
     """Path of `program`, or a line that says which Debian package brings it."""
     found = shutil.which(program)
     if found is None:
-        raise RecipeError(f"{program} is not installed: apt-get install {package}")
+        raise MissingProgram(f"{program} is not installed: apt-get install {package}")
     return found
 
 

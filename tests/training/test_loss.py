@@ -33,7 +33,8 @@ def trainer(tmp_path_factory):
 
 def stream(trainer, folder, texts, language="hi"):
     """Endless batches of noise, one clip for each text, none changed."""
-    from training.network.dataset import Arena, Draw, Stream
+    from training.network.arena import Arena
+    from training.network.dataset import Draw, Stream
 
     chance = np.random.default_rng(1)
     rows = []

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,8 @@ def hindi_manifest(folder, spoken_texts):
 
 
 def test_from_whisper_to_package(tmp_path, spoken_texts):
+    import torch
+
     (tmp_path / "model.bin").write_bytes(ctranslate2(whisper_weights()))
     hindi, people = hindi_manifest(tmp_path, spoken_texts)
     package, teacher, work = ROOT / "models/hi-demo", tmp_path / "teacher", tmp_path / "run"
@@ -101,6 +104,9 @@ def test_from_whisper_to_package(tmp_path, spoken_texts):
     transplant = ["training.transplant", "--teacher", teacher, "--start", package, "--work", work, "--clips", people]
     assert "a start" in run(*transplant, "--count", 4, "--stem-steps", 2)
     assert "steps=0" in run(*train, "--work", work, "--steps", 2), "the start is gone on from"
+    with tarfile.open(work / "last.nemo") as packed:
+        state = torch.load(packed.extractfile("./model_weights.ckpt"), weights_only=True)
+    assert not [name for name in state if name.startswith("foreign.")], "NeMo knows no such layer"
     run("training.average", tmp_path / "run", "--last", 1, "--out", tmp_path / "tiny.nemo")
     run("export", "nemo", tmp_path / "tiny.nemo", "--out", tmp_path / "tiny", "--weights", "int8")
     assert "| all | 4 |" in run("training.evaluate", tmp_path / "tiny", people)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.needs import needs
+from training.files import RecipeError
 
 pytestmark = [
     pytest.mark.training,
@@ -55,3 +56,36 @@ def test_a_killed_training_leaves_no_process_behind(tmp_path):
     finally:
         if any(map(alive, pids)):
             os.killpg(training.pid, signal.SIGKILL)
+
+
+FAILING = """
+from tests.training.test_team import refuse
+from training.files import command
+from training.network.team import launch
+command(lambda: launch(refuse, None, 2))
+"""
+
+
+def refuse(team, _options):
+    if team.rank == 1:
+        raise RecipeError("no clip is short enough")
+    time.sleep(600)
+
+
+def test_what_a_process_cannot_do_is_told_in_one_line():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FAILING], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "error: no clip is short enough"
+    assert "Traceback" not in done.stderr
+
+
+def test_several_processes_do_not_share_a_gpu(monkeypatch):
+    import torch
+
+    from training.network.team import launch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(RecipeError, match="2 processes beside a GPU"):
+        launch(refuse, None, 2)

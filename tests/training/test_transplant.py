@@ -48,14 +48,14 @@ def text(name):
     return struct.pack("<H", len(name) + 1) + name.encode() + b"\0"
 
 
-def ctranslate2(weights):
+def ctranslate2(weights, kind=np.float16, number=4):
     """The file that CTranslate2 would write, with a weight of a decoder between."""
     entries = [("decoder/embeddings", np.zeros((2, 2))), *((f"encoder/{name}", each) for name, each in weights)]
     parts = [struct.pack("<I", 6), text("WhisperSpec"), struct.pack("<II", 3, len(entries))]
     for name, numbers in entries:
-        data = numbers.astype(np.float16).tobytes()
+        data = numbers.astype(kind).tobytes()
         head = struct.pack(f"<B{numbers.ndim}I", numbers.ndim, *numbers.shape)
-        parts += [text(name), head, struct.pack("<BI", 4, len(data)), data]
+        parts += [text(name), head, struct.pack("<BI", number, len(data)), data]
     return b"".join(parts)
 
 
@@ -75,22 +75,24 @@ def test_the_file_is_read_whole(weights):
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "reason"),
     [
-        struct.pack("<I", 6) + text("TransformerSpec") + struct.pack("<II", 3, 0),
-        ctranslate2([("conv1/weight", np.zeros((8, 8)))])[:-7],
-        b"RIFF....WAVE",
-        b"",
+        (struct.pack("<I", 6) + text("TransformerSpec") + struct.pack("<II", 3, 0), "another kind of model"),
+        (ctranslate2([("conv1/weight", np.zeros((8, 80)))])[:-7], "buffer"),
+        (ctranslate2(whisper_weights(), np.float32, 0), "conv1/weight is not in half precision"),
+        (ctranslate2([("conv1/weight", np.zeros((8, 128, 3)))]), "it hears 128 mel bins"),
+        (b"RIFF....WAVE", ""),
+        (b"", ""),
     ],
-    ids=["another model", "cut off", "another file", "empty"],
+    ids=["another model", "cut off", "another precision", "another hearing", "another file", "empty"],
 )
-def test_another_file_is_refused(tmp_path, data):
+def test_another_file_is_refused(tmp_path, data, reason):
     from training.files import RecipeError
     from training.whisper.weights import encoder_weights
 
     path = tmp_path / "model.bin"
     path.write_bytes(data)
-    with pytest.raises(RecipeError, match="no Whisper"):
+    with pytest.raises(RecipeError, match=f"no Whisper as it is wanted.*: .*{reason}"):
         encoder_weights(path)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from training.files import atomic_path, require_space
+from training.files import RecipeError, atomic_path, require_space
 
 KEPT = 12
 """Sets of weights kept for averaging."""
@@ -24,18 +24,10 @@ class Progress:
     audio: float = 0.0
     """Seconds of audio seen."""
 
-    def after(self, audio: float) -> Progress:
-        """One step later."""
-        return replace(self, steps=self.steps + 1, audio=self.audio + audio)
-
-    def at(self, seconds: float) -> Progress:
-        """The same, at another time."""
-        return replace(self, seconds=seconds)
-
 
 def weights(folder: Path) -> list[Path]:
     """Weight files of a run, oldest first."""
-    return sorted((folder / "weights").glob("*.pt"))
+    return sorted((folder / "weights").glob("[0-9]*.pt"))  # what was cut off while it was written begins with a dot
 
 
 def save(folder: Path, model: Any, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
@@ -51,14 +43,28 @@ def save(folder: Path, model: Any, optimiser: torch.optim.Optimizer, progress: P
         path.unlink()
 
 
+def is_under_way(folder: Path) -> bool:
+    """Whether a run in `folder` has a checkpoint to go on from."""
+    return (folder / "last.pt").exists()
+
+
 def load_latest(folder: Path, model: Any, optimiser: torch.optim.Optimizer) -> Progress | None:
-    """Restore the last checkpoint, if there is one."""
-    path = folder / "last.pt"
-    if not path.exists():
+    """Restore the last checkpoint, if there is one.
+
+    Raise RecipeError where it is of a model with other parameters.
+    """
+    if not is_under_way(folder):
         return None
+    path = folder / "last.pt"
     state = torch.load(path, map_location="cpu", weights_only=True)
-    model.load_state_dict(state["model"])
-    optimiser.load_state_dict(state["optimiser"])
+    try:
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+    except (RuntimeError, ValueError) as error:
+        raise RecipeError(
+            f"{path} is of a model with other parameters: give the settings it began with (--foreign-apart, --width, "
+            "--layers, --whisper), or another --work"
+        ) from error
     return Progress(**state["progress"])
 
 

@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ import torch.distributed
 import torch.multiprocessing
 
 from inference.process import die_with
+from training.files import RecipeError, write_text
 
 _MALLOC = {
     "MALLOC_MMAP_MAX_": "0",
@@ -30,11 +32,12 @@ _MALLOC = {
 
 @dataclass(frozen=True)
 class _Leader:
-    """The process that started the others, and where they find each other."""
+    """The process that started the others."""
 
     pid: int
     size: int
-    meeting: str
+    folder: Path
+    """Where the others meet, and leave word of what stops them."""
 
 
 @dataclass(frozen=True)
@@ -64,20 +67,37 @@ def _member(rank: int, leader: _Leader, work: Callable[[Team, Any], None], optio
     if leader.size > 1:
         torch.set_num_threads(1)
         torch.distributed.init_process_group(
-            "gloo", init_method=f"file://{leader.meeting}", rank=rank, world_size=leader.size
+            "gloo", init_method=f"file://{leader.folder}/meeting", rank=rank, world_size=leader.size
         )
-    work(Team(rank, leader.size), options)
+    try:
+        work(Team(rank, leader.size), options)
+    except RecipeError as error:  # of which PyTorch would hand on a traceback
+        write_text(leader.folder / f"error-{rank}", str(error))
+        raise
     if leader.size > 1:
         torch.distributed.destroy_process_group()
 
 
 def launch(work: Callable[[Team, Any], None], options: Any, size: int | None = None) -> None:
-    """Call ``work(team, options)`` in `size` fresh processes; by default one a CPU, or one in all beside a GPU."""
-    size = size or (1 if torch.cuda.is_available() else len(os.sched_getaffinity(0)))
+    """Call ``work(team, options)`` in `size` fresh processes; by default one a CPU, or one in all beside a GPU.
+
+    Raise the RecipeError that one of them raises, and one where several would share a GPU.
+    """
+    accelerated = torch.cuda.is_available()
+    size = size or (1 if accelerated else len(os.sched_getaffinity(0)))
+    if accelerated and size > 1:
+        raise RecipeError(f"{size} processes beside a GPU: one alone can use it (--processes 1, or leave it out)")
     for name, value in _MALLOC.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("OMP_NUM_THREADS", "1" if size > 1 else str(len(os.sched_getaffinity(0))))
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     with tempfile.TemporaryDirectory() as folder:
-        leader = _Leader(os.getpid(), size, f"{folder}/meeting")
-        torch.multiprocessing.start_processes(_member, args=(leader, work, options), nprocs=size, start_method="spawn")
+        leader = _Leader(os.getpid(), size, Path(folder))
+        members = {"args": (leader, work, options), "nprocs": size, "start_method": "spawn"}
+        try:
+            torch.multiprocessing.start_processes(_member, **members)
+        except (torch.multiprocessing.ProcessRaisedException, torch.multiprocessing.ProcessExitedException):
+            told = sorted(Path(folder).glob("error-*"))
+            if not told:
+                raise
+            raise RecipeError(told[0].read_text(encoding="utf-8")) from None

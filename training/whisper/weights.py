@@ -10,21 +10,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inference.features import FeatureParameters
 from training.files import RecipeError
 
 _FLOAT16 = 4
 """CTranslate2's number for it."""
+_MEL_BINS = FeatureParameters().mel_bins
 
 
 def encoder_weights(path: Path) -> dict[str, Tensor]:
     """Those of the encoder in ``model.bin``, in float32, by CTranslate2's names without ``encoder/``.
 
-    Raise RecipeError where the file is missing, damaged or something else.
+    Raise RecipeError where the file is missing, damaged, of another precision or hearing, or something else.
     """
     try:
         return _read(path.read_bytes())
     except (OSError, struct.error, ValueError) as error:
-        raise RecipeError(f"{path} is no Whisper in CTranslate2's format, or not all of it: {error}") from error
+        wanted = f"in CTranslate2's format, in half precision, with {_MEL_BINS} mel bins, and whole"
+        raise RecipeError(f"{path} is no Whisper as it is wanted ({wanted}): {error}") from error
 
 
 def _read(data: bytes) -> dict[str, Tensor]:
@@ -52,8 +55,13 @@ def _read(data: bytes) -> dict[str, Tensor]:
         name = text()
         shape = [take("I") for _ in range(take("B"))]
         kind, size = take("B"), take("I")
-        if name.startswith("encoder/") and kind == _FLOAT16:
+        if name.startswith("encoder/") and shape:  # without one it is a setting, such as the number of heads
+            if kind != _FLOAT16:
+                raise ValueError(f"{name} is not in half precision")
             numbers: NDArray[np.float16] = np.frombuffer(data, np.float16, size // 2, at)
             weights[name.removeprefix("encoder/")] = torch.from_numpy(numbers.astype(np.float32).reshape(shape))
         at += size
+    heard = weights["conv1/weight"].shape[1] if "conv1/weight" in weights else 0
+    if heard != _MEL_BINS:
+        raise ValueError(f"it hears {heard} mel bins")
     return weights
