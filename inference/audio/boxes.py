@@ -13,6 +13,7 @@ _BOXES_TO_A_CHECKPOINT = 1000  # a box may be eight bytes long, and a file holds
 _FIRST_BYTES = 1 << 16  # where a WebM or WMA file says how long it is
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _SEGMENT, _INFO, _TIMESTAMP_SCALE, _DURATION, _CLUSTER = 0x18538067, 0x1549A966, 0x2AD7B1, 0x4489, 0x1F43B675
+WEBM_CLUSTER = _CLUSTER.to_bytes(4, "big")
 _MP4_NESTED = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf")
 _MP4_COUNTS = {b"stsz": 8, b"stz2": 8, b"trun": 4}  # where the number of samples stands
 _UNKNOWN, _CUT = -1, -2
@@ -73,6 +74,13 @@ def webm_is_cut(data: bytes | mmap, start: int, end: int, checkpoint: Callable[[
     """Whether an element down to the blocks reaches beyond the end."""
     within = {_SEGMENT, _CLUSTER}
     return any(stop > end for _, _, stop in _elements(data, start, end, within, _MOST_BOXES, checkpoint))
+
+
+def webm_places(data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]) -> Iterator[int]:
+    """Where each element ends down to the blocks, or the first within it begins."""
+    within = {_SEGMENT, _CLUSTER}
+    for name, begin, stop in _elements(data, start, end, within, _MOST_BOXES, checkpoint):
+        yield begin if name in within else stop
 
 
 def asf_properties(data: bytes | mmap, start: int, end: int) -> tuple[float, bool, int]:

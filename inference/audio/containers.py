@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, NoReturn, TypeAlias
 
 from inference.audio.mpeg import find_frames
-from inference.audio.tags import without_tags
+from inference.audio.tags import MP4_BOXES, without_tags
 from inference.errors import UndecodableAudio, UnsupportedCodec
 
 Encoded: TypeAlias = bytes | mmap.mmap
@@ -90,7 +90,6 @@ _FORMS = {
     (b"FORM", b"AIFF"): _AIFF,
     (b"FORM", b"AIFC"): _AIFF,
 }
-_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"moof")
 _FRAMES = {"mpeg": _MP3, "adts": _AAC, "ac3": _AC3}
 _NOT_TAKEN = {
     b"MThd": "MIDI",
@@ -152,7 +151,7 @@ def _by_magic(head: bytes) -> Container | None:
         if head.startswith(magic):
             return container
     form = _FORMS.get((head[:4], head[8:12]))
-    return _MP4 if form is None and head[4:8] in _BOXES else form
+    return _MP4 if form is None and head[4:8] in MP4_BOXES else form
 
 
 def _is_transport_stream(data: Encoded, start: int, end: int) -> bool:

@@ -8,10 +8,11 @@ import struct
 from collections.abc import Callable, Iterator
 from mmap import mmap
 
-from inference.audio.boxes import asf_properties, boxes
-from inference.audio.mpeg import next_xing
+from inference.audio.boxes import WEBM_CLUSTER, asf_properties, boxes, flv_is_cut, webm_places
+from inference.audio.containers import TRANSPORT_PACKET
+from inference.audio.mpeg import end_of_frames, next_xing
 from inference.audio.source import occurrences
-from inference.audio.tags import bytes_behind, id3v2_bytes
+from inference.audio.tags import before_tags, before_zeros, bytes_from, id3v2_bytes, is_between
 
 Checkpoint = Callable[[], None]
 
@@ -19,48 +20,79 @@ _MOST_STEPS = 2_000_000
 _STEPS_TO_A_CHECKPOINT = 1000
 _FLV_HEAD = re.compile(rb"FLV\x01[\x01\x04\x05]\0\0\0\x09\0\0\0\0")
 _MOST_FRAMES = 1_000_000  # of TTA: twelve days
-_ASF_HEAD = bytes.fromhex("3026b2758e66cf11")
-_W64_HEAD = bytes.fromhex("726966662e91cf11")
 _WAVPACK_INITIAL = 1 << 11
+_AMR_BYTES = {
+    6: (12, 13, 15, 17, 19, 20, 26, 31, 5, *[0] * 7),
+    9: (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, *[0] * 6),
+}
+"""Of frames behind their first byte, which tells their kind; by the length of the head (RFC 4867, 5.3)."""
 
 
 def joined_files(
     demuxer: str, data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint
-) -> Iterator[tuple[int, int]]:
-    """Where each begins and ends; one, where nothing is joined or nothing is known of its kind."""
-    search = _SEARCHES.get(demuxer)
-    while search is not None and (following := search(data, start, end, checkpoint)):
-        yield start, following - bytes_behind(data, following)
+) -> Iterator[tuple[int, int, int]]:
+    """Where each begins and ends, without tags and padding behind it; and how many bytes no decoder looks at.
+
+    One, where nothing is joined or nothing is known of its kind.
+    """
+    search, offset, head = _SEARCHES.get(demuxer, (_nothing, 0, b""))
+    while (behind := min(search(data, start, end, checkpoint), end)) > start:
+        following = behind + bytes_from(data, behind, end, end - behind)
+        if following >= end:
+            yield start, behind, 0
+            return
+        if data[following + offset : min(following + offset + len(head), end)] != head:
+            yield start, end, end - following if demuxer in _STOP_AT_THEIR_END else 0
+            return
+        stop = before_tags(data, start, behind)
+        if before_zeros(data, start, stop) < stop:
+            stop = min(search(data, start, stop, checkpoint), stop) or stop
+        yield start, stop, 0
         start = following
-    yield start, end
+    yield start, end, 0
+
+
+def _nothing(*_: object) -> int:
+    return 0
 
 
 def _mp4(data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint) -> int:
-    """A second `ftyp`, once there was an index."""
-    complete = False
-    for name, content, _ in boxes(data, start, end, _MOST_STEPS, checkpoint):
-        if complete and name == b"ftyp" and content - 8 > start:
-            return content - 8
-        complete = complete or name == b"moov"
-    return 0
+    """At a second `ftyp`, or at a tag or padding, once there was an index."""
+    complete, place = False, start
+    for name, _, stop in boxes(data, start, end, _MOST_STEPS, checkpoint):
+        if complete and (name == b"ftyp" or is_between(data, place, end)):
+            return place
+        complete, place = complete or name == b"moov", stop
+    return place if complete else 0
+
+
+def _matroska(data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint) -> int:
+    """Before the padding, behind a whole element of those that follow the last cluster's beginning."""
+    inner = before_zeros(data, start, end, end - start)
+    if inner == end:
+        return 0
+    cluster = data.rfind(WEBM_CLUSTER, start, inner)
+    places = webm_places(data, max(start, cluster), end, checkpoint)
+    return next((place for place in places if place >= inner), 0)
 
 
 def _aiff(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
     if end - start < 12:
         return 0
     (size,) = struct.unpack_from(">I", data, start + 4)
-    return _begins(data, start + 8 + size + size % 2, end, b"FORM")
+    return int(start + 8 + size + size % 2) if size else 0
 
 
 def _w64(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
     if end - start < 24:
         return 0
     (size,) = struct.unpack_from("<q", data, start + 16)
-    return _begins(data, start + -(-size // 8) * 8, end, _W64_HEAD) if size > 0 else 0
+    return start + -(-size // 8) * 8 if size > 0 else 0
 
 
 def _asf(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
-    return _begins(data, start + asf_properties(data, start, end)[2], end, _ASF_HEAD)
+    size = asf_properties(data, start, end)[2]
+    return start + size if size else 0
 
 
 def _caf(data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint) -> int:
@@ -69,13 +101,13 @@ def _caf(data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint) -> in
     for step in range(_MOST_STEPS):
         if not step % _STEPS_TO_A_CHECKPOINT:
             checkpoint()
-        if place + 12 > end or data[place : place + 4] == b"caff":
+        if place + 12 > end or data[place : place + 4] == b"caff" or is_between(data, place, end):
             break
         (size,) = struct.unpack_from(">q", data, place + 4)
         if size < 0:  # to the end, wherever that is
             return 0
         place += 12 + size
-    return _begins(data, place, end, b"caff")
+    return place
 
 
 def _wavpack(data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint) -> int:
@@ -84,9 +116,8 @@ def _wavpack(data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint) -
     for step in range(_MOST_STEPS):
         if not step % _STEPS_TO_A_CHECKPOINT:
             checkpoint()
-        place = _behind_tag(data, place)
         if place + 32 > end or data[place : place + 4] != b"wvpk":
-            return 0
+            return place if place > start else 0
         size, samples_from = struct.unpack_from("<I8xI", data, place + 4)
         (flags,) = struct.unpack_from("<I", data, place + 24)
         if place > start and not samples_from and flags & _WAVPACK_INITIAL:
@@ -105,56 +136,79 @@ def _tta(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
     if not 0 < frames < min((end - table) // 4, _MOST_FRAMES):
         return 0
     sizes = struct.unpack_from(f"<{frames}I", data, table)
-    return _begins(data, table + 4 * frames + 4 + sum(sizes), end, b"TTA1")
+    return int(table + 4 * frames + 4 + sum(sizes))
 
 
 def _mp3(data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint) -> int:
-    """A later frame that counts frames, or the tag before it."""
-    start += id3v2_bytes(data[start : start + 10])
+    """At a later frame that counts frames, or the tag before it."""
     frame = next_xing(data, start, end, checkpoint)
     tag = data.rfind(b"ID3", start, frame) if frame else -1
-    return tag if tag > 0 and tag + id3v2_bytes(data[tag : tag + 10]) == frame else frame
+    if tag > 0 and tag + id3v2_bytes(data[tag : tag + 10]) == frame:
+        return tag
+    return frame or _frames(data, start, end, checkpoint)
+
+
+def _frames(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
+    """Before the padding; the last frame may end in zeros as well."""
+    inner = before_zeros(data, start, end, end - start)
+    return end_of_frames(data, start, inner, end) if inner < end else 0
 
 
 def _au(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
     if end - start < 24:
         return 0
     offset, size = struct.unpack_from(">II", data, start + 4)
-    return _begins(data, start + offset + size, end, b".snd")
+    return int(start + offset + size) if size else 0
 
 
 def _amr(data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint) -> int:
-    """By its head, which is no frame."""
+    """At a second head, which is no frame, or before the padding."""
     head = b"#!AMR-WB\n" if data[start : start + 9] == b"#!AMR-WB\n" else b"#!AMR\n"
-    return next(occurrences(re.compile(head), data, start + len(head), end, checkpoint), 0)
+    following = next(occurrences(re.compile(head), data, start + len(head), end, checkpoint), 0)
+    if following or (inner := before_zeros(data, start, end, end - start)) == end:
+        return following
+    sizes, place = _AMR_BYTES[len(head)], start + len(head)
+    for step in range(_MOST_STEPS):
+        if not step % _STEPS_TO_A_CHECKPOINT:
+            checkpoint()
+        if place >= inner:
+            return place
+        place += 1 + sizes[data[place] >> 3 & 15]
+    return 0
 
 
 def _flv(data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint) -> int:
-    """By its head of thirteen bytes, of which all but one are always the same."""
-    return next(occurrences(_FLV_HEAD, data, start + 13, end, checkpoint), 0)
+    """At a second head of thirteen bytes, of which all but one are always the same, or before the padding."""
+    following = next(occurrences(_FLV_HEAD, data, start + 13, end, checkpoint), 0)
+    if following or (inner := before_zeros(data, start, end, end - start)) == end:
+        return following
+    return next((stop for stop in range(inner, min(inner + 4, end)) if not flv_is_cut(data, start, stop)), 0)
 
 
-def _begins(data: bytes | mmap, place: int, end: int, head: bytes) -> int:
-    place = _behind_tag(data, place)
-    return place if place + len(head) <= end and data[place : place + len(head)] == head else 0
+def _transport_stream(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
+    """Before the padding, behind a whole packet."""
+    inner = before_zeros(data, start, end, end - start)
+    return start - (start - inner) // TRANSPORT_PACKET * TRANSPORT_PACKET if inner < end else 0
 
 
-def _behind_tag(data: bytes | mmap, place: int) -> int:
-    """Past an APEv2 tag that has a head, as WavPack and TTA end with one."""
-    head = data[place : place + 32]
-    return place + 32 + int.from_bytes(head[12:16], "little") if head[:8] == b"APETAGEX" else place
-
-
-_SEARCHES: dict[str, Callable[[bytes | mmap, int, int, Checkpoint], int]] = {
-    "mov": _mp4,
-    "aiff": _aiff,
-    "w64": _w64,
-    "asf": _asf,
-    "caf": _caf,
-    "wv": _wavpack,
-    "tta": _tta,
-    "flv": _flv,
-    "mp3": _mp3,
-    "au": _au,
-    "amr": _amr,
+_SEARCHES: dict[str, tuple[Callable[[bytes | mmap, int, int, Checkpoint], int], int, bytes]] = {
+    "mov": (_mp4, 4, b"ftyp"),
+    "matroska": (_matroska, 0, b"\x1aE\xdf\xa3"),
+    "aiff": (_aiff, 0, b"FORM"),
+    "w64": (_w64, 0, bytes.fromhex("726966662e91cf11")),
+    "asf": (_asf, 0, bytes.fromhex("3026b2758e66cf11")),
+    "caf": (_caf, 0, b"caff"),
+    "wv": (_wavpack, 0, b"wvpk"),
+    "tta": (_tta, 0, b"TTA1"),
+    "flv": (_flv, 0, b"FLV"),
+    "mp3": (_mp3, 0, b"\xff"),
+    "aac": (_frames, 0, b"\xff"),
+    "ac3": (_frames, 0, b"\x0b"),
+    "mpegts": (_transport_stream, 0, b"G"),
+    "au": (_au, 0, b".snd"),
+    "amr": (_amr, 0, b"#!AMR"),
 }
+"""Where a file ends, by its own word or since another or padding begins there, 0 where that is not known; where in
+another its mark stands, and which."""
+_STOP_AT_THEIR_END = ("mov", "w64", "asf", "caf", "tta")
+"""Kinds of which no decoder looks at what follows."""

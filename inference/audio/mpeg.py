@@ -102,6 +102,14 @@ def frames_are_cut(data: bytes | mmap, start: int, end: int) -> bool:
     return False
 
 
+def end_of_frames(data: bytes | mmap, start: int, inner: int, end: int) -> int:
+    """Where the frame ends in which `inner` is, or before which; 0 where there is none."""
+    kind, place = find_frames(data, max(start, inner - _MOST_JUNK), end)
+    while kind and place < inner and (frame := frame_at(data, place, end)) and frame.kind == kind:
+        place += frame.size
+    return place if kind and place >= inner else 0
+
+
 def next_xing(data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]) -> int:
     """Where a later frame with such a header begins, the first one of a file that was joined; 0 where there is none."""
     begin, stretch = start, _FIRST_STRETCH

@@ -103,10 +103,10 @@ def _next_page(data: bytes | mmap, offset: int, end: int, checkpoint: Callable[[
     """Where it begins, behind tags that stand between two files; the end, where nothing but zeros follows."""
     if offset >= end or data[offset : offset + 4] == b"OggS":
         return offset
-    place = offset + bytes_from(data, offset)
+    place = offset + bytes_from(data, offset, end)
     if data[place : place + 4] == b"OggS":
         return place
-    for piece in range(offset, end, _PIECE):
+    for piece in range(place, end, _PIECE):
         checkpoint()
         if data[piece : min(piece + _PIECE, end)].strip(b"\0"):
             return offset

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from mmap import mmap
 
 _RATE = 48_000
-_GAP_SAMPLES = _RATE // 10
+_GAP_SAMPLES = _RATE // 20
 _PAGES_TO_A_CHECKPOINT = 1000
 _HEADER_BYTES = 27
 # Samples of a frame by the upper five bits of a packet's first byte.
@@ -18,8 +18,8 @@ _HEAD_PAGES = 2
 
 
 def opus_has_gaps(data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]) -> bool:
-    """Whether the times of whole pages, of one stream, go on for longer than their packets last."""
-    before, pending = None, 0
+    """Whether the times of whole pages, of one stream, go on for longer than their packets last, all together."""
+    before, pending, late = None, 0, 0
     for number, (page, segments, content) in enumerate(_pages(data, start, end)):
         if not number % _PAGES_TO_A_CHECKPOINT:
             checkpoint()
@@ -29,7 +29,9 @@ def opus_has_gaps(data: bytes | mmap, start: int, end: int, checkpoint: Callable
         (granule,) = struct.unpack_from("<q", data, page + 6)
         if granule < 0:  # no packet ends here
             continue
-        if before is not None and granule - before > samples + _GAP_SAMPLES:
+        if before is not None:
+            late += granule - before - samples
+        if late > _GAP_SAMPLES:
             return True
         before = granule
     return False

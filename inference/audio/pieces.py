@@ -16,14 +16,19 @@ from inference.audio.boxes import (
     mp4_counts_fit,
     mp4_has_index,
     mp4_is_cut,
-    mp4_seconds,
     webm_is_cut,
-    webm_seconds,
 )
 from inference.audio.containers import TRANSPORT_PACKET, Container, Decoder, identify, opened
-from inference.audio.flac import FLAC_BEGINS, counted_samples, flac_channels, flac_samples, with_samples
+from inference.audio.flac import (
+    FLAC_BEGINS,
+    counted_samples,
+    flac_channels,
+    flac_samples,
+    proven_samples,
+    with_samples,
+)
 from inference.audio.joined import joined_files
-from inference.audio.mpeg import frames_are_cut, guessed_seconds, xing_seconds
+from inference.audio.mpeg import frames_are_cut
 from inference.audio.ogg import check_ogg_pages, ogg_seconds
 from inference.audio.opus import opus_has_gaps
 from inference.audio.pyav_blocks import pyav_blocks
@@ -31,14 +36,13 @@ from inference.audio.raw import is_wrapped, wrapped_seconds
 from inference.audio.riff import next_wave, read_wav_header
 from inference.audio.soundfile_blocks import soundfile_blocks
 from inference.audio.source import Part, occurrences
-from inference.audio.tags import id3v2_bytes
+from inference.audio.stated import guess_seconds, stated_seconds
 from inference.audio.unfinished import right_header
 from inference.errors import UndecodableAudio, UnsupportedCodec
 
 _MOST_PIECES = 1000
 _SLIP_SECONDS = 0.15  # encoders' delays
-_MOST_SECONDS = 1e9  # thirty years: whoever says more says nothing
-_UNKNOWN_BYTES_PER_SECOND = 2_000  # 16 kbit/s, about the least at which speech is sent
+_FLAC_SLIP_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +60,16 @@ class Piece:
     prefix: bytes = b""
     """A header that takes the place of the bytes before `start`."""
     warnings: tuple[str, ...] = ()
+    shortfall: str = ""
+    """How much is missing of it, to be told where its decoder fails."""
 
     def blocks(self, data: bytes | mmap, checkpoint: Callable[[], None]) -> AbstractContextManager[Blocks]:
         """Open its decoder."""
         if self.decoder == "PyAV":
             return pyav_blocks(Part(data, self.start, self.end, self.prefix, checkpoint), self.container)
         whole = isinstance(data, bytes) and not self.prefix and self.end - self.start == len(data)
-        return soundfile_blocks(
-            io.BytesIO(data) if whole else Part(data, self.start, self.end, self.prefix), self.container.name
-        )
+        stream = io.BytesIO(data) if whole else Part(data, self.start, self.end, self.prefix)
+        return soundfile_blocks(stream, self.container.name, self.shortfall)
 
     def check_end(self, data: bytes | mmap, counted: float, checkpoint: Callable[[], None]) -> tuple[str, ...]:
         """Once all is decoded that could be: warn where the end is missing; raise UndecodableAudio where much is."""
@@ -110,7 +115,7 @@ def estimate_seconds(audio: bytes | Path, *, guess: bool = True) -> float:
     try:
         with opened(audio) as data:
             container, start, end = identify(data)
-            return stated_seconds(container, data, start, end) or guess * _guess(container, data, start, end)
+            return stated_seconds(container, data, start, end) or guess * guess_seconds(container, data, start, end)
     except (OSError, UndecodableAudio, UnsupportedCodec):
         return 0.0
 
@@ -130,22 +135,6 @@ def stated_channels(audio: bytes | Path) -> int:
     return 1
 
 
-def _flac_seconds(data: bytes | mmap, start: int, end: int) -> float:
-    samples, rate = flac_samples(data, start, end)
-    return (samples or counted_samples(data, start, end)) / rate if rate else 0.0
-
-
-_STATED: dict[str, Callable[[bytes | mmap, int, int], float]] = {
-    "wav": lambda data, start, end: read_wav_header(data, start, end).seconds,
-    "flac": _flac_seconds,
-    "ogg": ogg_seconds,
-    "au": wrapped_seconds,
-    "mp3": xing_seconds,
-    "mov": mp4_seconds,
-    "matroska": webm_seconds,
-    "asf": lambda data, start, end: asf_properties(data, start, end)[0],
-}
-
 # Of AAC the half of a frame is told as damage.
 _CUT: dict[str, Callable[[bytes | mmap, int, int, Callable[[], None]], bool]] = {
     "mov": mp4_is_cut,
@@ -158,19 +147,6 @@ _CUT: dict[str, Callable[[bytes | mmap, int, int, Callable[[], None]], bool]] = 
     "mpegts": lambda _, start, end, __: bool((end - start) % TRANSPORT_PACKET),
     "flv": lambda data, start, end, _: flv_is_cut(data, start, end),
 }
-
-
-def stated_seconds(container: Container, data: bytes | mmap, start: int, end: int) -> float:
-    """Duration by the file's own words, 0 where it has none; raise UndecodableAudio where they make no sense."""
-    stated = _STATED.get(container.demuxer)
-    seconds = stated(data, start, end) if stated else 0.0
-    return seconds if seconds < _MOST_SECONDS else 0.0
-
-
-def _guess(container: Container, data: bytes | mmap, start: int, end: int) -> float:
-    if container.demuxer in ("mp3", "aac", "ac3"):
-        return guessed_seconds(data, start, end)
-    return (end - start) / _UNKNOWN_BYTES_PER_SECOND
 
 
 def _waves(data: bytes | mmap, container: Container, start: int, end: int) -> Iterator[Piece]:
@@ -194,28 +170,43 @@ def _flacs(
 ) -> Iterator[Piece]:
     while start < end:
         stop = next(occurrences(FLAC_BEGINS, data, start + 4, end, checkpoint), end)
-        samples, rate = flac_samples(data, start, stop)
-        if samples or not rate or not (samples := counted_samples(data, start, stop)):
-            yield Piece(container, start, stop, samples / rate if rate else 0.0, "soundfile")
-        else:
-            prefix = with_samples(data, start, samples)
-            yield Piece(container, start + len(prefix), stop, samples / rate, "soundfile", prefix)
+        yield _flac(data, container, start, stop)
         start = stop
+
+
+def _flac(data: bytes | mmap, container: Container, start: int, stop: int) -> Piece:
+    """With the number of samples that there are; where many are missing, that is told once all others were heard."""
+    announced, rate = flac_samples(data, start, stop)
+    samples = proven_samples(data, start, stop) or (0 if announced else counted_samples(data, start, stop))
+    if not rate or not samples or samples == announced:
+        return Piece(container, start, stop, announced / rate if rate else 0.0, "soundfile")
+    missing, warning = announced - samples, ""
+    if missing > _FLAC_SLIP_SECONDS * rate:
+        shortfall = f"{announced / rate:.3f} s are announced, {samples / rate:.3f} arrived"
+        return Piece(container, start, stop, announced / rate, "soundfile", shortfall=shortfall)
+    if missing > 0:
+        warning = f"The header announces {missing} samples more than there are."
+    elif announced:
+        warning = f"The header announces {announced} samples; all {samples} were taken."
+    prefix = with_samples(data, start, samples)
+    warnings = (warning,) if warning else ()
+    return Piece(container, start + len(prefix), stop, samples / rate, "soundfile", prefix, warnings)
 
 
 def _joined(
     data: bytes | mmap, container: Container, start: int, end: int, checkpoint: Callable[[], None]
 ) -> Iterator[Piece]:
-    for begin, stop in joined_files(container.demuxer, data, start, end, checkpoint):
+    for begin, stop, unheard in joined_files(container.demuxer, data, start, end, checkpoint):
         if container.demuxer == "mov":
             if not mp4_has_index(data, begin, stop, checkpoint):
                 raise UndecodableAudio("MP4: no index (moov) in it: not finished by its recorder, or cut off")
             if not mp4_counts_fit(data, begin, stop, checkpoint):
                 raise UndecodableAudio("MP4: its index claims more samples than the file has bytes")
-        sound = begin + id3v2_bytes(data[begin : begin + 10])
-        stated = stated_seconds(container, data, sound, stop)
-        prefix = right_header(container.demuxer, data, sound, stop)
-        yield Piece(container, sound + len(prefix), stop, stated, "PyAV", prefix)
+        stated = stated_seconds(container, data, begin, stop)
+        prefix, warnings = right_header(container.demuxer, data, begin, stop)
+        if unheard and not prefix:
+            warnings = (f"{unheard} bytes behind the recording are no sound, and were left out.",)
+        yield Piece(container, begin + len(prefix), stop, stated, "PyAV", prefix, warnings)
 
 
 def _links(

@@ -28,6 +28,7 @@ _DECODERS = frozenset(
     """.split()  # noqa: SIM905 (a list of them would be 50 lines)
 )
 _BETTER = {"amrnb": "libopencore_amrnb", "amrwb": "libopencore_amrwb"}  # which know frames of silence (DTX)
+_UNREADABLE = (("aiff", "gsm"),)  # whose demuxer takes a block for a sample
 _WITH_CHECKSUMS = ("flac", "tta", "wavpack")
 _SAYS_ITS_LENGTH = ("aiff", "au", "caf", "w64", "wv", "tta")
 _MOST_PLANES = 7  # PyAV counts planes up to a null pointer, for which eight in their array leave no room
@@ -36,11 +37,12 @@ _COUNTS_SAMPLES = ("aiff", "au")
 _SLIP_SECONDS = 0.01
 _DELAY_SECONDS = 0.15  # encoders' delays: a file may be so much shorter than it says
 _DAMAGE_SECONDS = 0.25  # what may be missing of a recording
-_WITH_TIMES = ("matroska", "mov", "flv", "mpegts", "ogg")
+_WITH_TIMES = ("matroska", "mov", "flv", "mpegts", "ogg", "asf")
 _MAY_PAUSE = ("opus", "amr", "speex")  # codecs that send nothing where nobody speaks (DTX)
 _FRAMES_ALONE = ("mp3", "aac", "ac3")  # whose demuxers step over whatever is no frame, in silence
 _LARGEST_FRAME = 2_000  # bytes: the first of an MP3 may count frames, and the last be cut off
-_GAP_SECONDS = 0.1
+_GAP_SECONDS = 0.05  # so that words keep their times to 80 ms
+_LEAD_SECONDS = 0.5  # times that go back further begin anew, as of a second file; others shake
 _LONGEST_GAP_SECONDS = 600.0  # a longer one is rather a fault of a clock
 _FULL_SCALE = {"u1": 2.0**7, "i2": 2.0**15, "i4": 2.0**31, "i8": 2.0**63}
 
@@ -62,7 +64,9 @@ class PyavBlocks:
         self.shortest = self.announced - _DELAY_SECONDS if kind.demuxer in _SAYS_ITS_LENGTH else 0.0
         self.warnings: list[str] = []
         self._failure, self._damaged, self._lost = "", 0, 0.0
-        self._unheard, self._usual = size, 0  # bytes that were in no frame up to now, and of a frame
+        self._alone = kind.demuxer in _FRAMES_ALONE
+        self._unheard = size if self._alone else 0  # bytes that were in no frame up to now
+        self._usual = 0  # bytes of a frame
         self._packers: dict[tuple[str, str, int], Any] = {}
         self._counted = self._missing = 0.0  # seconds that came, and of which nothing did
         self._until = self._begin()
@@ -118,7 +122,8 @@ class PyavBlocks:
             raise UndecodableAudio(f"{name}: damaged, {self._lost:.2f} s of sound are lost")
         if self._damaged:
             self.warnings.append(f"Damaged frames were left out: {1000 * self._lost:.0f} ms.")
-        if self._kind.demuxer in _FRAMES_ALONE and self._unheard > _LARGEST_FRAME:
+        frames = self._alone or (self._kind.demuxer == "wav" and self._codec.name.startswith("mp"))
+        if frames and self._unheard > _LARGEST_FRAME:
             self.warnings.append(f"{self._unheard} bytes between frames are no sound, and were left out.")
         if self._missing:
             self.warnings.append(f"{self._missing:.1f} s of sound are missing; silence stands in their place.")
@@ -137,26 +142,33 @@ class PyavBlocks:
 
     def _silence_before(self, frame: Any, samples: Float32Array) -> Iterator[tuple[Float32Array, int]]:
         """What a recorder left out since nobody spoke (DTX), or lost on its way: later words keep their times."""
-        rate = frame.sample_rate
-        timed = self._kind.demuxer in _WITH_TIMES and frame.time is not None
-        gap = frame.time - self._until if timed and self._until is not None else 0.0
-        first, self._until = not self._counted, (frame.time if timed else self._until or 0.0) + len(samples) / rate
+        rate, first = frame.sample_rate, not self._counted
+        gap = self._gap(frame)
         self._counted += len(samples) / rate
-        if _GAP_SECONDS < gap < _LONGEST_GAP_SECONDS:
-            if not first and not any(name in self._codec.name for name in _MAY_PAUSE):
-                self._missing += gap
-            left = round(gap * rate)
-            at_once = block_frames(rate, samples.shape[1])
-            while left > 0:
-                yield np.zeros((min(left, at_once), samples.shape[1]), np.float32), rate
-                left -= at_once
+        if self._until is not None:
+            self._until += len(samples) / rate
+        if gap and not first and not any(name in self._codec.name for name in _MAY_PAUSE):
+            self._missing += gap
+        left, at_once = round(gap * rate), block_frames(rate, samples.shape[1])
+        while left > 0:
+            yield np.zeros((min(left, at_once), samples.shape[1]), np.float32), rate
+            left -= at_once
+
+    def _gap(self, frame: Any) -> float:
+        """Seconds by which it comes late, 0 for a slip; what single packets leave out adds up to more."""
+        if self._kind.demuxer not in _WITH_TIMES or frame.time is None:
+            return 0.0
+        late = 0.0 if self._until is None else frame.time - self._until
+        if self._until is None or not -_LEAD_SECONDS < late <= _GAP_SECONDS:
+            self._until = float(frame.time)
+        return late if _GAP_SECONDS < late < _LONGEST_GAP_SECONDS else 0.0
 
     def _packets(self) -> Iterator[Any]:
         """Packets of the stream, as far as the container can be read, and the one that ends it."""
         try:
             for packet in self._container.demux(self._stream):
                 if packet.size:
-                    self._unheard -= packet.size
+                    self._unheard -= packet.size * self._alone
                     yield packet
                     self._usual = packet.size
         except self._av.error.FFmpegError as error:
@@ -201,7 +213,7 @@ def _refuse(*_: object) -> None:
 def _codec_context(av: Any, stream: Any, kind: Container) -> Any:
     context = stream.codec_context
     name = context.codec.name if context is not None else "an unknown codec"
-    if name not in _DECODERS:
+    if name not in _DECODERS or (kind.demuxer, name) in _UNREADABLE:
         raise UnsupportedCodec(f"{kind.name} with {name} is not taken")
     if name in _BETTER:
         better = av.CodecContext.create(_BETTER[name], "r")
@@ -211,6 +223,8 @@ def _codec_context(av: Any, stream: Any, kind: Container) -> Any:
     context.options = {"max_samples": str(_MOST_SAMPLES)}
     if name in _WITH_CHECKSUMS:
         context.options = {**context.options, "err_detect": "crccheck+explode"}
+    if (kind.demuxer, name) == ("caf", "alac"):  # whose end its demuxer cuts off already
+        context.options = {**context.options, "flags2": "+skip_manual"}
     return context
 
 

@@ -9,8 +9,9 @@ import struct
 from dataclasses import dataclass, field
 from mmap import mmap
 
+from inference.audio.tags import bytes_from
 from inference.audio.unfinished import SIZE_UNKNOWN
-from inference.errors import UndecodableAudio, UnsupportedCodec
+from inference.errors import InputError, UndecodableAudio, UnsupportedCodec
 
 _PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE
 _SAMPLE_BITS = {_PCM: (8, 16, 24, 32), _FLOAT: (32, 64), _ALAW: (8,), _MULAW: (8,)}
@@ -22,7 +23,6 @@ _COMPRESSED = {
     0x0050: "MP2",
     0x0055: "MP3",
     0x0064: "G.726",
-    0x00FF: "AAC",
     0x028F: "G.722",
     0x0160: "WMA 1",
     0x0161: "WMA 2",
@@ -30,6 +30,7 @@ _COMPRESSED = {
 """What only PyAV decodes."""
 _SLIP_SECONDS = 0.01  # a header's length announced too much, and the like
 _PADDING = 1 << 16  # bytes behind the samples that are looked at at once,
+_NEAR = 1 << 18  # bytes in which the next file begins behind padding and tags
 _MOST_STRETCHES = 64  # so many times up to the end at most, since the event loop waits
 _SLIP_BYTES = 44  # a header's
 _LEAST_BYTES_PER_SECOND = 100  # some writers leave the field empty
@@ -85,7 +86,7 @@ class _Samples:
                 raise UndecodableAudio(f"WAV: the header announces {size} bytes of samples, {remaining} arrived")
             return remaining, (f"The header announces {size - remaining} bytes more than there are.",)
         if not size:
-            return remaining, ()
+            return 0 if _are_chunks(self.data, self.offset, self.end) else remaining, ()
         if self._nothing_behind(slip):
             return size, ()
         return remaining, (f"The header announces {size} bytes of samples; all {remaining} were taken.",)
@@ -127,7 +128,13 @@ def read_wav_header(data: bytes | mmap, start: int = 0, end: int | None = None) 
         unpadded = bool(size % 2 and not _is_chunk(data, offset + size + 1) and _is_chunk(data, offset + size))
         odd = odd or unpadded
         offset += size + (size % 2 and not unpadded)
-    raise UndecodableAudio("WAV: the header is cut off or has no 'data' chunk")
+    raise _no_samples(data, start, end)
+
+
+def _no_samples(data: bytes | mmap, start: int, end: int) -> InputError:
+    if data.find(b"wavl", start, min(start + _PADDING, end)) >= 0:
+        return UnsupportedCodec("WAV with a list of pieces (wavl) is not taken")
+    return UndecodableAudio("WAV: the header is cut off or has no 'data' chunk")
 
 
 def _is_chunk(data: bytes | mmap, offset: int) -> bool:
@@ -162,20 +169,24 @@ def _header(chunk: bytes, samples: _Samples, *, odd: bool) -> WavHeader:
 
 
 def _fits(codec: int, bits: int, container_bits: int) -> bool:
-    """Whether the samples are of a size that exists; integers may leave bits of their last byte unused."""
+    """Whether the samples are of a size that exists; integers may leave bits of their last bytes unused."""
     used = -(-bits // 8) * 8 if codec == _PCM and bits > 8 else bits
-    return container_bits == used and container_bits in _SAMPLE_BITS[codec]
+    wider = codec == _PCM and (used, container_bits) == (24, 32)
+    return (wider or container_bits == used) and container_bits in _SAMPLE_BITS[codec]
 
 
 def next_wave(data: bytes | mmap, behind: int, end: int) -> int:
     """Where a further file begins, behind the samples and the chunks that follow them; the end where none does."""
     for _ in range(_MOST_CHUNKS):
-        for at in (behind, behind + 1):  # of an odd number of bytes some pad, some do not
+        between = bytes_from(data, behind, end)
+        for at in (behind, behind + 1, behind + between):  # of an odd number of bytes some pad, some do not
             if _is_wave(data, at):
                 return at
         behind += not _is_chunk(data, behind) and _is_chunk(data, behind + 1)
         if behind + 8 > end or not _is_chunk(data, behind):
             break
+        if data[behind : behind + 4] == b"data":
+            raise UnsupportedCodec("WAV with a second 'data' chunk is not taken")
         behind = _behind_chunk(data, behind)
     return end
 
@@ -192,8 +203,9 @@ def _behind_chunk(data: bytes | mmap, offset: int) -> int:
 
 
 def _are_chunks(data: bytes | mmap, offset: int, end: int) -> bool:
-    """Whether what follows the samples is made of chunks to its end, or is a file of its own."""
-    if _is_wave(data, offset):
+    """Whether what follows the samples is made of chunks to its end, padding or a file of its own."""
+    following = offset + bytes_from(data, offset, min(offset + _NEAR, end))
+    if following >= end or _is_wave(data, following):
         return True
     for _ in range(_MOST_CHUNKS):
         if end - offset < 8:

@@ -6,42 +6,70 @@ WAV's are read by `riff`, which counts what is there in any case.
 import struct
 from collections.abc import Callable, Iterator
 from mmap import mmap
+from typing import TypeAlias
 
+from inference.audio.tags import bytes_from
+
+Header: TypeAlias = tuple[bytes, tuple[str, ...]]
+"""What takes the place of as many bytes of a file, empty where they stand there; what a user should know about that."""
 SIZE_UNKNOWN = 1_000_000_000
 """Programs that write into a pipe put none, all ones (FFmpeg), 2 GiB (SoX) or a round number. A file that is truly so
 large announces what is there."""
 _MOST_CHUNKS = 1000
+_AS_IT_IS: Header = b"", ()
+_SLIP_BYTES = 44  # a header's
 _W64_DATA = bytes.fromhex("64617461f3acd3118cd100c04f8edb8a")
 _W64_HEAD = 24  # bytes of an identifier and a size, which counts them
+_IN_PACKETS = (b"ima4", b"GSM ", b"MAC3", b"MAC6")  # of many samples, which the head counts instead
 _SAMPLE_BYTES = {b"alaw": 1, b"ALAW": 1, b"ulaw": 1, b"ULAW": 1, b"fl32": 4, b"FL32": 4, b"fl64": 8, b"FL64": 8}
 
 
-def right_header(demuxer: str, data: bytes | mmap, start: int, end: int) -> bytes:
-    """What takes the place of as many bytes of a file, with the sizes that it has; empty where they stand there."""
+def right_header(demuxer: str, data: bytes | mmap, start: int, end: int) -> Header:
+    """With the sizes that a file has."""
     finish = _FINISHES.get(demuxer)
-    return finish(data, start, end) if finish else b""
+    return finish(data, start, end) if finish else _AS_IT_IS
 
 
 def _unknown(size: int, there: int) -> bool:
     return size <= 0 or (size > there and size >= SIZE_UNKNOWN)
 
 
-def _aiff(data: bytes | mmap, start: int, end: int) -> bytes:
+def _aiff(data: bytes | mmap, start: int, end: int) -> Header:
     common = 0
     for name, content, size in _chunks(data, start + 12, end):
         if name == b"COMM" and size >= 18:
             common = content
-        there = end - content
-        if name == b"SSND" and common and there >= 8 and _unknown(size, there):
+        if name == b"SSND":
+            there, unknown = end - content, _unknown(size, end - content)
+            kind = data[common + 18 : common + 22] if data[start + 8 : start + 12] == b"AIFC" else b""
+            more = kind not in _IN_PACKETS and _goes_on(data, content, size, end)
+            if not common or there < 8 or not (more or unknown):
+                break
             head = bytearray(data[start : content + 8])
             channels, _, bits = struct.unpack_from(">HIH", data, common)
-            kind = data[common + 18 : common + 22] if data[start + 8 : start + 12] == b"AIFC" else b""
             frame = channels * _SAMPLE_BYTES.get(kind, -(-bits // 8))
             struct.pack_into(">I", head, 4, min(end - start - 8, 0xFFFFFFFF))
             struct.pack_into(">I", head, common - start + 2, min((there - 8) // frame if frame else 0, 0xFFFFFFFF))
             struct.pack_into(">I", head, content - start - 4, min(there, 0xFFFFFFFF))
-            return bytes(head)
-    return b""
+            return bytes(head), () if unknown else (_told(size - 8, there - 8),)
+    return _AS_IT_IS
+
+
+def _told(size: int, there: int) -> str:
+    return f"The header announces {size} bytes of samples; all {there} were taken."
+
+
+def _goes_on(data: bytes | mmap, place: int, size: int, end: int) -> bool:
+    """Whether samples follow those announced: no chunk, no other file, and not only tags and padding."""
+    behind = place + size
+    if size <= 0 or end - behind <= _SLIP_BYTES:
+        return False
+    for at in (behind, behind + 1):  # some pad an odd number, some do not
+        name, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "big")
+        is_chunk = all(32 <= byte < 127 for byte in name) and at + length < end
+        if is_chunk or at + bytes_from(data, at, end) >= end:
+            return False
+    return True
 
 
 def _chunks(data: bytes | mmap, place: int, end: int) -> Iterator[tuple[bytes, int, int]]:
@@ -54,21 +82,19 @@ def _chunks(data: bytes | mmap, place: int, end: int) -> Iterator[tuple[bytes, i
         place += 8 + size + size % 2
 
 
-def _au(data: bytes | mmap, start: int, end: int) -> bytes:
+def _au(data: bytes | mmap, start: int, end: int) -> Header:
     if end - start < 24:
-        return b""
+        return _AS_IT_IS
     offset, size = struct.unpack_from(">II", data, start + 4)
     there = end - start - offset
+    if _goes_on(data, start + offset, size, end):
+        return b"", (_told(size, there),)  # FFmpeg reads on as it is
     if there < 0 or not _unknown(size, there):
-        return b""
-    return (
-        bytes(data[start : start + 8])
-        + struct.pack(">I", min(there, 0xFFFFFFFF))
-        + bytes(data[start + 12 : start + 24])
-    )
+        return _AS_IT_IS
+    return data[start : start + 8] + struct.pack(">I", min(there, 0xFFFFFFFF)) + data[start + 12 : start + 24], ()
 
 
-def _w64(data: bytes | mmap, start: int, end: int) -> bytes:
+def _w64(data: bytes | mmap, start: int, end: int) -> Header:
     place = start + 40
     for _ in range(_MOST_CHUNKS):
         if place + _W64_HEAD > end:
@@ -80,11 +106,11 @@ def _w64(data: bytes | mmap, start: int, end: int) -> bytes:
             head = bytearray(data[start : place + _W64_HEAD])
             struct.pack_into("<q", head, 16, end - start)
             struct.pack_into("<q", head, place - start + 16, end - place)
-            return bytes(head)
+            return bytes(head), ()
         if size < _W64_HEAD:
             break
         place += -(-size // 8) * 8
-    return b""
+    return _AS_IT_IS
 
 
-_FINISHES: dict[str, Callable[[bytes | mmap, int, int], bytes]] = {"aiff": _aiff, "au": _au, "w64": _w64}
+_FINISHES: dict[str, Callable[[bytes | mmap, int, int], Header]] = {"aiff": _aiff, "au": _au, "w64": _w64}

@@ -15,9 +15,13 @@ _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1", 16: "hexadecagonal"}
 
 
 def ffmpeg(
-    samples, container, codec, rate=16_000, *, options=None, bit_rate=None, video=False, cover=False, streamed=False
-):
-    """A file in memory of mono `[frames]` or `[frames, channels]` samples, at the encoder's own rate."""
+    samples, container, codec, rate=16_000, *, options=None, of_codec=None, bit_rate=None, video=False, cover=False,
+    streamed=False,
+):  # fmt: skip
+    """A file in memory of mono `[frames]` or `[frames, channels]` samples, at the encoder's own rate.
+
+    `options` are the container's, `of_codec` the encoder's.
+    """
     buffer = io.BytesIO()
     if streamed:  # as into a pipe: nothing can be filled in later
         buffer.seekable = lambda: False
@@ -26,7 +30,9 @@ def ffmpeg(
     layout = _LAYOUTS[samples.shape[1] if samples.ndim > 1 else 1]
     with av.open(str(name) if name else buffer, "w", format=container, options=options or {}) as output:
         shown = _picture(output) if video else _cover(output) if cover else []
-        stream = output.add_stream(codec, rate=rate, layout=layout, options={"strict": "experimental"})
+        stream = output.add_stream(
+            codec, rate=rate, layout=layout, options={"strict": "experimental", **(of_codec or {})}
+        )
         if bit_rate:
             stream.bit_rate = bit_rate
         frames = list(_frames(samples, rate, layout, stream.codec_context))

@@ -194,6 +194,14 @@ def outcome(data):
     assert estimate_seconds(data) >= 0
 
 
+def damaged(data, changes, kept):
+    """Bytes changed at places of 0 to 1, squared so that most of the damage falls on headers; the beginning of that."""
+    data = bytearray(data)
+    for place, value in changes:
+        data[int(place**2 * len(data))] = value
+    return bytes(data[: int(len(data) * max(kept, 0.01))])
+
+
 @settings(max_examples=300)
 @given(
     st.sampled_from([b"", b"RIFF\0\0\0\0WAVE", b"fLaC", b"OggS", b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0"]),
@@ -210,11 +218,17 @@ def test_random_bytes_never_surprise(magic, rest):
     st.floats(0, 1),
 )
 def test_damaged_files_never_surprise(data, changes, kept):
-    damaged = bytearray(data)
-    for place, value in changes:
-        # Squared, so that most of the damage falls on headers.
-        damaged[int(place**2 * len(damaged))] = value
-    outcome(bytes(damaged[: int(len(damaged) * max(kept, 0.01))]))
+    outcome(damaged(data, changes, kept))
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.sampled_from(["MP3", "AAC", "M4A, AAC", "MP4, fragmented", "WebM, Opus", "AMR", "WMA 2", "FLV, AAC"]),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4),
+    st.floats(0, 1),
+)
+def test_damaged_files_that_ffmpeg_reads_never_surprise(name, changes, kept):
+    outcome(damaged(KINDS[name], changes, kept))
 
 
 def test_soundfile_can_read_what_is_called_good():

@@ -1,5 +1,6 @@
 """Calls in which silence is not sent (DTX): their times go on where no packets are, and words keep their places."""
 
+import itertools
 import struct
 
 import numpy as np
@@ -43,6 +44,35 @@ def test_what_was_not_sent_is_silence(container):
         there = decoded.waveform.samples[second * 16_000 - 8_000 : second * 16_000 + 8_000]
         assert np.abs(np.fft.rfft(there * np.hanning(there.size))).argmax() == hertz
     assert not decoded.waveform.samples[36_000:60_000].any()
+
+
+BEEPS = np.tile(np.concatenate([np.zeros(47_000), tone(1_000 / 48_000, 48_000)]), 20)
+
+
+@pytest.mark.parametrize("every", [10, 100])
+@pytest.mark.parametrize("container", ["webm", "ogg", "matroska", "mp4", "mpegts", "flv"])
+def test_single_packets_that_are_lost_add_up(container, every):
+    codec = "libopus" if container in {"webm", "ogg"} else "aac"
+    numbers = itertools.count()
+    sent = remuxed(ffmpeg(BEEPS, container, codec, 48_000), container, lambda _: next(numbers) % every != every // 2)
+    decoded = decode(sent, AudioLimits("clip", limit_seconds=30), 16_000)
+    assert decoded.duration == pytest.approx(20, abs=0.15)
+    assert bool(decoded.warnings) == (codec == "aac")  # Opus may send nothing
+    loud = np.flatnonzero(np.abs(decoded.waveform.samples) > 0.2) / 16_000
+    late = (loud + 0.5) % 1 - 0.5
+    assert -(0.15 if container == "ogg" else 0.08) < late.min()  # OGG has the times of pages alone
+    assert late.max() < 0.08
+
+
+def test_times_that_shake_add_no_silence():
+    numbers = itertools.count()
+
+    def shaken(packet):
+        packet.pts += 80 * (next(numbers) % 20 == 10)
+        return True
+
+    shaking = remuxed(OPUS["webm"], "webm", shaken)
+    assert decode(shaking, LIMITS, 16_000).duration == pytest.approx(6, abs=0.1)
 
 
 def test_a_clock_that_leaps_by_hours_is_not_believed():

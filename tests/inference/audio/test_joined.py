@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from inference.audio import mpeg, source
+from inference.audio.containers import identify
 from inference.audio.decode import decode
 from inference.audio.pieces import pieces_of
 from inference.errors import InputError
 from inference.types import AudioLimits
-from tests.inference.audio.encoders import ffmpeg, with_checksum
-from tests.inference.audio.kinds import SPEECH, files_of_every_kind
+from tests.inference.audio.encoders import ffmpeg, id3, with_checksum
+from tests.inference.audio.kinds import SPEECH, encoders, files_of_every_kind
 from tests.memory import Taken
 from tests.samples import encode, noise, tone
 
@@ -36,6 +37,89 @@ def test_two_files_joined_as_they_were_are_both_heard(name):
     assert both.warnings == ()
     if name not in SPEECH:
         assert (hertz_at(both, 1), hertz_at(both, alone.duration + 1)) == (440, 440)
+
+
+APE = b"APETAGEX" + struct.pack("<4I", 2000, 42, 1, 1 << 31) + bytes(8)
+APE = APE[:20] + b"\0\0\0\xa0" + APE[24:] + b"\1\0\0\0\0\0\0\0a\0" + APE
+TAG = b"TAG" + b"A" * 30 + bytes(95)
+LYRICS = b"LYRICSBEGIN" + b"IND0000200" + b"000021LYRICS200"
+BETWEEN = {
+    "few zeros": bytes(10),
+    "zeros": bytes(1000),
+    "ID3v1": TAG,
+    "ID3v2": id3(300),
+    "APE": APE,
+    "tags and zeros": bytes(100) + APE + TAG + bytes(400) + id3(300) + bytes(100),
+}
+
+
+@pytest.mark.parametrize("between", BETWEEN.values(), ids=BETWEEN)
+@pytest.mark.parametrize("name", [name for name in FILES if name != "WAV, piped"])
+def test_padding_and_tags_between_two_files_are_stepped_over(name, between):
+    alone, both = heard(FILES[name]), heard(FILES[name] + between + FILES[name])
+    assert both.duration == pytest.approx(2 * alone.duration, abs=0.13)
+    if not name.startswith(("MP2", "MP3", "AAC", "AC3", "MPEG-TS", "FLV", "WebM", "Matroska")):  # FFmpeg finds its way
+        assert both.warnings == ()
+
+
+BEHIND = {
+    "zeros": bytes(4096),
+    "zeros and ID3v1": bytes(1000) + TAG,
+    "ID3v1 and zeros": TAG + bytes(1000),
+    "APE and ID3v1": APE + TAG,
+    "ID3v2": id3(1000),
+    "ID3v2 with its length at the end": id3(512)[:5] + b"\x10" + id3(512)[6:] + b"3DI\4\0\x10" + id3(512)[6:10],
+    "Lyrics3 and ID3v1": LYRICS + TAG,
+}
+BEFORE = {"tag and zeros": id3(100) + bytes(100), "APE": APE, "zeros": bytes(100_000)}
+
+
+@pytest.mark.parametrize("behind", BEHIND.values(), ids=BEHIND)
+@pytest.mark.parametrize("name", [name for name in FILES if name != "WAV, piped"])
+def test_padding_and_tags_behind_a_file_are_no_part_of_it(name, behind):
+    decoded, alone = heard(FILES[name] + behind), heard(FILES[name])
+    np.testing.assert_array_equal(decoded.waveform.samples, alone.waveform.samples)
+    assert (decoded.duration, decoded.warnings) == (alone.duration, ())
+
+
+@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
+@pytest.mark.parametrize("name", FILES)
+def test_padding_and_tags_before_a_file_are_no_part_of_it(name, before):
+    decoded, alone = heard(before + FILES[name]), heard(FILES[name])
+    np.testing.assert_array_equal(decoded.waveform.samples, alone.waveform.samples)
+    assert (decoded.duration, decoded.warnings) == (alone.duration, ())
+
+
+@pytest.mark.parametrize("size", [0, 1, 8, 0x100, 0x10000, 0x123456])
+@pytest.mark.parametrize("box", [b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"moof"])
+def test_the_zeros_that_an_mp4_begins_with_are_its_own(box, size):
+    data = size.to_bytes(4, "big") + box + b"\1" * 100
+    assert identify(data)[1:] == (0, len(data))
+    assert identify(id3(100) + bytes(100) + data)[1] == 110 + 100
+
+
+@pytest.mark.parametrize("name", ["AMR", "MP3", "M4A, AAC", "WebM, Opus", "AU", "FLV, AAC", "MPEG-TS, AAC", "TTA"])
+def test_a_file_that_was_given_its_place_beforehand_ends_where_its_sound_does(name):
+    decoded, alone = heard(FILES[name] + bytes(20 << 20)), heard(FILES[name])
+    assert (decoded.duration, decoded.warnings) == (alone.duration, ())
+
+
+@pytest.mark.parametrize(
+    "behind", [bytes(1), bytes(1000), TAG + bytes(1000)], ids=["a zero", "zeros", "ID3v1 and zeros"]
+)
+@pytest.mark.parametrize("name", encoders())
+def test_padding_behind_silence_takes_no_zero_of_it(name, behind):
+    rate, encoder = encoders()[name]
+    silent = encoder(np.zeros(2 * rate, np.float32))
+    decoded, alone = heard(silent + behind), heard(silent)
+    np.testing.assert_array_equal(decoded.waveform.samples, alone.waveform.samples)
+    assert decoded.warnings == alone.warnings
+
+
+@pytest.mark.parametrize("name", ["TTA", "WMA 2", "W64"])
+def test_what_no_decoder_looks_at_is_told(name):
+    decoded = heard(FILES[name] + b"\1something else entirely" * 5)
+    assert "120 bytes behind the recording are no sound, and were left out." in decoded.warnings
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name not in {"WAV, piped", "MPEG-TS, LATM"}])

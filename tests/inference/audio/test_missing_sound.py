@@ -55,6 +55,14 @@ def test_a_hole_in_the_bytes_is_no_end():
     assert not any("at its end" in each for each in decoded.warnings)
 
 
+def test_a_hole_in_a_wma_is_told():
+    whole = ffmpeg(np.random.default_rng(0).normal(0, 0.1, (12 * 44_100, 2)), "asf", "wmav2", 44_100, bit_rate=64_000)
+    third = len(whole) // 3
+    decoded = heard(whole[:third] + bytes(third) + whole[2 * third :])
+    assert decoded.duration == pytest.approx(12, abs=0.1)
+    assert any("s of sound are missing" in each for each in decoded.warnings)
+
+
 def film(sound_from):
     """Two seconds of sound beside five of a picture."""
     buffer = io.BytesIO()
@@ -113,6 +121,13 @@ def test_an_ogg_without_pages_in_its_middle_says_so_or_is_refused():
     there = pages(OGG["Vorbis"])
     with pytest.raises(UndecodableAudio):
         heard(b"".join(there[:10] + there[12:]))
+
+
+def test_an_ogg_may_be_shorter_than_it_says_by_what_remuxing_rounds():
+    stereo = np.random.default_rng(0).normal(0, 0.1, (2 * 48_000, 2))
+    decoded = heard(remuxed(ffmpeg(stereo, "webm", "vorbis", 48_000), "ogg"))
+    assert decoded.duration == pytest.approx(2, abs=0.01)
+    assert decoded.warnings == ()
 
 
 def test_an_ogg_that_was_listened_in_to_misses_nothing():
