@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from mmap import mmap
 
 from inference.audio.boxes import WEBM_CLUSTER, asf_properties, boxes, flv_is_cut, webm_places
+from inference.audio.chunks import W64_DATA, aiff_chunks, w64_chunks, w64_padded
 from inference.audio.containers import TRANSPORT_PACKET
 from inference.audio.mpeg import end_of_frames, next_xing
-from inference.audio.source import occurrences
+from inference.audio.source import last_occurrence, occurrences
 from inference.audio.tags import before_tags, before_zeros, bytes_from, id3v2_bytes, is_between
 
 Checkpoint = Callable[[], None]
@@ -71,23 +72,31 @@ def _matroska(data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint) 
     inner = before_zeros(data, start, end, end - start)
     if inner == end:
         return 0
-    cluster = data.rfind(WEBM_CLUSTER, start, inner)
+    cluster = last_occurrence(WEBM_CLUSTER, data, start, inner, checkpoint)
     places = webm_places(data, max(start, cluster), end, checkpoint)
     return next((place for place in places if place >= inner), 0)
 
 
 def _aiff(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
+    """Behind its form or its samples: some programs fill in one of the two sizes only."""
     if end - start < 12:
         return 0
     (size,) = struct.unpack_from(">I", data, start + 4)
-    return int(start + 8 + size + size % 2) if size else 0
+    if not size:
+        return 0
+    samples = (at + its + its % 2 for name, at, its in aiff_chunks(data, start, end) if name == b"SSND")
+    return max(int(start + 8 + size + size % 2), next(samples, 0))
 
 
 def _w64(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
+    """As of AIFF."""
     if end - start < 24:
         return 0
     (size,) = struct.unpack_from("<q", data, start + 16)
-    return start + -(-size // 8) * 8 if size > 0 else 0
+    if size <= 0:
+        return 0
+    samples = (at + w64_padded(its) for name, at, its in w64_chunks(data, start, end) if name == W64_DATA)
+    return max(start + w64_padded(size), next(samples, 0))
 
 
 def _asf(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
@@ -127,11 +136,12 @@ def _wavpack(data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint) -
 
 
 def _tta(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
-    """Behind the head stands a table of the sizes of all frames, each of 256/245 s."""
+    """Behind the head stands a table of the sizes of all frames, each of 256/245 s in whole samples."""
     if end - start < 22:
         return 0
     rate, samples = struct.unpack_from("<II", data, start + 10)
-    frames = -(-samples * 245 // (256 * rate)) if rate else 0
+    frame = rate * 256 // 245
+    frames = -(-samples // frame) if frame else 0
     table = start + 22
     if not 0 < frames < min((end - table) // 4, _MOST_FRAMES):
         return 0
@@ -142,7 +152,7 @@ def _tta(data: bytes | mmap, start: int, end: int, _: Checkpoint) -> int:
 def _mp3(data: bytes | mmap, start: int, end: int, checkpoint: Checkpoint) -> int:
     """At a later frame that counts frames, or the tag before it."""
     frame = next_xing(data, start, end, checkpoint)
-    tag = data.rfind(b"ID3", start, frame) if frame else -1
+    tag = last_occurrence(b"ID3", data, start, frame, checkpoint) if frame else -1
     if tag > 0 and tag + id3v2_bytes(data[tag : tag + 10]) == frame:
         return tag
     return frame or _frames(data, start, end, checkpoint)

@@ -91,7 +91,7 @@ def pieces_of(data: bytes | mmap, checkpoint: Callable[[], None]) -> list[Piece]
     pieces: Iterator[Piece]
     match container.demuxer:
         case "wav":
-            pieces = _waves(data, container, start, end)
+            pieces = _waves(data, container, start, end, checkpoint)
         case "flac":
             pieces = _flacs(data, container, start, end, checkpoint)
         case "ogg":
@@ -149,9 +149,12 @@ _CUT: dict[str, Callable[[bytes | mmap, int, int, Callable[[], None]], bool]] = 
 }
 
 
-def _waves(data: bytes | mmap, container: Container, start: int, end: int) -> Iterator[Piece]:
+def _waves(
+    data: bytes | mmap, container: Container, start: int, end: int, checkpoint: Callable[[], None]
+) -> Iterator[Piece]:
     """WAV files that somebody joined as they were."""
     while True:
+        checkpoint()
         header = read_wav_header(data, start, end)
         behind = header.data_offset + header.data_bytes
         decoder: Decoder = "PyAV" if header.compressed else "soundfile"

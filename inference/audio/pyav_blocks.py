@@ -42,6 +42,7 @@ _MAY_PAUSE = ("opus", "amr", "speex")  # codecs that send nothing where nobody s
 _FRAMES_ALONE = ("mp3", "aac", "ac3")  # whose demuxers step over whatever is no frame, in silence
 _LARGEST_FRAME = 2_000  # bytes: the first of an MP3 may count frames, and the last be cut off
 _GAP_SECONDS = 0.05  # so that words keep their times to 80 ms
+_LEAP_SECONDS = 0.005  # between two frames: what is lost leaps, a clock that runs faster creeps
 _LEAD_SECONDS = 0.5  # times that go back further begin anew, as of a second file; others shake
 _LONGEST_GAP_SECONDS = 600.0  # a longer one is rather a fault of a clock
 _FULL_SCALE = {"u1": 2.0**7, "i2": 2.0**15, "i4": 2.0**31, "i8": 2.0**63}
@@ -69,6 +70,8 @@ class PyavBlocks:
         self._usual = 0  # bytes of a frame
         self._packers: dict[tuple[str, str, int], Any] = {}
         self._counted = self._missing = 0.0  # seconds that came, and of which nothing did
+        self._leapt = 0.0  # seconds that frames came later than the one before says, since the last gap
+        self._due: float | None = None  # when it says that the next one comes
         self._until = self._begin()
 
     def _begin(self) -> float | None:
@@ -125,7 +128,7 @@ class PyavBlocks:
         frames = self._alone or (self._kind.demuxer == "wav" and self._codec.name.startswith("mp"))
         if frames and self._unheard > _LARGEST_FRAME:
             self.warnings.append(f"{self._unheard} bytes between frames are no sound, and were left out.")
-        if self._missing:
+        if self._missing > _GAP_SECONDS:
             self.warnings.append(f"{self._missing:.1f} s of sound are missing; silence stands in their place.")
         if self._kind.demuxer in _COUNTS_SAMPLES and self._counted < self.announced - _SLIP_SECONDS:
             self.warnings.append("The recording is cut off at its end; what arrived whole was taken.")
@@ -147,8 +150,11 @@ class PyavBlocks:
         self._counted += len(samples) / rate
         if self._until is not None:
             self._until += len(samples) / rate
+        if self._due is not None:
+            self._due += len(samples) / rate
         if gap and not first and not any(name in self._codec.name for name in _MAY_PAUSE):
-            self._missing += gap
+            self._missing += min(gap, self._leapt)
+        self._leapt = 0.0 if gap else self._leapt
         left, at_once = round(gap * rate), block_frames(rate, samples.shape[1])
         while left > 0:
             yield np.zeros((min(left, at_once), samples.shape[1]), np.float32), rate
@@ -159,6 +165,10 @@ class PyavBlocks:
         if self._kind.demuxer not in _WITH_TIMES or frame.time is None:
             return 0.0
         late = 0.0 if self._until is None else frame.time - self._until
+        leap = 0.0 if self._due is None else frame.time - self._due
+        if abs(leap) > _LEAP_SECONDS:  # back again where times shake
+            self._leapt = max(0.0, self._leapt + leap)
+        self._due = float(frame.time)
         if self._until is None or not -_LEAD_SECONDS < late <= _GAP_SECONDS:
             self._until = float(frame.time)
         return late if _GAP_SECONDS < late < _LONGEST_GAP_SECONDS else 0.0

@@ -30,7 +30,7 @@ _COMPRESSED = {
 """What only PyAV decodes."""
 _SLIP_SECONDS = 0.01  # a header's length announced too much, and the like
 _PADDING = 1 << 16  # bytes behind the samples that are looked at at once,
-_NEAR = 1 << 18  # bytes in which the next file begins behind padding and tags
+_NEAR = 1 << 18  # zeros in a row that are stepped over before the next file, and between tags
 _MOST_STRETCHES = 64  # so many times up to the end at most, since the event loop waits
 _SLIP_BYTES = 44  # a header's
 _LEAST_BYTES_PER_SECOND = 100  # some writers leave the field empty
@@ -86,7 +86,9 @@ class _Samples:
                 raise UndecodableAudio(f"WAV: the header announces {size} bytes of samples, {remaining} arrived")
             return remaining, (f"The header announces {size - remaining} bytes more than there are.",)
         if not size:
-            return 0 if _are_chunks(self.data, self.offset, self.end) else remaining, ()
+            # Digital silence is no padding here: into a pipe goes 0 as the size, whatever follows.
+            none = _is_chunk(self.data, self.offset) and _are_chunks(self.data, self.offset, self.end)
+            return 0 if none else remaining, ()
         if self._nothing_behind(slip):
             return size, ()
         return remaining, (f"The header announces {size} bytes of samples; all {remaining} were taken.",)
@@ -178,13 +180,14 @@ def _fits(codec: int, bits: int, container_bits: int) -> bool:
 def next_wave(data: bytes | mmap, behind: int, end: int) -> int:
     """Where a further file begins, behind the samples and the chunks that follow them; the end where none does."""
     for _ in range(_MOST_CHUNKS):
-        between = bytes_from(data, behind, end)
-        for at in (behind, behind + 1, behind + between):  # of an odd number of bytes some pad, some do not
+        for at in (behind, behind + 1):  # of an odd number of bytes some pad, some do not
             if _is_wave(data, at):
                 return at
+        unpadded = behind
         behind += not _is_chunk(data, behind) and _is_chunk(data, behind + 1)
-        if behind + 8 > end or not _is_chunk(data, behind):
-            break
+        if behind + 8 > end or _begins_tag(data, behind, end):  # looked for once: tags and padding may be long
+            following = unpadded + bytes_from(data, unpadded, end)
+            return following if _is_wave(data, following) else end
         if data[behind : behind + 4] == b"data":
             raise UnsupportedCodec("WAV with a second 'data' chunk is not taken")
         behind = _behind_chunk(data, behind)
@@ -195,6 +198,12 @@ def _is_wave(data: bytes | mmap, offset: int) -> bool:
     return data[offset : offset + 4] in (b"RIFF", b"RF64", b"BW64") and data[offset + 8 : offset + 12] == b"WAVE"
 
 
+def _begins_tag(data: bytes | mmap, offset: int, end: int) -> bool:
+    """Whether what stands there is no chunk, or looks like one and is rather a tag, as ID3v1 may."""
+    is_chunk = _is_chunk(data, offset) and _behind_chunk(data, offset) <= end + 1
+    return not is_chunk or data[offset : offset + 3] == b"TAG"
+
+
 def _behind_chunk(data: bytes | mmap, offset: int) -> int:
     """Where it ends, with the byte that pads an odd one, where that is there."""
     (size,) = struct.unpack_from("<I", data, offset + 4)
@@ -203,19 +212,20 @@ def _behind_chunk(data: bytes | mmap, offset: int) -> int:
 
 
 def _are_chunks(data: bytes | mmap, offset: int, end: int) -> bool:
-    """Whether what follows the samples is made of chunks to its end, padding or a file of its own."""
-    following = offset + bytes_from(data, offset, min(offset + _NEAR, end))
-    if following >= end or _is_wave(data, following):
+    """Whether what follows the samples is made of chunks to its end, of tags and padding, or a file of its own."""
+    if _is_wave(data, offset):
         return True
+    place = offset
     for _ in range(_MOST_CHUNKS):
-        if end - offset < 8:
+        if end - place < 8:
             return True
-        if not _is_chunk(data, offset):
-            return False
-        offset = _behind_chunk(data, offset)
-        if offset > end + 1:
-            return False
-    return False
+        if not _is_chunk(data, place):
+            break
+        place = _behind_chunk(data, place)
+        if place > end + 1:
+            break
+    following = offset + bytes_from(data, offset, end, _NEAR)
+    return following >= end or _is_wave(data, following)
 
 
 def _right_header(chunk: bytes, data_bytes: int) -> bytes:

@@ -28,6 +28,20 @@ def occurrences(
         forget(data)
 
 
+def last_occurrence(mark: bytes, data: bytes | mmap, start: int, end: int, checkpoint: Callable[[], None]) -> int:
+    """Where such bytes, at most 64, occur last; -1 where they do not. In bounded memory as above."""
+    stop = end
+    while stop > start:
+        checkpoint()
+        begin = max(start, stop - _STRETCH)
+        found = data.rfind(mark, begin, min(stop + len(mark) - 1, end))
+        forget(data)
+        if found >= 0:
+            return found
+        stop = begin
+    return -1
+
+
 class Part:
     """A part of a file, behind a header of ours; what decoders need of a binary stream, and no name."""
 

@@ -17,6 +17,8 @@ _ID3V1_BYTES = 128
 _ID3V2_HEAD_BYTES = 10
 _APE_BYTES = 32
 _MOST_LYRICS = 1 << 20  # Lyrics3 2.00 counts its bytes with six digits
+_WITH_CHUNKS = (b"RIFF", b"RF64", b"BW64", b"FORM", b"caff", b"riff")
+_ID3V2_VERSIONS = (2, 3, 4)  # of which none is a letter, as the fourth of a chunk's name is
 _BEGIN_TAGS = (b"", b"\0", b"T", b"A", b"L", b"I")
 MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"moof")
 """What an MP4 may begin with, behind four bytes of a size, of which the first are zeros."""
@@ -31,10 +33,14 @@ def without_tags(data: bytes | mmap) -> tuple[int, int]:
 
 
 def before_tags(data: bytes | mmap, start: int, end: int) -> int:
-    """Where the first of the tags begins that end there, zeros behind each or not; the end, where no tag does."""
+    """Where the first of the tags begins that end there, zeros behind each or not; the end, where no tag does.
+
+    Files made of chunks have ID3v2 inside their last one, which such files count; there it is no tag behind them.
+    """
+    in_chunks = data[start : start + 4] in _WITH_CHUNKS or data[start + 4 : start + 8] in MP4_BOXES
     for _ in range(_MOST_TAGS):
         inner = before_zeros(data, start, end)
-        size = _tag_behind(data, inner, end)
+        size = _tag_behind(data, inner, end) or (0 if in_chunks else _short_id3v2_behind(data, inner, end))
         if size <= 0 or inner - size <= start:
             break
         end = inner - size
@@ -100,7 +106,9 @@ def _tag_bytes(data: bytes | mmap, place: int) -> int:
 
 def id3v2_bytes(head: bytes) -> int:
     """Length of the tag (ID3v2.4, 3.1): four groups of seven bits, the header and perhaps a footer beside."""
-    if len(head) < _ID3V2_HEAD_BYTES or head[:3] != b"ID3" or any(byte & 0x80 for byte in head[6:10]):
+    if len(head) < _ID3V2_HEAD_BYTES or head[:3] != b"ID3" or head[3] not in _ID3V2_VERSIONS:
+        return 0
+    if any(byte & 0x80 for byte in head[6:10]):
         return 0
     footer = 10 if head[5] & 0x10 else 0
     return 10 + footer + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
@@ -109,12 +117,17 @@ def id3v2_bytes(head: bytes) -> int:
 def _tag_behind(data: bytes | mmap, inner: int, end: int) -> int:
     """Length before `inner`, where zeros up to `end` begin, of a tag that ends there or among them; 0 where none does.
 
-    ID3v1, APEv2, Lyrics3 2.00, and ID3v2, where it tells its length at its end or is short.
+    ID3v1, APEv2, Lyrics3 2.00, and ID3v2, where it tells its length at its end.
     """
     for footer, (length, tells) in _FOOTERS.items():
         found = footer.search(data, max(0, inner - length), inner)
         if found and inner <= (stop := found.start() + length) <= end:
             return inner - stop + tells(data[max(0, found.start() - 6) : stop])
+    return 0
+
+
+def _short_id3v2_behind(data: bytes | mmap, inner: int, end: int) -> int:
+    """The same of ID3v2 that tells its length at its beginning only, which is looked for no further than 64 KiB."""
     place = data.rfind(b"ID3", max(0, inner - _STRETCH), inner)
     size = id3v2_bytes(data[place : place + _ID3V2_HEAD_BYTES]) if place >= 0 else 0
     return inner - place if inner <= place + size <= end else 0

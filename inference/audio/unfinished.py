@@ -4,10 +4,11 @@ WAV's are read by `riff`, which counts what is there in any case.
 """
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from mmap import mmap
 from typing import TypeAlias
 
+from inference.audio.chunks import W64_CHUNK_HEAD, W64_DATA, aiff_chunks, w64_chunks
 from inference.audio.tags import bytes_from
 
 Header: TypeAlias = tuple[bytes, tuple[str, ...]]
@@ -15,11 +16,9 @@ Header: TypeAlias = tuple[bytes, tuple[str, ...]]
 SIZE_UNKNOWN = 1_000_000_000
 """Programs that write into a pipe put none, all ones (FFmpeg), 2 GiB (SoX) or a round number. A file that is truly so
 large announces what is there."""
-_MOST_CHUNKS = 1000
 _AS_IT_IS: Header = b"", ()
+_MOST_HEAD_BYTES = 1 << 16  # a header is copied, before the decoder's memory is bounded; real ones are short
 _SLIP_BYTES = 44  # a header's
-_W64_DATA = bytes.fromhex("64617461f3acd3118cd100c04f8edb8a")
-_W64_HEAD = 24  # bytes of an identifier and a size, which counts them
 _IN_PACKETS = (b"ima4", b"GSM ", b"MAC3", b"MAC6")  # of many samples, which the head counts instead
 _SAMPLE_BYTES = {b"alaw": 1, b"ALAW": 1, b"ulaw": 1, b"ULAW": 1, b"fl32": 4, b"FL32": 4, b"fl64": 8, b"FL64": 8}
 
@@ -36,7 +35,9 @@ def _unknown(size: int, there: int) -> bool:
 
 def _aiff(data: bytes | mmap, start: int, end: int) -> Header:
     common = 0
-    for name, content, size in _chunks(data, start + 12, end):
+    for name, content, size in aiff_chunks(data, start, end):
+        if content - start > _MOST_HEAD_BYTES:
+            break
         if name == b"COMM" and size >= 18:
             common = content
         if name == b"SSND":
@@ -72,16 +73,6 @@ def _goes_on(data: bytes | mmap, place: int, size: int, end: int) -> bool:
     return True
 
 
-def _chunks(data: bytes | mmap, place: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, where the content begins, its size."""
-    for _ in range(_MOST_CHUNKS):
-        if place + 8 > end:
-            break
-        name, size = struct.unpack_from(">4sI", data, place)
-        yield name, place + 8, size
-        place += 8 + size + size % 2
-
-
 def _au(data: bytes | mmap, start: int, end: int) -> Header:
     if end - start < 24:
         return _AS_IT_IS
@@ -95,21 +86,16 @@ def _au(data: bytes | mmap, start: int, end: int) -> Header:
 
 
 def _w64(data: bytes | mmap, start: int, end: int) -> Header:
-    place = start + 40
-    for _ in range(_MOST_CHUNKS):
-        if place + _W64_HEAD > end:
+    for name, content, size in w64_chunks(data, start, end):
+        if content - start > _MOST_HEAD_BYTES:
             break
-        (size,) = struct.unpack_from("<q", data, place + 16)
-        if data[place : place + 16] == _W64_DATA:
-            if not _unknown(size - _W64_HEAD, end - place - _W64_HEAD):
+        if name == W64_DATA:
+            if not _unknown(size, end - content):
                 break
-            head = bytearray(data[start : place + _W64_HEAD])
+            head = bytearray(data[start:content])
             struct.pack_into("<q", head, 16, end - start)
-            struct.pack_into("<q", head, place - start + 16, end - place)
+            struct.pack_into("<q", head, content - start - 8, end - content + W64_CHUNK_HEAD)
             return bytes(head), ()
-        if size < _W64_HEAD:
-            break
-        place += -(-size // 8) * 8
     return _AS_IT_IS
 
 

@@ -75,6 +75,29 @@ def test_times_that_shake_add_no_silence():
     assert decode(shaking, LIMITS, 16_000).duration == pytest.approx(6, abs=0.1)
 
 
+def slow_clock(packet):
+    """A hundredth of a second in a hundred; the container's own clock counts milliseconds."""
+    packet.pts = packet.dts = round(packet.pts * 1.01)
+    return True
+
+
+@pytest.mark.parametrize("container", ["matroska", "mpegts"])
+def test_a_clock_that_runs_a_little_faster_has_lost_nothing(container):
+    drifting = remuxed(ffmpeg(BEEPS, container, "aac", 48_000), container, slow_clock)
+    decoded = decode(drifting, AudioLimits("clip", limit_seconds=30), 16_000)
+    assert decoded.duration == pytest.approx(20.2, abs=0.1)  # words keep their times
+    assert decoded.warnings == ()
+
+
+def test_of_a_drifting_clock_what_was_lost_is_told():
+    def sent(packet):
+        return not 8 < packet.pts * packet.time_base < 10 and slow_clock(packet)
+
+    drifting = remuxed(ffmpeg(BEEPS, "matroska", "aac", 48_000), "matroska", sent)
+    decoded = decode(drifting, AudioLimits("clip", limit_seconds=30), 16_000)
+    assert decoded.warnings == ("2.0 s of sound are missing; silence stands in their place.",)
+
+
 def test_a_clock_that_leaps_by_hours_is_not_believed():
     sent = remuxed(OPUS["webm"], "webm", lambda packet: unsent(packet) and leap(packet))
     assert decode(sent, LIMITS, 16_000).duration == pytest.approx(4.2, abs=0.1)

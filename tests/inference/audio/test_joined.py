@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from inference.audio import mpeg, source
-from inference.audio.containers import identify
+from inference.audio.containers import identify, opened
 from inference.audio.decode import decode
 from inference.audio.pieces import pieces_of
 from inference.errors import InputError
@@ -202,3 +202,44 @@ def test_a_stream_of_something_else_comes_first():
     decoded = heard(with_checksum(page) + FILES["OGG, Opus"])
     assert decoded.duration == pytest.approx(2, abs=0.05)
     assert hertz_at(decoded, 1) == 440
+
+
+def test_the_frames_of_a_long_tta_are_counted_in_whole_samples():
+    """Of 256/245 s exactly there would be one less, and the end of a sound file would be told to be none."""
+    samples = 200 * 16_718 + 70
+    one = ffmpeg(0.1 * np.sin(0.1 * np.arange(samples)), "tta", "tta")
+    for times in (1, 2):
+        decoded = heard(one * times, overlength="clip", limit_seconds=500)
+        assert (decoded.waveform.samples.size, decoded.warnings) == (times * samples, ())
+
+
+@pytest.mark.parametrize("size", [46, 8_046])
+@pytest.mark.parametrize("kind", ["aiff", "w64"])
+def test_where_the_outer_size_is_too_small_the_samples_own_is_believed(kind, size):
+    """Silence, which would else be padding behind the file."""
+    silent = np.concatenate([noise(0.1), np.zeros(8_000), noise(0.1), np.zeros(8_000)])
+    whole = ffmpeg(silent, kind, {"aiff": "pcm_s16be", "w64": "pcm_s16le"}[kind])
+    sized = {"aiff": whole[:4] + struct.pack(">I", size) + whole[8:],
+             "w64": whole[:16] + struct.pack("<q", size + 82) + whole[24:]}[kind]  # fmt: skip
+    for data, alone in ((sized, whole), (sized + bytes(1000) + sized, whole * 2)):
+        decoded = heard(data)
+        np.testing.assert_array_equal(decoded.waveform.samples, heard(alone).waveform.samples)
+        assert decoded.warnings == ()
+
+
+def test_a_long_webm_is_searched_from_its_end_in_stretches(tmp_path):
+    size = 100 << 20
+    path = tmp_path / "long.webm"
+    with path.open("wb") as file:
+        file.write(b"\x1aE\xdf\xa3\x80" + b"\x18\x53\x80\x67\x01" + b"\xff" * 7)
+        file.write(b"\xec\x01" + size.to_bytes(7, "big"))  # nothing, and no cluster
+        for _ in range(size >> 20):
+            file.write(b"U" * (1 << 20))
+        file.write(bytes(1000))
+    asked = []
+    with opened(path) as data:
+        taken = Taken()
+        pieces_of(data, lambda: asked.append(1))
+        assert taken.mebibytes < 50
+    assert len(asked) > size // (16 << 20)
+    path.unlink()

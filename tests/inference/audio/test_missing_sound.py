@@ -150,6 +150,25 @@ def test_an_ogg_with_something_else_behind_it_is_refused():
         heard(OGG["Opus"] + bytes(512) + b"something else")
 
 
+def caf_of(samples, announced):
+    """CAF with PCM whose chunk of samples has a size of that many bytes of them."""
+    data = ffmpeg(samples, "caf", "pcm_s16le")
+    at = data.index(b"data") + 4
+    return data[:at] + struct.pack(">q", announced + 4 if announced >= 0 else -1) + data[at + 8 :]
+
+
+def test_a_caf_that_says_too_much_is_heard_and_one_that_says_too_little_is_refused_or_padded():
+    """As docs/api.md has it."""
+    sound, silence = tone(1), np.zeros(16_000)
+    for announced, warnings in ((-1, 0), (80_000, 1)):
+        decoded = heard(caf_of(sound, announced))
+        assert (decoded.duration, len(decoded.warnings)) == (1, warnings)
+    with pytest.raises(UndecodableAudio, match="could be decoded"):
+        heard(caf_of(np.concatenate([sound, tone(1, hertz=441.3)]), 32_000))
+    decoded = heard(caf_of(np.concatenate([sound, silence]), 32_000))
+    assert (decoded.duration, decoded.warnings) == (1, ())
+
+
 def of_rate(rate):
     """Small files that claim an absurd rate."""
     wave = bytearray(encode(np.zeros(1_000_000), 16_000, "WAV", "PCM_U8"))
