@@ -45,7 +45,7 @@ REQUESTS: Mapping[str, LogField] = {
     "sample": LogField("number", "`ASR_ACCESS_LOG_SAMPLE`, below 1: this line stands for 1 ÷ sample of them."),
     "model": LogField("string", "Name of the package; also of `lane ready`."),
     "duration": LogField("number", "Seconds of audio received."),
-    "heard": LogField("number", "Seconds of it that were transcribed."),
+    "heard": LogField("number", "Seconds of it that were transcribed; of a stream that ended early, those it told."),
     "clipped": LogField("boolean", "Whether only the beginning was."),
     "segments": LogField("integer", "Of the answer."),
     "characters": LogField("integer", "Of the text; the text itself is in no line."),

@@ -105,8 +105,17 @@ class Settings(AuthenticationSettings, ProtectionSettings, TracingSettings):
         None,
         description="Directory for bodies over 1 MiB while they are needed. Unset, the system's for temporary files.",
     )
-    max_connections: int = Field(1000, ge=1, description="Open connections; those beyond are turned away.")
-    head_seconds: float = Field(10.0, gt=0, description="Seconds for the head of a request to arrive.")
+    max_connections: int = Field(
+        1000,
+        ge=1,
+        description="Open connections. One more takes the place of the one that is idle longest, or is turned away "
+        "where all have a request under way.",
+    )
+    head_seconds: float = Field(
+        10.0,
+        gt=0,
+        description="Seconds for the head of a request to arrive, and for the first one of a connection to begin.",
+    )
     body_seconds: float = Field(
         20.0,
         gt=0,

@@ -22,15 +22,17 @@ from server.authentication.authenticator import Authenticator
 from server.http.access import Access, access_to
 from server.http.admission import Admission
 from server.http.auth import Authentication
+from server.http.connections import Connections
 from server.http.context import QUIET_ROUTES, RequestContext
 from server.http.descriptors import allow_connections
 from server.http.documented import with_authentication
 from server.http.headers import SecurityHeaders
 from server.http.limits import BodyBounds, BodyLimits, BytesInFlight, ConnectionLimits, Room
-from server.http.listeners import Listeners
+from server.http.listeners import Listener, Listeners
 from server.http.problems import install_error_handlers
 from server.http.quotas import QuotaLimits
 from server.http.spool import IN_MEMORY, SpoolDirectory
+from server.http.under_way import UnderWay
 from server.pool.driver import Patience
 from server.pool.limits import Limits
 from server.pool.pool import Pool
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from server.trace_export import TraceExport
 
 _LAST_SPANS = 1 / 20  # of the grace, which ends two of these later (`gunicorn_worker`)
+_LAST_ANSWERS, _LAST_ANSWERS_SHARE = 1.0, 0.25  # seconds at most, and a share of a short grace, of which half is left
 _TELEMETRY: TelemetryConfig = {
     "exclude": lambda scope: scope["path"] in QUIET_ROUTES,
     "operation_spans": False,  # `server/tracing.py` makes those that tell more
@@ -65,7 +68,7 @@ class State(TypedDict):
     quotas: Quotas
     transcription: Transcription
     spool: SpoolDirectory
-    connection_limits: ConnectionLimits
+    connections: Connections
     warnings: Callable[[], tuple[str, ...]]
     """What works worse in this worker than it could, as sentences."""
 
@@ -75,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     plan = resolve_plan(settings)
     authenticator = Authenticator(settings)
     audit = AuditLog(settings.audit_log) if settings.audit_log else None
+    under_way = UnderWay()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
@@ -90,23 +94,21 @@ def create_app(settings: Settings) -> FastAPI:
         gc.freeze()
         lanes = plan.workers * plan.lanes
         transcription = Transcription(pool, served, _limits(settings), settings.request_timeout, lanes)
-        connections = ConnectionLimits(
-            -(-settings.max_connections // plan.workers), settings.head_seconds, settings.body_seconds
-        )
-        allow_connections(connections.connections)
+        connections = _create_connections(settings, plan)
         spool = SpoolDirectory(settings.spool, settings.max_upload_bytes)
         try:
             async with (
                 authenticator.kept_fresh(),
                 _create_quotas(settings).running() as quotas,
                 agent_listening(settings.agent_bind, pool),
+                under_way.seen_out(min(_LAST_ANSWERS, settings.grace_seconds * _LAST_ANSWERS_SHARE)),
             ):
                 yield State(
                     pool=pool,
                     quotas=quotas,
                     transcription=transcription,
                     spool=spool,
-                    connection_limits=connections,
+                    connections=connections,
                     warnings=lambda: (
                         *served.warnings,
                         *metrics_page.warnings(),
@@ -146,7 +148,7 @@ def create_app(settings: Settings) -> FastAPI:
     document = app.openapi
     app.openapi = lambda: with_authentication(document(), access, required=settings.authenticates)  # type: ignore[method-assign]
     _add_middleware(app, settings, plan, authenticator, access)
-    _add_outer_middleware(app, settings, audit)
+    _add_outer_middleware(app, settings, audit, under_way)
     return app
 
 
@@ -169,11 +171,11 @@ def _add_middleware(app: FastAPI, settings: Settings, plan: Plan, authenticator:
     )
 
 
-def _add_outer_middleware(app: FastAPI, settings: Settings, audit: AuditLog | None) -> None:
+def _add_outer_middleware(app: FastAPI, settings: Settings, audit: AuditLog | None, under_way: UnderWay) -> None:
     """What sees all that comes, and says something of all that goes."""
     if settings.management_bind:
-        app.add_middleware(Listeners, management=settings.management_bind)
-    app.add_middleware(RequestContext, audit=audit, sample=settings.access_log_sample)
+        app.add_middleware(Listeners, management=Listener(settings.management_bind))
+    app.add_middleware(RequestContext, audit=audit, sample=settings.access_log_sample, under_way=under_way)
     app.add_middleware(SecurityHeaders)
     if settings.cors_origins:
         app.add_middleware(
@@ -191,6 +193,14 @@ def _begin_tracing(settings: Settings) -> "TraceExport | None":
     from server.trace_export import TraceExport  # OpenTelemetry's SDK, some megabytes
 
     return TraceExport(settings)
+
+
+def _create_connections(settings: Settings, plan: Plan) -> Connections:
+    limits = ConnectionLimits(
+        -(-settings.max_connections // plan.workers), settings.head_seconds, settings.body_seconds
+    )
+    allow_connections(limits.connections)
+    return Connections(limits, Listener(settings.management_bind) if settings.management_bind else None)
 
 
 def _create_quotas(settings: Settings) -> Quotas:

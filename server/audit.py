@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,8 @@ class AuditLog:
         self._path = None if target in _STREAMS else Path(target)
         self._descriptor = _STREAMS.get(target, -1)
         self._failure = ""
+        self._is_half = False
+        """The last line that was written here."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -35,9 +38,13 @@ class AuditLog:
     def write(self, record: Mapping[str, object]) -> None:
         """Write a line with the time of now."""
         fields = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in record.items()}
-        line = json.dumps({"timestamp": datetime.now(UTC).isoformat(), **fields}) + "\n"
+        line = json.dumps({"timestamp": datetime.now(UTC).isoformat(), **fields}).encode() + b"\n"
         try:
-            lost = "the disk is full" if os.write(self._open(), line.encode()) < len(line) else ""
+            descriptor = self._open()
+            ended = b"\n" if self._ends_within_line(descriptor) else b""
+            written = os.write(descriptor, ended + line)
+            self._is_half = len(ended) < written < len(ended + line)
+            lost = "the disk is full" if written < len(ended + line) else ""
         except OSError as error:
             lost = str(error)
         if lost:
@@ -57,6 +64,20 @@ class AuditLog:
             self.close()
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         return self._descriptor
+
+    def _ends_within_line(self, descriptor: int) -> bool:
+        """Whether a full disk has cut the last line off, of which the next one would be a part, and lost with it.
+
+        In a file it may be that of another worker, or of a server before this one.
+        """
+        status = os.fstat(descriptor)
+        if not self._path or not stat.S_ISREG(status.st_mode):
+            return self._is_half
+        try:
+            with self._path.open("rb", buffering=0) as file:  # apart, since it need not be a file that can be read
+                return os.pread(file.fileno(), 1, max(0, status.st_size - 1)) not in (b"", b"\n")
+        except OSError:
+            return self._is_half
 
     def _is_there(self, path: Path) -> bool:
         try:

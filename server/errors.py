@@ -105,7 +105,7 @@ class ModelUnavailable(ServerError):
 
 
 class TooManyConnections(ServerError):
-    """There are more than `ASR_MAX_CONNECTIONS`."""
+    """`ASR_MAX_CONNECTIONS` are open, and each has a request under way."""
 
 
 class Unauthorized(ServerError):

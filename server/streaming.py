@@ -23,10 +23,23 @@ class SegmentStream:
     transcript: Transcript
     """Once all segments have come."""
 
-    def __init__(self, start: Callable[[OnSegments], Coroutine[Any, Any, Transcript]]) -> None:
+    def __init__(
+        self,
+        start: Callable[[OnSegments], Coroutine[Any, Any, Transcript]],
+        on_told: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """`on_told` is called with the seconds of audio whose text there has been, whenever there is more."""
         self._start = start
+        self._on_told = on_told
+        self._ends: dict[int | None, float] = {}
+        """Of the last segment of each channel."""
         self._queue: asyncio.Queue[Sequence[Segment] | None] = asyncio.Queue()
         self._told = asyncio.Event()
+
+    @property
+    def told(self) -> float:
+        """Seconds of audio whose text there has been, those of channels heard apart together."""
+        return sum(self._ends.values())
 
     async def __aenter__(self) -> Self:
         self._work = asyncio.create_task(self._start(self._tell))
@@ -51,6 +64,10 @@ class SegmentStream:
 
     def _tell(self, segments: Sequence[Segment]) -> None:
         if spoken := [segment for segment in segments if segment.text]:
+            for segment in spoken:
+                self._ends[segment.channel] = max(segment.end, self._ends.get(segment.channel, 0.0))
+            # Not once they are sent: a client that reads slowly gets them when the work has long failed.
+            self._on_told(self.told)
             self._queue.put_nowait(spoken)
             self._told.set()
 

@@ -42,3 +42,10 @@ def note(log_fields: dict[str, object], transcript: Transcript) -> None:
     }
     tracing.describe(about)
     log_fields.update(about, **{f"{time.stage}_seconds": round(time.seconds, 4) for time in transcript.stages})
+
+
+def note_broken_off(log_fields: dict[str, object], model: str, heard: float) -> None:
+    """Say the same of an answer that ended early, as far as it is known: its text of so many seconds was given away."""
+    about: dict[str, str | float] = {"model": model, "heard": round(heard, 3)}
+    tracing.describe(about)
+    log_fields.update(about)

@@ -1,6 +1,8 @@
 """Keys as JSON, and their file: read again when it has changed, written whole or not at all."""
 
 import fcntl
+import hashlib
+import mmap
 import os
 import re
 import time
@@ -21,6 +23,9 @@ _KEYS = TypeAdapter(
     dict[Annotated[str, StringConstraints(pattern=f"^{_PUBLIC_ID.pattern}$")], Key],
     config=ConfigDict(hide_input_in_errors=True),
 )
+_closed_by = mmap.mmap(-1, hashlib.sha256().digest_size)
+"""Digest of the path of a file that was there. The master imports this before it forks, so that a worker that starts
+when the file has gone knows of it, though another worker alone has seen it."""
 _FIELDS = {*Key.model_fields, *Former.model_fields, *Limits.__dataclass_fields__}
 
 
@@ -55,6 +60,7 @@ class KeyFile:
         self._keys: Keys = {}
         self._seen: tuple[int, ...] = ()
         self._was_there = False
+        self._name = hashlib.sha256(os.fsencode(path.absolute())).digest()
         self._failure = ""
         self._look()
         if self._failure:
@@ -68,9 +74,9 @@ class KeyFile:
 
     @property
     def was_there(self) -> bool:
-        """Whether there has been a file at any time: even one without keys has closed the door."""
+        """Whether any worker has seen a file at any time: even one without keys has closed the door."""
         self._look_again()
-        return self._was_there
+        return self._was_there or _closed_by[:] == self._name
 
     def _look_again(self) -> None:
         if time.monotonic() < self._next_look:
@@ -84,7 +90,7 @@ class KeyFile:
         self._next_look = time.monotonic() + _LOOK_SECONDS
         try:
             seen = _identity(self._path.stat())
-            self._was_there = True
+            self._note_it_was_there()
             if seen != self._seen:
                 with self._path.open("rb") as file:
                     self._seen = _identity(os.fstat(file.fileno()))
@@ -95,8 +101,13 @@ class KeyFile:
                 logger.warning(f"{self._path} is gone, and its keys with it")
             self._keys, self._seen, self._failure = {}, (), ""
         except (InvalidKeys, OSError) as error:
-            self._was_there = True
+            self._note_it_was_there()
             self._failure = f"{self._path}: {error.strerror if isinstance(error, OSError) else error}"
+
+    def _note_it_was_there(self) -> None:
+        if not self._was_there:
+            self._was_there = True
+            _closed_by[:] = self._name
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 Closing both at once would send a reset to a client that still sends, which may overtake its answer (RFC 9112, 9.6).
 A client that takes nothing of what waits for it is cut off, since neither a send nor a close would end otherwise.
+HTTP/1.0 knows no chunks: there it is the end of the connection that ends an answer which does not say its length.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import termios
 from typing import Any, Protocol
 
 from loguru import logger
+from starlette.types import Message
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -123,6 +125,22 @@ def answer_half_closed(transport: asyncio.Transport, cycle: RequestResponseCycle
     if first and not cycle.response_started:
         transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     _watch(transport, cycle, _FIRST_LOOK)
+
+
+def answer_without_chunks(cycle: RequestResponseCycle) -> None:
+    """Let an answer that does not say its length end with its connection."""
+    send, unframed = cycle.send, False
+
+    async def send_unframed(message: Message) -> None:
+        nonlocal unframed
+        if message["type"] == "http.response.start":
+            unframed = all(name.lower() != b"content-length" for name, _ in message["headers"])
+            cycle.chunked_encoding = False if unframed else None
+        elif unframed:
+            cycle.expected_content_length = len(message.get("body", b""))  # which Uvicorn looks at
+        await send(message)  # type: ignore[arg-type]
+
+    cycle.send = send_unframed  # type: ignore[method-assign, assignment]
 
 
 def _watch(transport: asyncio.Transport, cycle: RequestResponseCycle, pause: float) -> None:

@@ -18,6 +18,7 @@ from server.audit import AuditLog
 from server.correlation import correlated
 from server.errors import ENDED, ServerError, ShuttingDown
 from server.http.problems import problem_of, problem_response, reasons_of
+from server.http.under_way import UnderWay
 
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _SECRET = re.compile(r"(asr_[0-9a-f]{12})_[0-9a-f]{16,}|((?<![\w-])[\w-]{7,})\.eyJ[\w-]+\.[\w-]*")
@@ -35,9 +36,12 @@ class RequestContext:
     Middleware further in may raise what `server/http/problems.py` has an answer to.
     """
 
-    def __init__(self, app: ASGIApp, audit: AuditLog | None = None, sample: float = 1.0) -> None:
-        """`sample` is the share of served requests that have a line."""
+    def __init__(
+        self, app: ASGIApp, audit: AuditLog | None = None, sample: float = 1.0, under_way: UnderWay | None = None
+    ) -> None:
+        """`sample` is the share of served requests that have a line; `under_way` learns of each request's task."""
         self._app = app
+        self._under_way = under_way or UnderWay()
         self._audit = audit
         self._sample = sample
 
@@ -46,6 +50,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._under_way.add(asyncio.current_task())
         request_id = request_id_of(scope)
         log_fields: dict[str, Any] = {}
         scope.setdefault("state", {}).update(request_id=request_id, log_fields=log_fields)

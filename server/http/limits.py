@@ -12,7 +12,7 @@ from server import metrics
 from server.errors import BodyTooLarge, BodyTooSlow, Overloaded
 from server.http.spool import IN_MEMORY
 
-_LONGEST_SECONDS = 3600.0  # for the longest body: what holds much room has to come fast
+_LONGEST_SECONDS = 3600.0  # for any body, and so the longest has to come fast, which holds much room
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +24,16 @@ class BodyBounds:
     grace: float
     """Seconds of waiting that any body may take, and the longest that one may pause."""
     speed: float
-    """Bytes a second that one has to bring which takes longer; one that says how long it is has an hour at most."""
+    """Bytes a second that one has to bring which takes longer. However fast, none has more than an hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """What one worker takes on; `server/http/protocol.py` finds them in the lifespan's state as `connection_limits`."""
+    """What one worker takes on."""
 
     connections: int = 1000
     head_seconds: float = 10.0
-    """From the first byte of a head to its last."""
+    """From the first byte of a head to its last, and from the beginning of a connection to its first byte."""
     body_seconds: float = 20.0
     """That a client may take nothing of its answer, as it may send nothing of its body."""
 
@@ -144,6 +144,8 @@ class _Body:
         self._received = self._counted = 0
         self._grace = bounds.grace
         """Seconds that may still be waited for more."""
+        self._left = _LONGEST_SECONDS
+        """Seconds that may be waited in all: one that does not say how long it is could drip for days otherwise."""
         self._complete = False
 
     def announce(self) -> None:
@@ -176,13 +178,16 @@ class _Body:
         """
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._grace):
+            async with asyncio.timeout(min(self._grace, self._left)):
                 message = await self._receive()
         except TimeoutError:
             metrics.REJECTED.labels("too_slow").inc()
-            raise BodyTooSlow(f"{self._received} bytes came, then too little for too long") from None
+            fault = "no end within an hour" if self._left < self._grace else "then too little for too long"
+            raise BodyTooSlow(f"{self._received} bytes came, {fault}") from None
+        waited = time.monotonic() - began
         earned = len(message.get("body", b"")) / self._speed
-        self._grace = min(self._bounds.grace, self._grace - (time.monotonic() - began) + earned)
+        self._grace = min(self._bounds.grace, self._grace - waited + earned)
+        self._left -= waited
         return message
 
     def _check_size(self, size: int) -> None:

@@ -8,23 +8,31 @@ from server.http.access import MANAGEMENT
 _EVERYWHERE = ("/healthz", "/readyz")
 
 
+class Listener:
+    """An address where the server listens, known by what a connection's own socket says: no client can make that up."""
+
+    def __init__(self, bind: str) -> None:
+        """`bind` is written as in `ASR_MANAGEMENT_BIND`."""
+        path, port = bind.removeprefix("unix:"), bind.rpartition(":")[2]
+        self._server = (path, None) if bind.startswith("unix:") else int(port)
+
+    def got(self, server: tuple[str, int | None] | None) -> bool:
+        """Whether a connection came here whose own end is `server`."""
+        path_or_host, port = server or ("", None)
+        return self._server == ((path_or_host, None) if port is None else port)
+
+
 class Listeners:
-    """Marks in `scope["state"]` what came to the listener for operators (`management`); 404 for what is not there.
+    """Marks in `scope["state"]` what came to the listener for operators (`management`); 404 for what is not there."""
 
-    Which one a connection came to, its own socket says, which no client can make up.
-    """
-
-    def __init__(self, app: ASGIApp, management: str) -> None:
-        """`management` is written as in `ASR_MANAGEMENT_BIND`."""
+    def __init__(self, app: ASGIApp, management: Listener) -> None:
         self._app = app
-        path, port = management.removeprefix("unix:"), management.rpartition(":")[2]
-        self._server = (path, None) if management.startswith("unix:") else int(port)
+        self._management = management
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] == "http":
-            path_or_host, port = scope["server"] or ("", None)
-            management = self._server == ((path_or_host, None) if port is None else port)
+            management = self._management.got(scope["server"])
             if scope["path"].startswith(MANAGEMENT) != management and scope["path"] not in _EVERYWHERE:
                 raise HTTPException(404)
             scope["state"]["management"] = management

@@ -14,7 +14,14 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from server import handover, metrics
 from server.errors import BadRequest, HeadTooLarge, HeadTooSlow, ServerError, TooManyConnections
-from server.http.closing import QUIET_SECONDS, REST_SECONDS, ClosesOurSideFirst, answer_half_closed
+from server.http.closing import (
+    QUIET_SECONDS,
+    REST_SECONDS,
+    ClosesOurSideFirst,
+    answer_half_closed,
+    answer_without_chunks,
+)
+from server.http.connections import Connections
 from server.http.context import new_request_id
 from server.http.limits import ConnectionLimits
 from server.http.problems import problem_response
@@ -24,7 +31,6 @@ _HEAD_BYTES, _HEADERS = 32_768, 100
 _TOO_LARGE = f"at most {_HEAD_BYTES} bytes and {_HEADERS} headers are taken"
 _UPGRADE = {b"upgrade", b"http2-settings"}
 _PIPELINED = 32  # requests that wait for the one before, on one connection: each read may bring thousands
-_TURNED_AWAY = 64  # connections that get a reason; those beyond are cut
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -36,19 +42,22 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request, or turn the client away."""
-        self._limits: ConnectionLimits = self.app_state.get("connection_limits") or ConnectionLimits()
+        self._all: Connections = self.app_state.get("connections") or Connections(ConnectionLimits())
+        self._limits = self._all.limits
         self._closing = ClosesOurSideFirst(transport, self, self._limits.body_seconds)
         super().connection_made(cast("asyncio.Transport", self._closing))
-        self._allow(self.timeout_keep_alive, self.timeout_keep_alive_handler)
-        excess = len(self.connections) - self._limits.connections
-        if excess > _TURNED_AWAY:
+        self._allow(self._limits.head_seconds, self.timeout_keep_alive_handler)
+        if self._all.take(self):
+            return
+        if self._all.many_refused:
             self.transport.abort()
-        elif excess > 0:
-            self._turn_away(TooManyConnections("ASR_MAX_CONNECTIONS sets the limit"))
+        else:
+            self._turn_away(TooManyConnections("each has a request under way; ASR_MAX_CONNECTIONS sets the limit"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Have done with it."""
         self._closing.lost()
+        self._all.lose(self)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -93,6 +102,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Begin a head."""
         super().on_message_begin()
         self._allow(self._limits.head_seconds, self._be_late)
+        if self._is_idle:  # a head that does not come is no reason to keep others out, one that does is no long silence
+            self._all.rest(self)
 
     def on_headers_complete(self) -> None:
         """Begin a request; while draining it is the last of its connection, and its answer says so."""
@@ -106,7 +117,10 @@ class HttpProtocol(HttpToolsProtocol):
         if not self._has_other_upgrade():
             super().on_headers_complete()
             self.in_body = True
+            self._all.work(self)
             self.cycle.keep_alive &= not (self._draining or handover.draining())
+            if self.cycle.scope["http_version"] == "1.0":
+                answer_without_chunks(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """Hand a piece on."""
@@ -121,18 +135,27 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_message_complete()
             if self.cycle.response_complete:  # this was the rest of a body that nobody wanted
                 self._allow(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+                self._all.rest(self)
 
     def on_response_complete(self) -> None:
         """Go on with the next request; the rest of this one's body, if any, has to come soon."""
         super().on_response_complete()
-        if self.in_body and self.cycle.response_complete and not self.transport.is_closing():
+        if not self._is_idle or self.transport.is_closing():
+            return
+        if self.in_body:
             self._allow(REST_SECONDS, self.transport.abort)
+        else:
+            self._all.rest(self)
 
     def shutdown(self) -> None:
         """Close after the request that runs, or, where none does, after a moment for one to arrive."""
         self._draining = True
-        idle = self.cycle is None or self.cycle.response_complete
-        self.loop.call_later(QUIET_SECONDS if idle else 0, super().shutdown)
+        self.loop.call_later(QUIET_SECONDS if self._is_idle else 0, super().shutdown)
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether no request waits for its answer."""
+        return self.cycle is None or self.cycle.response_complete
 
     def _allow(self, seconds: float, then: Callable[[], None]) -> None:
         self._unset_keepalive_if_required()
@@ -166,6 +189,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._deaf or self.transport.is_closing():
             return
         self._deaf = True
+        self._all.work(self)  # its answer is not to be cut short
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
             if self.in_body:

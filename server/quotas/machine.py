@@ -3,7 +3,7 @@
 SQLite keeps it whole whoever dies: the kernel frees the lock of a process that is killed, and what it had not finished
 is as if it had not begun. While one that is stopped has the lock, which it has for microseconds, the event loops of
 others go on, until whoever asks gives up. Time is the system's clock, so that a day's counts outlive a restart of the
-machine; where it is set back, what was counted counts longer.
+machine; where it is set back, what was counted counts from then on as if it had just been.
 
 Nothing is written through to a disk, since the event loop would wait for it: where a power cut leaves a file that is
 damaged, another one is begun.
@@ -27,15 +27,17 @@ from server.quotas.windows import Window
 
 _TRY_EVERY = 0.002  # seconds
 _MOST_PAGES = 16_384  # of 4 KiB: a stranger with many addresses fills no disk
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SCHEMA = """
+PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;
 CREATE TABLE IF NOT EXISTS windows
     (key TEXT PRIMARY KEY, length INTEGER, previous INTEGER, current INTEGER, began REAL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS ends ON windows (began + 2 * length);
 CREATE TABLE IF NOT EXISTS places (subject TEXT, holder TEXT, until REAL, PRIMARY KEY (subject, holder)) WITHOUT ROWID;
 """
-_FORGET = "DELETE FROM windows WHERE key IN (SELECT key FROM windows WHERE began + 2 * length < ? LIMIT 4)"
-"""More than one comes in with each request, so that no more are kept than count."""
+_FORGET = "DELETE FROM windows WHERE key IN (SELECT key FROM windows WHERE began + 2 * length < ? LIMIT ?)"
+_WITH_EACH = 4  # more than the one that comes in with a request, so that no more are kept than count
+_WHERE_FULL = 1024  # so many empty whole pages, in 40 ms; all that fill a file would keep the event loop for 20 s
+_BEGIN_NOW = "UPDATE windows SET began = ?1 WHERE key = ?2 AND began > ?1"
 
 Answer = TypeVar("Answer")
 
@@ -62,21 +64,25 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
 
         def acquire(database: sqlite3.Connection) -> bool:
             now = time.time()
-            window = _window(database, key, expiry, now)
+            database.execute(_BEGIN_NOW, (now, key))
+            window, _ = _window(database, key, expiry, now)
             if amount > 0 and window.used + amount > limit:
                 return False
             window = window.with_more(amount)
-            row = (key, expiry, window.previous, window.current, now - window.age)
+            row = key, expiry, window.previous, window.current, now - window.age
             database.execute("INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?)", row)
-            database.execute(_FORGET, (now,))
+            database.execute(_FORGET, (now, _WITH_EACH))
             return True
 
         return await self._change(acquire)
 
     async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
         """Return both windows' counts and how long each will count, in seconds."""
+        now = time.time()
         with self._noticing_damage():
-            window = _window(self._database(), key, expiry, time.time())  # readers wait for nobody
+            window, of_the_future = _window(self._database(), key, expiry, now)  # readers wait for nobody
+        if of_the_future:  # but once: a caller that is refused by what is read here would never come to a hit
+            await self._change(lambda database: database.execute(_BEGIN_NOW, (now, key)))
         return window.previous, expiry - window.age, window.current, 2 * expiry - window.age
 
     async def clear_sliding_window(self, key: str, expiry: int) -> None:  # noqa: ARG002 - as `limits` has it
@@ -89,8 +95,7 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
 
     async def check(self) -> bool:
         """Whether counting is possible."""
-        await self._change(lambda _: None)
-        return True
+        return await self._change(lambda _: True)
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Not here: windows slide."""
@@ -143,19 +148,29 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
             raise StorageError(error) from error
 
     async def _change(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        """Do it in a transaction of its own, as soon as no other process has one."""
+        """Do it in a transaction of its own, as soon as no other process has one; make room where there is none."""
         with self._noticing_damage():
-            while True:
-                try:
-                    database = self._database()
-                    database.execute("BEGIN IMMEDIATE")
-                    break
-                except sqlite3.OperationalError as error:
-                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # beside its more precise meaning
-                        raise
-                await asyncio.sleep(_TRY_EVERY)
-            with database:  # commits, or rolls back
-                return change(database)
+            try:
+                return await self._transaction(change)
+            except sqlite3.OperationalError as error:
+                if _kind(error) != sqlite3.SQLITE_FULL:
+                    raise
+            # Apart: together with a change that fails it would be undone, and the file would stay full for ever.
+            await self._transaction(lambda database: database.execute(_FORGET, (time.time(), _WHERE_FULL)))
+            return await self._transaction(change)
+
+    async def _transaction(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        while True:
+            try:
+                database = self._database()
+                database.execute("BEGIN IMMEDIATE")
+                break
+            except sqlite3.OperationalError as error:
+                if _kind(error) != sqlite3.SQLITE_BUSY:
+                    raise
+            await asyncio.sleep(_TRY_EVERY)
+        with database:  # commits, or rolls back
+            return change(database)
 
     @contextmanager
     def _noticing_damage(self) -> Iterator[None]:
@@ -163,7 +178,7 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+            if _kind(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 logger.bind(error=str(error)).error("the counts of callers are damaged, and begin anew")
                 self._remove()
             raise
@@ -171,9 +186,8 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
     def _remove(self) -> None:
         """Unless another process has done so and begun another one."""
         if self._open and self._open.is_there():
-            file = self._open.file
-            for name in (f"{file.name}-wal", f"{file.name}-shm", file.name):
-                file.with_name(name).unlink(missing_ok=True)
+            for ending in ("-wal", "-shm", ""):
+                Path(f"{self._open.file}{ending}").unlink(missing_ok=True)
 
     def _database(self) -> sqlite3.Connection:
         if self._open and not self._open.is_there():
@@ -188,8 +202,6 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
             self._prepared = False
         database = self._open.database
         if not self._prepared:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = OFF")
             database.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
             database.executescript(_SCHEMA)
             self._prepared = True
@@ -211,13 +223,18 @@ class _Open:
             return False
 
 
-def _window(database: sqlite3.Connection, key: str, length: int, now: float) -> Window:
+def _kind(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # beside its more precise meaning
+
+
+def _window(database: sqlite3.Connection, key: str, length: int, now: float) -> tuple[Window, bool]:
+    """What was counted, and whether that was in a future that the clock has been set back from."""
     found = database.execute("SELECT previous, current, began FROM windows WHERE key = ?", (key,)).fetchone()
     if not found:
-        return Window(length, 0, 0, 0.0)
+        return Window(length, 0, 0, 0.0), False
     previous, current, began = found
     window = Window(length, previous, current, 0.0).later(max(0.0, now - began))
-    return window if window.used else Window(length, 0, 0, 0.0)
+    return window if window.used else Window(length, 0, 0, 0.0), began > now
 
 
 def _free(database: sqlite3.Connection, now: float) -> None:

@@ -34,8 +34,9 @@ class Meter:
     """Counts the audio of one request while it is entered.
 
     What is reserved counts at once, so that requests side by side cannot use the same rest. On leaving, what was not
-    decoded is given back, and all of it where the request was refused, failed by the server's fault, or was not done
-    when the server ended. Where the client left, what was reserved stays: the work for it had begun.
+    decoded is given back, and where the request was refused, failed by the server's fault, or was not done when the
+    server ended, all but what the client has been told by then. Where the client left, what was reserved stays: the
+    work for it had begun.
     """
 
     places = 0
@@ -49,6 +50,8 @@ class Meter:
         self._charged: Counter[Policy] = Counter()
         """Of audio, as it is counted."""
         self._decoded = 0.0
+        """Seconds."""
+        self._told = 0.0
         """Seconds."""
 
     async def begin(self) -> None:
@@ -69,9 +72,9 @@ class Meter:
     ) -> None:
         if isinstance(error, asyncio.CancelledError) and error.args == (CLIENT_LEFT,):
             return
-        decoded = self._decoded if error is None or isinstance(error, _THEIRS) else 0.0
+        owed = self._decoded if error is None or isinstance(error, _THEIRS) else self._told
         for policy in self._audio:
-            unused = self._charged[policy] - round(decoded * policy.scale)
+            unused = self._charged[policy] - round(owed * policy.scale)
             if unused > 0:
                 with contextlib.suppress(QuotasUnreachable):
                     await self._counts.hit(policy, self.subject, -unused)
@@ -91,6 +94,13 @@ class Meter:
         """So much of it was decoded by now, whatever it said before; raise QuotaExceeded where there is no room."""
         self._decoded = max(self._decoded, seconds)
         await self.reserve(seconds)
+
+    def told(self, seconds: float) -> None:
+        """The client has the text of so much of it, which counts whatever goes wrong from now on.
+
+        Else a client that reads a stream, and lets its own deadline pass before the end, would pay nothing.
+        """
+        self._told = max(self._told, seconds)
 
     async def fields(self) -> dict[str, str]:
         """Return header fields that say how much is left, as far as that is known."""

@@ -32,10 +32,12 @@ class TranscriptEvents(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, stream: SegmentStream, parameters: Parameters, held: AsyncExitStack) -> None:
+    def __init__(self, stream: SegmentStream, model: str, parameters: Parameters, held: AsyncExitStack) -> None:
+        """`model` is the name of the package, for the log."""
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._stream = stream
+        self._model = model
         self._parameters = parameters
         self._held = held
 
@@ -55,7 +57,7 @@ class TranscriptEvents(Response):
         async def tell(lines: str) -> None:
             await send({"type": "http.response.body", "body": f"{lines}\n\n".encode(), "more_body": True})
 
-        beating = asyncio.create_task(_beat(tell))
+        beating, fields = asyncio.create_task(_beat(tell)), scope["state"]["log_fields"]
         try:
             told, logprobs = 0, self._parameters.logprobs
             async for segments in self._stream:
@@ -65,7 +67,7 @@ class TranscriptEvents(Response):
                 await tell("\n\n".join(f"data: {event}" for event in events))
                 told += len(written)
             heard = self._stream.transcript
-            telemetry.note(scope["state"]["log_fields"], heard)
+            telemetry.note(fields, heard)
             await tell(f"data: {await rendered(heard, lambda: self._done(heard))}")
         except asyncio.CancelledError:
             raise
@@ -75,6 +77,8 @@ class TranscriptEvents(Response):
             await tell(_failure(error, scope))
         finally:
             beating.cancel()
+            if "heard" not in fields:
+                telemetry.note_broken_off(fields, self._model, self._stream.told)
         await send({"type": "http.response.body", "body": b""})
 
     def _done(self, heard: Transcript) -> str:

@@ -1,11 +1,13 @@
 """Limits of callers at a real server of two workers: each attack is a caller of its own, by its address."""
 
+import io
 import re
 import signal
 import socket
 
 import numpy as np
 import pytest
+import soundfile
 
 from inference.audio.pieces import estimate_seconds
 from loadtest.harness.processes import in_background, paused, wait_until
@@ -81,6 +83,30 @@ def test_audio_that_hides_its_length_is_refused_where_the_limit_is_reached(serve
     hidden = ffmpeg(tone(50), container="adts", codec="aac")
     assert estimate_seconds(hidden, guess=False) == 0
     assert_refused(post(server, 6, hidden), "audio-minute")
+
+
+def test_a_stream_whose_client_has_no_patience_counts_what_it_told(start):
+    """Of audio that hides its length; the log says too what it was about."""
+    samples, _ = soundfile.read(io.BytesIO(sentence_of(120)))
+    form = {"data": {"model": "whisper-1", "stream": "true"}}
+    form["files"] = {"file": ffmpeg(samples, container="adts", codec="aac")}
+    asked = {"X-Request-ID": "impatient", "X-Request-Timeout": "10"}
+    with start(ASR_LANES=1, ASR_WINDOW_SECONDS=5, ASR_AUDIO_SECONDS_PER_DAY=36_000) as server:
+        with (
+            server.client() as client,
+            client.stream("POST", "/v1/audio/transcriptions", headers=asked, **form) as reply,
+        ):
+            lines = reply.iter_lines()
+            assert any("transcript.text.delta" in line for line in lines)
+            with paused(*server.lanes()):
+                assert "deadline_exceeded" in "".join(lines)
+        (line,) = wait_until(
+            lambda: [e for e in server.logged("request") if e["request_id"] == "impatient"], "its line"
+        )
+        assert (line["failed"], line["model"]) == (504, "hi-demo")
+        assert 0 < line["heard"] < 120
+        left = re.search(r'"audio-day";r=(\d+)', server.post(CLIP).headers["RateLimit"])
+        assert 0 <= 36_000 - 2 - line["heard"] - int(left[1]) < 2  # those of the clip, and a part of a second
 
 
 def test_the_log_says_which_limit_it_was(server):

@@ -5,6 +5,7 @@ import json
 import socket
 import time
 
+import httpx
 import pytest
 
 from loadtest.harness.processes import PATIENCE, wait_until
@@ -163,7 +164,7 @@ def test_more_connections_than_are_taken(impatient):
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(connected(impatient)) for _ in range(8)]
         for connection in held:
-            connection.sendall(b"P")  # so that it is known to be accepted
+            connection.sendall(HEAD + b"Content-Length: 100\r\n\r\n")
         refused = stack.enter_context(connected(impatient))
         status, _, content = read_answer(refused)
         assert (status, json.loads(content)["type"]) == (503, "/problems/too-many-connections")
@@ -171,6 +172,28 @@ def test_more_connections_than_are_taken(impatient):
     while (status := impatient.post(AUDIO).status_code) == 503:
         assert time.monotonic() < give_up
     assert status == 200
+
+
+def test_silent_connections_keep_nobody_out(impatient):
+    with contextlib.ExitStack() as stack:
+        for _ in range(30):
+            stack.enter_context(connected(impatient))
+        assert impatient.post(AUDIO).status_code == 200
+
+
+def test_operators_get_through_while_others_fill_the_server(start, tmp_path):
+    path = tmp_path / "management.sock"
+    with (
+        start(ASR_MAX_CONNECTIONS=8, ASR_LANES=1, ASR_MANAGEMENT_BIND=f"unix:{path}") as server,
+        httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://operators") as management,
+        contextlib.ExitStack() as stack,
+    ):
+        for _ in range(8):
+            stack.enter_context(connected(server)).sendall(HEAD + b"Content-Length: 100\r\n\r\n")
+        with server.client() as client:
+            assert client.get("/healthz").status_code == 503
+        for asked in ("/healthz", "/metrics"):
+            assert management.get(asked).status_code == 200
 
 
 def test_thousands_of_requests_at_once(server):

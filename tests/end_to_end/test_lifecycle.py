@@ -86,14 +86,19 @@ def test_sigterm_while_lanes_start(model_directory, tmp_path):
 
 
 def test_sigterm_does_not_wait_for_a_hung_lane(start):
-    """Clips and recordings that were not finished in time are answered, unless the machine has no time for that."""
-    with start(ASR_LANES=1, ASR_GRACE_SECONDS=4) as server, in_background() as submit:
+    """Clips and recordings that were not finished in time are answered and noted, and count on nobody's limit."""
+    limited = {"ASR_LANES": 1, "ASR_AUDIO_SECONDS_PER_DAY": 1000}
+    with start(**limited, ASR_GRACE_SECONDS=4) as server, in_background() as submit:
         with paused(*server.lanes()):
-            lost = [submit(server.post, audio) for audio in (NAMASTE.read_bytes(), sentence_of(40))]
+            lost = [submit(server.post, audio) for audio in (NAMASTE.read_bytes(), sentence_of(400))]
             server.wait_metric(1, "asr_running_requests")
             server.wait_metric(2, "asr_windows")
             server.stop()
-        assert all(reply.exception() or reply.result().status_code == 503 for reply in lost)
+        assert [reply.result().status_code for reply in lost] == [503, 503]
+        said = [(line["status"], line["problem"]) for line in server.logged("request") if line["path"] == "/transcribe"]
+        assert said == [(503, "shutting-down")] * 2
+    with start(**limited) as server:
+        assert server.post(b"").headers["RateLimit"] == '"audio-day";r=1000'
 
 
 def test_sigint_as_from_a_terminal(start):

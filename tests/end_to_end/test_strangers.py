@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from loadtest.harness.processes import wait_until
+from server.authentication.key_file import changed
 from tests.samples import CLIPS
 
 GIB = 2**30
@@ -77,3 +79,20 @@ def test_it_says_who_can_reach_it(start):
         (warning,) = [line for line in server.log_lines() if line["message"].startswith("ASR_AUTH=none")]
         assert warning["level"] == "WARNING"
         assert server.post(CLIPS[0].read_bytes()).status_code == 200
+
+
+def test_a_door_that_a_first_key_has_closed_stays_so_when_its_file_and_the_worker_have_gone(start):
+    with start(ASR_LANES=1) as server:
+
+        def status():
+            return server.post(b"no sound").status_code
+
+        assert status() == 422
+        with changed(server.directory / "keys.json"):
+            pass
+        wait_until(lambda: status() == 401, "the file is read")
+        (server.directory / "keys.json").unlink()
+        (worker,) = server.workers()
+        worker.kill()
+        wait_until(lambda: server.workers() not in ([], [worker]) and server.is_ready(), "another worker")
+        assert status() == 401

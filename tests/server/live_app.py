@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import StreamingResponse
 
 from server.errors import Overloaded
 from server.http.admission import Admission
@@ -24,12 +25,19 @@ class Full:
         raise Overloaded(f"no room for {principal.name} within {patience}", 3)
 
 
-@asynccontextmanager
-async def lifespan(_app):
-    yield {"transcription": Full()}
+async def pieces():
+    async def told():
+        for piece in ("one", "", "two"):
+            yield piece
+
+    return StreamingResponse(told())
 
 
-def application(sample):
+def application(sample, **state):
+    @asynccontextmanager
+    async def lifespan(_app):
+        yield {"transcription": Full(), **state}
+
     app = FastAPI(lifespan=lifespan, redirect_slashes=False)
     install_error_handlers(app)
     guarded = APIRouter()
@@ -50,6 +58,7 @@ def application(sample):
     async def bug():
         raise RuntimeError("the cause")
 
+    app.get("/pieces")(pieces)
     app.include_router(guarded)
     room = Room(BytesInFlight(10 * LIMIT, "memory"), BytesInFlight(10 * LIMIT, "disk"))
     app.add_middleware(BodyLimits, bounds=BodyBounds(LIMIT, 60, 1), room=room)
@@ -60,10 +69,16 @@ def application(sample):
 
 
 @contextmanager
-def serving(loop="uvloop", http="server.http.protocol:HttpProtocol", sample=1.0):
-    """The port of the application, for as long as the context lasts."""
+def serving(loop="uvloop", http="server.http.protocol:HttpProtocol", sample=1.0, keep_alive=1, **state):
+    """The port of the application, for as long as the context lasts; `state` is what its lifespan has beside."""
     config = uvicorn.Config(
-        application(sample), port=0, loop=loop, http=http, ws="none", log_config=None, timeout_keep_alive=1
+        application(sample, **state),
+        port=0,
+        loop=loop,
+        http=http,
+        ws="none",
+        log_config=None,
+        timeout_keep_alive=keep_alive,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -1,6 +1,9 @@
 """The audit log where it is a stream, or cannot be written; in a file: tests/end_to_end/test_doors.py."""
 
 import json
+import os
+
+import pytest
 
 from server.audit import AuditLog
 
@@ -24,3 +27,25 @@ def test_a_line_that_cannot_be_written_is_a_warning_until_one_can(tmp_path):
     audit.close()
     assert not audit.warnings
     assert json.loads((tmp_path / "folder" / "audit.jsonl").read_text(encoding="utf-8"))["status"] == 201
+
+
+@pytest.mark.parametrize("target", ["file", "stdout"])
+def test_after_a_line_that_a_full_disk_cut_off_the_next_one_is_whole(tmp_path, monkeypatch, capfd, target):
+    """In a file also where it is another worker that writes next, or the disk is full for longer."""
+    file = tmp_path / "audit.jsonl"
+    one = AuditLog(str(file) if target == "file" else target)
+    other = AuditLog(str(file)) if target == "file" else one
+    one.write({"status": 200})
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda descriptor, line, write=os.write: write(descriptor, line[: len(line) // 2]))
+        one.write({"status": 201})
+        assert one.warnings
+        patched.setattr(os, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        one.write({"status": 202})
+    other.write({"status": 203})
+    one.write({"status": 204})
+    assert not one.warnings
+    text = file.read_text(encoding="utf-8") if target == "file" else capfd.readouterr().out
+    first, half, *rest = text.splitlines()
+    assert [json.loads(line)["status"] for line in (first, *rest)] == [200, 203, 204]
+    assert half.startswith('{"timestamp')

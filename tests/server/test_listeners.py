@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from starlette.exceptions import HTTPException
 
-from server.http.listeners import Listeners
+from server.http.listeners import Listener, Listeners
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_what_is_for_operators_is_served_at_their_listener_and_nothing_else(bind
 
     def ask(path):
         scope = {"type": "http", "server": came_to, "path": path, "state": {}}
-        asyncio.run(Listeners(app, bind)(scope, None, None))
+        asyncio.run(Listeners(app, Listener(bind))(scope, None, None))
 
     served, refused = ("/metrics", "/transcribe") if management else ("/transcribe", "/metrics")
     for path in (served, "/readyz"):

@@ -118,6 +118,32 @@ def test_a_change_is_seen_without_a_restart(path):
     assert file.was_there
 
 
+WORKER = """
+import os, sys
+from pathlib import Path
+from server.authentication.key_file import KeyFile
+
+path = Path(sys.argv[1])
+
+def in_a_worker(work):
+    if not (pid := os.fork()):
+        os._exit(0 if work() else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+
+in_a_worker(lambda: not KeyFile(path).was_there)
+path.write_text("{}")
+in_a_worker(lambda: KeyFile(path).was_there)
+path.unlink()
+in_a_worker(lambda: KeyFile(path).was_there)
+in_a_worker(lambda: not KeyFile(path.with_name("other.json")).was_there)
+"""
+
+
+def test_a_worker_that_starts_when_the_file_has_gone_knows_that_another_one_has_seen_it(tmp_path):
+    """Whose master imported all of it before it forked them."""
+    subprocess.run([sys.executable, "-c", WORKER, str(tmp_path / "keys.json")], check=True)
+
+
 def test_asking_costs_a_look_now_and_then_and_no_more(path, monkeypatch):
     with changed(path) as keys:
         keys[ID] = KEY

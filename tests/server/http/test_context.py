@@ -1,11 +1,14 @@
 """Request ids, the size limit on raw sockets, and the answer to a bug."""
 
+import asyncio
 import json
 import socket
 
 import httpx
 import pytest
 
+from server.http.context import RequestContext
+from server.http.under_way import UnderWay
 from tests.server.live_app import LIMIT, serving
 
 HEAD = b"POST /length HTTP/1.1\r\nHost: test\r\nContent-Type: audio/wav\r\n"
@@ -122,3 +125,31 @@ def test_a_bug_is_answered_without_its_cause(client):
     assert "cause" not in reply.text.replace("has the cause", "")
     assert reply.json()["request_id"] == reply.headers["x-request-id"]
     assert client.post("/length").status_code == 200
+
+
+def test_a_request_that_is_cancelled_is_answered_before_what_it_needs_ends():
+    """As where a worker's grace is over: Uvicorn cancels it, and would not wait until it has let go of its work."""
+
+    async def scene():
+        under_way, began, said = UnderWay(), asyncio.Event(), []
+
+        async def app(_scope, _receive, _send):
+            try:
+                began.set()
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0.1)  # a decoder's end
+
+        async def send(message):
+            said.append(message.get("status"))
+
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "state": {}}
+        async with under_way.seen_out(60):
+            request = asyncio.create_task(RequestContext(app, under_way=under_way)(scope, None, send))
+            await began.wait()
+            request.cancel()
+        return said, request.done()
+
+    said, done = asyncio.run(scene())
+    assert said[0] == 503
+    assert done

@@ -93,25 +93,34 @@ def test_what_is_on_the_disk_takes_no_room_in_memory():
     assert (room.memory.total, room.disk.total) == (0, 0)
 
 
-@pytest.mark.parametrize(("announced", "comes"), [(1_000, True), (36_000_000, False)])
-def test_what_holds_much_room_has_to_come_fast(announced, comes):
-    """An hour for all of it: 10 kB a second where 36 MB are announced."""
+def take_slowly(headers, pieces):
+    """Have so many pieces come, 2 kB a second at most, of which nothing is left over."""
 
     async def receive():
         await asyncio.sleep(0.01)
         return {"type": "http.request", "body": bytes(20), "more_body": True}
 
     async def application(_scope, receive, _send):
-        for _ in range(40 if comes else 10_000):
+        for _ in range(pieces):
             await receive()
 
     room = Room(BytesInFlight(10**9, "memory"), BytesInFlight(10**9, "disk"))
     limits = BodyLimits(application, BodyBounds(10**9, grace=1.0, speed=100), room)
-    headers = [(b"content-length", str(announced).encode())]
     scope = {"type": "http", "headers": headers, "state": {"principal": Principal("a", "a")}}
-    if comes:
+    try:
         asyncio.run(limits(scope, receive, None))
-    else:
-        with pytest.raises(BodyTooSlow):
-            asyncio.run(limits(scope, receive, None))
-    assert (room.memory.total, room.disk.total) == (0, 0)
+    finally:
+        assert (room.memory.total, room.disk.total) == (0, 0)
+
+
+def test_what_holds_much_room_has_to_come_fast():
+    """An hour for all of it: 10 kB a second where 36 MB are announced."""
+    take_slowly([(b"content-length", b"1000")], 40)
+    with pytest.raises(BodyTooSlow, match="too little for too long"):
+        take_slowly([(b"content-length", b"36000000")], 10_000)
+
+
+def test_what_does_not_say_how_long_it_is_has_no_more_than_an_hour_either(monkeypatch):
+    monkeypatch.setattr("server.http.limits._LONGEST_SECONDS", 0.5)
+    with pytest.raises(BodyTooSlow, match="within an hour"):
+        take_slowly([], 10_000)

@@ -135,6 +135,22 @@ def test_a_client_that_drips_is_not_borne_for_ever(connection, monkeypatch, fram
             time.sleep(0.05)
 
 
+@pytest.mark.parametrize(("version", "body"), [("1.0", b"onetwo"), ("1.1", b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")])
+def test_an_answer_in_pieces_has_chunks_where_its_client_knows_them(connection, version, body):
+    connection.sendall(f"GET /pieces HTTP/{version}\r\nHost: test\r\nConnection: close\r\n\r\n".encode())
+    head, _, received = read_to_the_end(connection).partition(b"\r\n\r\n")
+    assert received == body
+    assert (b"transfer-encoding" in head) == (version == "1.1")
+    assert b"connection: close" in head
+
+
+def test_http_1_0_gets_the_length_of_an_answer_that_has_one(connection):
+    connection.sendall(b"POST /length HTTP/1.0\r\nContent-Length: 3\r\n\r\n123")
+    head, _, received = read_to_the_end(connection).partition(b"\r\n\r\n")
+    assert b"content-length: 12" in head
+    assert received == b'{"length":3}'
+
+
 def test_a_head_that_is_too_large_is_told_so_before_it_ends(connection):
     """Even where all that comes of it comes at once, and nothing after it."""
     connection.sendall(b"GET /length HTTP/1.1\r\nHost: test\r\nX-Long: " + b"1" * 40_000)

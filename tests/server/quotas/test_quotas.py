@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from inference.errors import UndecodableAudio
-from server.errors import CLIENT_LEFT, LaneCrashed, Overloaded, QuotaExceeded
+from inference.errors import DeadlineExceeded, InferenceError, UndecodableAudio
+from server.errors import CLIENT_LEFT, LaneCrashed, Overloaded, QuotaExceeded, ServerError
 from server.principal import Limits, Principal
 from server.quotas.quotas import Quotas
 
@@ -36,15 +36,16 @@ async def admitted(quotas, principal=CALLER):
         pass
 
 
-async def hears(quotas, seconds, reserved=0.0, error=None):
+async def hears(quotas, seconds, reserved=0.0, error=None, told=0.0):
     """A request that has so much audio decoded; return the error that it ends with, if any."""
     try:
         async with quotas.admit(CALLER) as meter, meter:
             await meter.reserve(reserved)
             await meter.decoded(seconds)
+            meter.told(told)
             if error:
                 raise error
-    except (QuotaExceeded, UndecodableAudio, LaneCrashed, Overloaded, asyncio.CancelledError) as raised:
+    except (ServerError, InferenceError, asyncio.CancelledError) as raised:
         return raised
     return None
 
@@ -110,6 +111,25 @@ def test_a_key_has_limits_of_its_own_beside_those_of_everybody(workers):
 def test_what_counts_is_what_was_decoded_or_nothing_where_that_was_in_vain(workers, error, left):
     async def test(one, two):
         assert await hears(one, 6.0, reserved=20.0, error=error) is error
+        assert await audio_left(two) == left
+
+    workers(test, Limits(audio_seconds_per_minute=100.0))
+
+
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [
+        (None, 94),
+        (UndecodableAudio("broken at the end"), 94),
+        (DeadlineExceeded("by the client's own word"), 96),
+        (LaneCrashed("twice"), 96),
+        (asyncio.CancelledError(), 96),
+        (asyncio.CancelledError(CLIENT_LEFT), 80),
+    ],
+)
+def test_what_a_client_was_told_counts_whatever_goes_wrong_then(workers, error, left):
+    async def test(one, two):
+        assert await hears(one, 6.0, reserved=20.0, error=error, told=4.0) is error
         assert await audio_left(two) == left
 
     workers(test, Limits(audio_seconds_per_minute=100.0))

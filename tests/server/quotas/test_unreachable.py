@@ -226,38 +226,6 @@ def test_where_nothing_can_be_written_counts_end_with_the_server(tmp_path, monke
     assert limits_file(Settings(limits_file=kept)).parent == tmp_path / "private"
 
 
-def test_what_counts_no_more_is_thrown_away(tmp_path, monkeypatch):
-    now = [1e9]
-    monkeypatch.setattr("server.quotas.machine.time.time", lambda: now[0])
-    machine = MachineCounters(lambda: tmp_path / "limits.sqlite")
-
-    async def test():
-        for number in range(400):
-            now[0] += 1
-            assert await machine.acquire_sliding_window_entry(f"stranger {number}", 1, 10, 1)
-        (kept,) = machine._database().execute("SELECT count(*) FROM windows").fetchone()
-        assert kept <= 22
-        await machine.close()
-
-    asyncio.run(test())
-
-
-def test_a_clock_that_is_set_back_neither_forgets_nor_holds_places_for_ever(tmp_path, monkeypatch):
-    now = [1e9]
-    monkeypatch.setattr("server.quotas.machine.time.time", lambda: now[0])
-    machine = MachineCounters(lambda: tmp_path / "limits.sqlite")
-
-    async def test():
-        assert await machine.acquire_sliding_window_entry("a", 1, 60, 1)
-        assert await machine.hold("a", 1, "dead") == 1
-        now[0] -= 1e6
-        assert not await machine.acquire_sliding_window_entry("a", 1, 60, 1)
-        assert await machine.hold("a", 1, "alive") == 1
-        await machine.close()
-
-    asyncio.run(test())
-
-
 def test_workers_meet_again_where_a_tidy_up_has_removed_the_file(tmp_path):
     file = tmp_path / "limits.sqlite"
 
