@@ -18,6 +18,7 @@ from server.pool.keeper import Keeper
 from server.pool.lane import Call
 from server.pool.quarantine import Quarantine
 
+_KILL_GRACE = 0.5  # a task past its deadline has this long to reach the next stage
 _HANG_FACTOR = 20.0  # a task that takes this many times as long as predicted hangs
 _AHEAD = 0.85  # share of the time predicted for a task, after which its lane gets the next one too
 _LATE, _LATE_SECONDS = 1.5, 0.2  # a task that takes longer than this by its prediction keeps no other one waiting
@@ -186,7 +187,7 @@ class Driver:
         )
         cause = None
         try:
-            async with asyncio.timeout(self._hangs_after(entry)):
+            async with asyncio.timeout(self._limit(entry)):
                 transcript = await held.call.answer
         except TimeoutError:
             # Past the deadline nobody waits any more, and an impatient client does not make an input poisonous.
@@ -225,9 +226,10 @@ class Driver:
     def _outgrown(self) -> bool:
         return self._lane.own_megabytes > self._patience.memory_megabytes
 
-    def _hangs_after(self, entry: Entry) -> float:
-        """Seconds after which the lane is taken for hung, however impatient the client: lanes are everybody's."""
-        return max(self._patience.hang_seconds, _HANG_FACTOR * entry.cost)
+    def _limit(self, entry: Entry) -> float:
+        """Seconds after which the lane is taken for hung."""
+        hangs_after = max(self._patience.hang_seconds, _HANG_FACTOR * entry.cost)
+        return min(hangs_after, entry.deadline + _KILL_GRACE - time.monotonic())
 
     def _try_again(self, entry: Entry) -> None:
         """What was to answer it is gone: run it once more elsewhere, then give up on it."""
