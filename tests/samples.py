@@ -53,3 +53,14 @@ def sentence_of(seconds, seed=0):
     speech = np.tile(speech, int(seconds * 16_000 / speech.size) + 2)
     start = (seed * 7_919) % (speech.size // 2)
     return encode(speech[start : start + round(seconds * 16_000)])
+
+
+class Counted(bytes):
+    """Bytes that count how many of them were copied out."""
+
+    read = 0
+
+    def __getitem__(self, key):
+        found = bytes.__getitem__(self, key)
+        Counted.read += len(found) if isinstance(key, slice) else 1
+        return found

@@ -100,7 +100,8 @@ def _tag_bytes(data: bytes | mmap, place: int) -> int:
     if head[:8] == b"APETAGEX":  # a header, whose size does not count it
         return _APE_BYTES + int.from_bytes(head[12:16], "little")
     if head[:11] == b"LYRICSBEGIN":
-        return max(0, data.find(b"LYRICS200", place, place + _MOST_LYRICS) + 9 - place)
+        stop = data.find(b"LYRICS200", place, place + _MOST_LYRICS)
+        return stop + 9 - place if stop >= 0 else 0
     return id3v2_bytes(head[:_ID3V2_HEAD_BYTES])
 
 

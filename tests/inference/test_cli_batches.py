@@ -15,7 +15,6 @@ import pytest
 import soundfile
 
 from inference.audio.containers import CONTAINERS
-from inference.cli import transcribing
 from inference.cli.sources import ENDINGS, Search
 from tests.samples import CLIPS, encode, wav
 
@@ -32,17 +31,6 @@ def folder(tmp_path):
     (folder / "a.txt").write_text("no audio")
     (folder / "b" / "empty.bin").touch()
     return folder
-
-
-@pytest.fixture
-def transcribe(model_directory, capsys):
-    """In this process; gives the exit code, and what was written."""
-
-    def transcribe(*arguments):
-        code = transcribing.run(["--model", str(model_directory), "--threads", "1", *map(str, arguments)])
-        return code, *capsys.readouterr()
-
-    return transcribe
 
 
 def found(*arguments):

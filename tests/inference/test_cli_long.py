@@ -22,17 +22,6 @@ HOURS = 5
 
 
 @pytest.fixture
-def transcribe(model_directory, capsys):
-    """In this process; gives the exit code, and what was written."""
-
-    def transcribe(*arguments):
-        code = transcribing.run(["--model", str(model_directory), "--threads", "1", *map(str, arguments)])
-        return code, *capsys.readouterr()
-
-    return transcribe
-
-
-@pytest.fixture
 def half(tmp_path):
     """Of a recording that lost its end on the way."""
     samples, rate = soundfile.read(CLIPS[1])

@@ -27,18 +27,18 @@ def script(path, *lines):
 @pytest.fixture
 def people(tmp_path):
     """Runs the step and says with which corpora the recipe gathers, if it does."""
-    python = script(tmp_path / "python", f"echo $* >> {tmp_path}/log", f"touch {tmp_path}/work/people/manifest.jsonl")
+    python = script(tmp_path / "python", f"echo $* >> {tmp_path}/log", f"touch {tmp_path}/made/people/manifest.jsonl")
 
     def run(corpora, without=""):
         (tmp_path / "log").write_text("", encoding="utf-8")
-        make("people", f"WORK={tmp_path}/work", f"PYTHON={python}", f"CORPORA={corpora}", f"WITHOUT={without}")
+        make("people", f"WORK={tmp_path}/made", f"PYTHON={python}", f"CORPORA={corpora}", f"WITHOUT={without}")
         return (tmp_path / "log").read_text(encoding="utf-8").strip()
 
     return run
 
 
 def test_people_are_gathered_anew_where_other_corpora_are_asked_for(people, tmp_path):
-    ending = f" --out {tmp_path}/work/people"
+    ending = f" --out {tmp_path}/made/people"
     assert people("--corpus people:/a") == "-m training.corpora --corpus people:/a" + ending
     assert people("--corpus people:/a") == "", "the same ones stay"
     assert people("--corpus people:/b") == "-m training.corpora --corpus people:/b" + ending

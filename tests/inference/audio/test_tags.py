@@ -7,12 +7,13 @@ import pytest
 
 from inference.audio.decode import decode
 from inference.audio.pieces import pieces_of
+from inference.audio.tags import bytes_from
 from inference.audio.unfinished import right_header
 from inference.errors import AudioTooCostly
 from inference.types import AudioLimits
 from tests.inference.audio.encoders import ffmpeg
 from tests.inference.audio.kinds import files_of_every_kind
-from tests.samples import encode, noise, tone, wav
+from tests.samples import Counted, encode, noise, tone, wav
 
 FILES = files_of_every_kind()
 
@@ -92,17 +93,6 @@ def test_a_tag_that_looks_like_a_chunk_is_a_tag(title):
     assert heard(encode(tone(1)) + tag + encode(tone(1))).duration == 2
 
 
-class Counted(bytes):
-    """Bytes that count how many of them were copied out."""
-
-    read = 0
-
-    def __getitem__(self, key):
-        found = bytes.__getitem__(self, key)
-        Counted.read += len(found) if isinstance(key, slice) else 1
-        return found
-
-
 REST = (b"TAG" + b"x" * 125 + bytes(1 << 20)) * 9 + b"\1" * 8
 HEADS = {
     "ID3v2 by its name": b"ID3x" + struct.pack("<I", 2),
@@ -171,3 +161,8 @@ def test_a_header_of_megabytes_is_not_copied(demuxer, made):
     head, _ = right_header(demuxer, short, 0, len(short))
     assert 1000 < len(head) < 2000
     assert right_header(demuxer, long, 0, len(long)) == (b"", ())
+
+
+@pytest.mark.parametrize("before", [0, 8, 100])
+def test_lyrics_that_do_not_end_are_no_tag(before):
+    assert bytes_from(b"x" * before + b"LYRICSBEGIN" + b"la" * 1000, before) == 0
