@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS places (subject TEXT, holder TEXT, until REAL, PRIMAR
 _FORGET = "DELETE FROM windows WHERE key IN (SELECT key FROM windows WHERE began + 2 * length < ? LIMIT ?)"
 _WITH_EACH = 4  # more than the one that comes in with a request, so that no more are kept than count
 _WHERE_FULL = 1024  # so many empty whole pages, in 40 ms; all that fill a file would keep the event loop for 20 s
-_BEGIN_NOW = "UPDATE windows SET began = ?1 WHERE key = ?2 AND began > ?1"
+_BEGIN_NOW = "UPDATE windows SET began = :now WHERE key = :key AND began > :now"
 
 Answer = TypeVar("Answer")
 
@@ -64,7 +64,7 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
 
         def acquire(database: sqlite3.Connection) -> bool:
             now = time.time()
-            database.execute(_BEGIN_NOW, (now, key))
+            database.execute(_BEGIN_NOW, {"now": now, "key": key})
             window, _ = _window(database, key, expiry, now)
             if amount > 0 and window.used + amount > limit:
                 return False
@@ -82,7 +82,7 @@ class MachineCounters(Storage, SlidingWindowCounterSupport):
         with self._noticing_damage():
             window, of_the_future = _window(self._database(), key, expiry, now)  # readers wait for nobody
         if of_the_future:  # but once: a caller that is refused by what is read here would never come to a hit
-            await self._change(lambda database: database.execute(_BEGIN_NOW, (now, key)))
+            await self._change(lambda database: database.execute(_BEGIN_NOW, {"now": now, "key": key}))
         return window.previous, expiry - window.age, window.current, 2 * expiry - window.age
 
     async def clear_sliding_window(self, key: str, expiry: int) -> None:  # noqa: ARG002 - as `limits` has it
