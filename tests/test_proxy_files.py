@@ -1,11 +1,14 @@
-"""The files in deploy/ for proxies: their times and sizes fit the server's defaults, as docs/availability.md says."""
+"""The files in deploy/ for proxies, and the Ingress of docs/kubernetes.md: times and sizes fit the defaults."""
 
 import re
 from pathlib import Path
 
+import yaml
+
 from config.settings import Settings
 
-DEPLOY = Path(__file__).parents[1] / "deploy"
+ROOT = Path(__file__).parents[1]
+DEPLOY = ROOT / "deploy"
 HAPROXY, NGINX, ENVOY = (
     (DEPLOY / name).read_text(encoding="utf-8")
     for name in ("haproxy/haproxy.cfg", "nginx/nginx.conf", "envoy/envoy.yaml")
@@ -50,3 +53,13 @@ def test_the_server_says_first_that_a_body_is_too_slow():
 def test_nginx_takes_the_largest_body():
     (megabytes,) = map(int, re.findall(r"client_max_body_size (\d+)m;", NGINX))
     assert megabytes >= DEFAULT["max_upload_mb"]
+
+
+def test_the_ingress_takes_the_largest_body_and_waits_for_the_longest_answer():
+    page = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^    ingress:\n(?:    .*\n)+", page, re.MULTILINE)
+    given = yaml.safe_load(re.sub("^    ", "", shown, flags=re.MULTILINE))["ingress"]["annotations"]
+    given = {name.removeprefix("nginx.ingress.kubernetes.io/"): value for name, value in given.items()}
+    assert int(given["proxy-body-size"].removesuffix("m")) >= DEFAULT["max_upload_mb"]
+    assert int(given["proxy-read-timeout"]) > LONGEST_ANSWER
+    assert (given["proxy-request-buffering"], given["proxy-buffering"]) == ("off", "off")

@@ -42,6 +42,16 @@ _ALL = {
         "hostnames": ["asr.example.org"],
         "others": [{"service": "asr-new", "weight": 10}],
     },
+    "ingress": {
+        "enabled": True,
+        "className": "nginx",
+        "annotations": {"nginx.ingress.kubernetes.io/proxy-body-size": "512m"},
+        "hosts": [
+            {"host": "asr.example.org"},
+            {"host": "*.example.com", "paths": [{"path": "/transcribe", "pathType": "Exact"}, {"path": "/v1"}]},
+        ],
+        "tls": [{"secretName": "asr-tls", "hosts": ["asr.example.org"]}],
+    },
     "podLabels": {"team": "speech"},
     "podAnnotations": {"team": "speech"},
     "nodeSelector": {"kubernetes.io/arch": "amd64"},
@@ -128,6 +138,8 @@ def test_what_kubernetes_would_refuse_is_found(helm, tmp_path):
         {"secretFiles": {"ASR_KEYS": {"secret": "keys", "key": "keys.json"}}},
         {"autoscaling": {"kind": "vpa"}},
         {"route": {"enabled": True}},
+        {"ingress": {"enabled": True}},  # it would serve nobody, or everybody's hosts
+        {"ingress": {"hosts": [{"host": "asr.example.org", "paths": ["/"]}]}},
     ],
 )
 def test_values_that_mean_nothing_are_refused(helm, values, wrong):
@@ -144,6 +156,28 @@ def test_metrics_are_never_published_with_the_server(helm, values):
     wanted = monitor["selector"]["matchLabels"].items()
     assert wanted <= documents["Service", "asr-metrics"]["metadata"]["labels"].items()
     assert [endpoint["port"] for endpoint in monitor["endpoints"]] == ["metrics"]
+
+
+def test_the_ingress_leads_to_the_server_and_not_to_its_metrics(helm, values):
+    assert "Ingress" not in _rendered(_run(helm, "template", "asr", CHART))
+    documents = _rendered(_run(helm, "template", "asr", CHART, *values(_ALL)))
+    ingress, service = documents["Ingress"]["spec"], documents["Service"]["spec"]
+    assert documents["Ingress"]["metadata"]["annotations"] == _ALL["ingress"]["annotations"]
+    assert (ingress["ingressClassName"], ingress["tls"]) == ("nginx", _ALL["ingress"]["tls"])
+    asked = {(rule["host"], path["path"], path["pathType"]) for rule in ingress["rules"] for path in _paths(rule)}
+    assert asked == {
+        ("asr.example.org", "/", "Prefix"),
+        ("*.example.com", "/transcribe", "Exact"),
+        ("*.example.com", "/v1", "Prefix"),
+    }
+    backends = [path["backend"]["service"] for rule in ingress["rules"] for path in _paths(rule)]
+    assert backends == [{"name": "asr", "port": {"name": "http"}}] * 3
+    # Where metrics have an address of their own they are 404 at the other one.
+    assert [(port["name"], port["targetPort"]) for port in service["ports"]] == [("http", "http")]
+
+
+def _paths(rule):
+    return rule["http"]["paths"]
 
 
 def test_settings_reach_the_server_as_it_reads_them(helm, values):
