@@ -13,7 +13,7 @@ _FRAME_SAMPLES = 640  # at 16 kHz
 # the one, and the ends of words the other.
 _BEGINS, _GOES_ON = 0.6, 0.3
 _LEAST_FRAMES = 4
-"""Frames of speech in a span; what has fewer is a click."""
+"""Frames in a span that are likely speech; what has fewer is a click or a chord."""
 _PADDING_FRAMES = 8
 """On both sides of a span, for consonants too soft to be noticed; so a pause of twice as many lies inside it."""
 
@@ -65,7 +65,7 @@ class SpanFinder:
         self._frame = 0
         self._began: int | None = None
         self._last = 0  # frame of speech in the span that is open
-        self._spoken = 0  # frames of speech in it
+        self._spoken = 0  # frames in it that are likely speech
 
     @property
     def speaking(self) -> bool:
@@ -87,7 +87,7 @@ class SpanFinder:
                 if self._began is None:
                     self._began, self._spoken = self._frame, 0
                 self._last = self._frame
-                self._spoken += 1
+                self._spoken += probability >= _BEGINS
             self._frame += 1
             if self._frame - 1 - self._last >= 2 * _PADDING_FRAMES:
                 over += self._close()
