@@ -211,7 +211,7 @@ def test_what_is_said_three_times_stays(pipeline):
 @pytest.mark.measuring
 @pytest.mark.parametrize("pause", [failing(0.05), failing(0.1), 0.15, 0.3, 0.5])
 def test_a_cut_anywhere_loses_and_doubles_no_word(pipeline, pause):
-    """Nearer to each other, the embedded model hears a है or not, as the sound around it happens to be."""
+    """Nearer to each other, the window in front of the cut hears a है behind it, and the one that owns it does not."""
     samples, _ = recording(CLIPS, pause)
     assert cut_everywhere(pipeline, samples, np.arange(2.4, samples.size / RATE - 2, 0.1)) == {}
 
