@@ -22,75 +22,18 @@ from tqdm import tqdm
 
 from training.files import RecipeError, atomic_path, command, read_manifest
 from training.network.arena import Arena
-from training.network.checkpoint import Progress, is_under_way, load_latest, load_start, save
-from training.network.clock import RunningClock
+from training.network.checkpoint import is_under_way, load_start, save
 from training.network.curves import Curves
 from training.network.dataset import Batch, Draw, Group, Stream, with_clips
-from training.network.model import SHAPE, autocast, build, ctc_loss, make_tokenizer, shape_of
+from training.network.model import SHAPE, build, make_tokenizer, shape_of
 from training.network.schedule import Plan, learning_rate, strength
+from training.network.teacher import Teacher
 from training.network.team import Team, launch
+from training.network.trainer import Trainer
 from training.network.validate import character_error_rate
 from training.network.warm_start import begin_from, package_tokenizer
 from training.whisper.encoder import whisper_of
 from training.whisper.start import begin_with_whisper
-
-
-class Trainer:
-    """One model, its optimiser, and where they stand."""
-
-    def __init__(self, model: Any, plan: Plan, folder: Path, team: Team) -> None:
-        """Move to the accelerator if any and pick up the last checkpoint in `folder`."""
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model, self.plan, self.folder, self.team = model.to(self.device), plan, folder, team
-        decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-        plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-        self.optimiser = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": 1e-2}, {"params": plain, "weight_decay": 0.0}],
-            lr=plan.peak,
-            betas=(0.9, 0.98),
-            fused=True,
-        )
-        self.progress = load_latest(folder, model, self.optimiser) or Progress()
-        self.clock, self.earlier = RunningClock(), self.progress.seconds
-
-    def step(self, batch: Batch) -> float:
-        """One update; returns the loss in nats a token (a step that is not finite changes nothing)."""
-        rate = learning_rate(self.plan, self.progress)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.zero_grad()
-        loss = self.loss(batch)
-        loss.backward()
-        spent = self.earlier + self.clock.seconds()
-        mean_loss, audio, spent = self.team.average(self.model, (float(loss.detach()), batch.seconds, spent))
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        if torch.isfinite(norm):
-            self.optimiser.step()
-        self.progress = Progress(self.progress.steps + 1, spent, self.progress.audio + audio * self.team.size)
-        return mean_loss
-
-    def loss(self, batch: Batch) -> torch.Tensor:
-        """CTC loss a token, averaged over the clips."""
-        model = self.model
-        features, lengths = batch.features.to(self.device), batch.feature_lengths.to(self.device)
-        if torch.rand(()) < strength(self.plan, self.spent()):
-            features = model.spec_augmentation(input_spec=features, length=lengths)
-        with autocast(self.device):
-            encoded, encoded_lengths = model.encoder(audio_signal=features, length=lengths)
-            log_probs = model.decoder(encoder_output=encoded)
-            if model.foreign is not None:
-                by_sound = model.foreign(encoder_output=encoded)
-                log_probs = torch.where(batch.foreign.to(self.device)[:, None, None], by_sound, log_probs)
-        tokens, token_lengths = batch.tokens.to(self.device), batch.token_lengths.to(self.device)
-        return ctc_loss(log_probs, encoded_lengths, tokens, token_lengths)
-
-    def spent(self) -> float:
-        """Share of the budget spent, 0 to 1."""
-        return max(self.progress.seconds / (self.plan.minutes * 60), self.progress.steps / self.plan.steps)
-
-    def finished(self) -> bool:
-        """Whether the budget is spent."""
-        return self.spent() >= 1
 
 
 def run(trainer: Trainer, groups: list[Group], valid: list[dict[str, Any]]) -> None:
@@ -148,6 +91,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--whisper", type=Path, metavar="MODEL.BIN", help="train its encoder, for `training.transplant`"
     )
+    parser.add_argument("--teacher", type=Path, metavar="RUN", help="imitate the model of this run beside the texts")
     parser.add_argument("--minutes", type=float, default=Plan.minutes)
     parser.add_argument("--steps", type=int, default=Plan.steps)
     parser.add_argument("--batch-seconds", type=float, default=Plan.batch_seconds)
@@ -190,7 +134,8 @@ def train(team: Team, options: argparse.Namespace) -> None:
     model = _model(options, start)
     if options.foreign_apart:
         model.foreign = deepcopy(model.decoder)
-    trainer = Trainer(model, plan, options.work, team)
+    teacher = Teacher(options.teacher, options.work / "tokenizer") if options.teacher else None
+    trainer = Trainer(model, plan, options.work, team, teacher)
     torch.manual_seed(Plan.seed + 1000 * team.rank + trainer.progress.steps)
     if team.rank == 0:
         size = sum(parameter.numel() for parameter in model.parameters()) / 1e6

@@ -4,6 +4,7 @@ import contextlib
 import random
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -155,15 +156,19 @@ def test_a_worker_stopped_inside_a_scrape_holds_nobody(two_workers, directory):
         assert (directory / "counter_0.db").exists()
 
 
+def closed(path):
+    """The outermost directory around `path` that others may not enter: root's home, or what mktemp makes."""
+    return next((parent for parent in reversed(path.parents) if not parent.stat().st_mode & stat.S_IXOTH), None)
+
+
 def opened_to_all(directory):
-    """A shell script that gives everybody Python and the repository, where they lie in a home that is closed."""
-    home = Path.home()
-    within = [path for path in (Path(sys.base_prefix), REPOSITORY) if path.is_relative_to(home)]
+    """A shell script that gives everybody Python and the repository, where they lie in a directory that is closed."""
+    within = [path for path in (Path(sys.base_prefix), REPOSITORY) if closed(path)]
     places = {directory / f"opened-{number}": path for number, path in enumerate(within)}
     return "\n".join(
         [
             *(f"mkdir '{place}'; mount --rbind '{path}' '{place}'" for place, path in places.items()),
-            f"mount -t tmpfs -o mode=755 tmpfs '{home}'",
+            *(f"mount -t tmpfs -o mode=755 tmpfs '{around}'" for around in {closed(path) for path in within}),
             *(f"mkdir -p '{path}'; mount --rbind '{place}' '{path}'" for place, path in places.items()),
         ]
     )

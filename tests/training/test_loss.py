@@ -22,8 +22,9 @@ def trainer(tmp_path_factory):
     import torch
 
     from training.network.model import SHAPE, build, make_tokenizer
+    from training.network.schedule import Plan
     from training.network.team import Team
-    from training.train import Plan, Trainer
+    from training.network.trainer import Trainer
 
     torch.manual_seed(1)
     folder = tmp_path_factory.mktemp("run")

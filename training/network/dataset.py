@@ -1,7 +1,7 @@
 """Clips → batches of log-mel features, without end.
 
 Each process draws clips by their group's weight, some of them several at once, augments the waveform, and computes
-features with NeMo's preprocessor.
+features with NeMo's preprocessor. They are plain: each model normalises them as it is used to.
 """
 
 from __future__ import annotations
@@ -31,13 +31,16 @@ _JOINED = 0.3
 """Chance that others are heard behind a clip, as in recordings: who only ever heard one sentence hears no second."""
 _PAUSE = 0.3
 """Seconds between them, in the mean."""
+_BACKGROUND = 0.3, 1e-4
+"""Seconds of a recording in which nobody speaks, and how loud they are at least, as a share of what can be: what is
+fainter is nothing that a microphone heard."""
 _POOL = 320
 """Clips drawn at a time, then sorted by length, so that a batch holds little padding."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Features ``[clips, 80, frames]``, their true lengths in frames, token ids padded with 0, their true lengths."""
+    """Plain features ``[clips, 80, frames]``, their lengths in frames, token ids padded with 0, their true lengths."""
 
     features: torch.Tensor
     feature_lengths: torch.Tensor
@@ -96,6 +99,22 @@ def with_clips(arenas: list[tuple[Arena, float]], longest: float) -> list[tuple[
     return found
 
 
+def backgrounds(arena: Arena) -> list[NDArray[np.int16]]:
+    """What recordings hold before and behind speech, in 16 bits: the noise of their rooms and microphones."""
+    seconds, faintest = _BACKGROUND
+    least, found = int(seconds * SAMPLE_RATE), list[NDArray[np.int16]]()
+    for row, (begin, end) in enumerate(zip(arena.offsets[:-1], arena.offsets[1:], strict=True)):
+        first, last = (begin + place for place in arena.spoken[row])
+        if last - first < end - begin:  # else it is one in which nobody is heard to speak
+            found += [arena.samples[begin:first], arena.samples[last:end]]
+    return [each for each in found if len(each) >= least and samples_of(each).std() >= faintest]
+
+
+def samples_of(stretch: NDArray[np.int16]) -> NDArray[np.float32]:
+    """From 16 bits, within [-1, 1]."""
+    return stretch.astype(np.float32) / np.float32(32768)
+
+
 class Stream:
     """Endless augmented batches from arenas, each drawn from in proportion to its weight."""
 
@@ -107,12 +126,14 @@ class Stream:
         ids = model.tokenizer.text_to_ids
         self.tokens = [[np.array(ids(row["text"]), dtype=np.int64) for row in arena.rows] for arena in self.arenas]
         self.preprocessor = deepcopy(model.preprocessor).cpu()  # clips are here, wherever the model is
+        self.preprocessor.featurizer.normalize = None
         self.draw = draw
         self.strength = 1.0
         """Share of the clips that are augmented; training raises it as the model learns."""
         self.eligible = [np.flatnonzero(arena.seconds <= draw.longest) for arena in self.arenas]
         if not all(len(rows) for rows in self.eligible):
             raise RecipeError(f"a manifest has no clip of {draw.longest} s or less")
+        self.backgrounds = [stretch for arena in self.arenas for stretch in backgrounds(arena)]
         self.chances = [
             by_speaker([arena.rows[index].get("speaker", "") for index in rows])
             for arena, rows in zip(self.arenas, self.eligible, strict=True)
@@ -158,6 +179,11 @@ class Stream:
             parts.append(wave)
         return np.concatenate(parts)
 
+    def _background(self, chance: np.random.Generator) -> NDArray[np.float32] | None:
+        if not self.backgrounds:
+            return None
+        return samples_of(self.backgrounds[int(chance.integers(len(self.backgrounds)))])
+
     def _batches(self, drawn: list[_Item]) -> list[list[_Item]]:
         batches: list[list[_Item]] = [[]]
         for item in drawn:
@@ -176,7 +202,8 @@ class Stream:
             if changed[-1]:
                 # No one talks behind a clip without speech, whose text says that no one does.
                 other = items[position - 1] if len(texts[position]) else item
-                wave = augment(wave, self._wave(other, chance), chance)  # which chooses how loud it is, too
+                voice = self._wave(other, chance)
+                wave = augment(wave, voice, chance, background=self._background(chance))  # and chooses how loud it is
             else:
                 wave = wave * np.float32(10 ** (chance.uniform(*LEVELS) / 20))
             waves.append(torch.from_numpy(wave))

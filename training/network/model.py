@@ -108,6 +108,13 @@ def _keep_still(norm: Any) -> None:
     norm.train = lambda _mode=True: norm
 
 
+def normalised(model: Any, features: Tensor, lengths: Tensor) -> Tensor:
+    """Plain features `[clips, 80, frames]` and their lengths, as `model` wants them."""
+    from nemo.collections.asr.parts.preprocessing.features import normalize_batch
+
+    return normalize_batch(features, lengths, model.cfg.preprocessor.normalize)[0]
+
+
 def autocast(device: torch.device) -> torch.autocast:
     """Compute in bfloat16 where the device does that fast: on GPUs, and on CPUs with AVX512-BF16 or AMX.
 

@@ -1,0 +1,59 @@
+"""A model that understands people better, heard beside the texts: a pupil learns what it gives each token at each step.
+
+It tells more than a text does: how alike two sounds are, and how a Hindi ear hears a recording in another language, of
+which there is no Hindi text. Source: G. Hinton, O. Vinyals, J. Dean, 2015, arXiv:1503.02531; of CTC models:
+R. Takashima, S. Li, H. Kawai, "An investigation of a knowledge distillation method for CTC acoustic models", 2018.
+A pupil that imitates step by step spells when its teacher does; it can, since it hears both sides of a step.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from training.average import average
+from training.files import RecipeError
+from training.network.checkpoint import weights
+from training.network.model import build, normalised, shape_of
+from training.whisper.encoder import whisper_of
+
+_LAST = 4
+"""Sets of weights, of whose mean the teacher is made."""
+_WHISPER = "encoder.conv1.weight"
+
+
+class Teacher:
+    """A run of `training.train`, with or without `--whisper`, as it stands."""
+
+    def __init__(self, run: Path, tokenizer: Path) -> None:
+        """Raise RecipeError where it spells with other pieces than `tokenizer`, or holds no weights."""
+        pieces = [folder / "vocab.txt" for folder in (run / "tokenizer", tokenizer)]
+        if not pieces[0].exists() or pieces[0].read_bytes() != pieces[1].read_bytes():
+            raise RecipeError(f"{run} spells with other pieces than its pupil: begin both with one package (--start)")
+        state = average(weights(run)[-_LAST:])
+        made = whisper_of(state, tokenizer) if _WHISPER in state else build(shape_of(state), tokenizer)
+        made.load_state_dict(state)
+        self.model: Any = made.eval().requires_grad_(requires_grad=False)
+
+    def log_probs(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Of plain features `[clips, 80, frames]` and lengths: `[clips, steps, tokens and a blank]`, and true steps."""
+        with torch.no_grad():
+            encoded, steps = self.model.encoder(audio_signal=normalised(self.model, features, lengths), length=lengths)
+            return self.model.decoder(encoder_output=encoded), steps
+
+
+def imitation_loss(log_probs: Tensor, wanted: Tensor, steps: Tensor, token_lengths: Tensor) -> Tensor:
+    """Divergence of a pupil from its teacher, summed over the steps of a clip, a token, averaged over the clips.
+
+    `log_probs` and `wanted`: `[clips, steps, tokens and a blank]`, which may differ by a last step; `steps`: how many
+    both have of each clip; `token_lengths` are counted as by `ctc_loss`, so that the two losses are of one scale.
+    """
+    count = min(log_probs.shape[1], wanted.shape[1])
+    log_probs, wanted = log_probs[:, :count].float(), wanted[:, :count].float()
+    divergence = (wanted.exp() * (wanted - log_probs)).sum(-1)
+    inside = torch.arange(count, device=steps.device) < steps[:, None]
+    summed = torch.where(inside, divergence, 0.0).sum(1)
+    return (summed / torch.where(token_lengths > 0, token_lengths, steps / 3)).mean()
