@@ -20,8 +20,8 @@ from inference.types import Float32Array, Span, Waveform
 
 _RATE = 16_000
 _FRAME = round(FRAME_SECONDS * _RATE)
-_CONTEXT = round(1.0 * _RATE)
-"""Sound on the other side of a cut that a window hears too: two words; of short windows a quarter at most."""
+_CONTEXT = round(1.5 * _RATE)
+"""Sound on the other side of a cut that a window hears too: three words; of short windows a quarter at most."""
 _NEAR = round(0.6 * _RATE)
 """A short span shares a window with the next one if that is this near."""
 _SHORT = round(1.5 * _RATE)
