@@ -168,9 +168,9 @@ def recognised(pipeline, samples, **planning):
 def cut_everywhere(pipeline, samples, said, cuts, *, heard_otherwise=False):
     """Words near a cut that a recording cut there has lost or has twice, against what was said and the whole one.
 
-    What is heard as it was said is right, whatever the whole one has there. A word in its place that is heard otherwise
-    is neither, nor is one far from the cut: its window is normalised by another stretch of sound. With `heard_otherwise`
-    these count too.
+    What is heard as it was said is right, whatever the whole one has there. A word in its place that is heard
+    otherwise is neither, nor is one far from the cut: its window is normalised by another stretch of sound. With
+    `heard_otherwise` these count too.
     """
     (segment,) = pipeline.recognise(Waveform(samples, RATE), Options(words=True)).segments
     whole = segment.words
