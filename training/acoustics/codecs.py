@@ -50,6 +50,7 @@ def _encoded(samples: Samples, codec: Codec, bit_rate: int) -> io.BytesIO:
     packed = io.BytesIO()
     with av.open(packed, "w", format=codec.container) as box:
         stream = box.add_stream(codec.encoder, rate=codec.rate, options=codec.options)
+        assert isinstance(stream, av.AudioStream)
         stream.codec_context.format, stream.codec_context.layout = codec.sample_format, "mono"
         stream.codec_context.bit_rate = bit_rate
         box.mux(stream.encode(frame))
@@ -60,7 +61,7 @@ def _encoded(samples: Samples, codec: Codec, bit_rate: int) -> io.BytesIO:
 
 def _decoded(packed: io.BytesIO, most: int) -> Samples:
     resampler, parts = av.AudioResampler("flt", "mono", _RATE), list[Samples]()
-    with av.open(packed) as box:
+    with av.open(packed, "r") as box:
         for frame in box.decode(audio=0):
             parts += [each.to_ndarray()[0] for each in resampler.resample(frame)]
     parts += [each.to_ndarray()[0] for each in resampler.resample(None)]

@@ -66,7 +66,7 @@ def impulse_response(room: Room, chance: np.random.Generator) -> NDArray[np.floa
     np.add.at(heard, below, strengths * (1 - share))
     np.add.at(heard, below + 1, strengths * share)
     heard += _late(room, heard, chance)
-    return (heard / max(abs(heard[0]), 1e-9)).astype(np.float32)
+    return np.asarray(heard / max(abs(heard[0]), 1e-9), dtype=np.float32)
 
 
 def _echoes(room: Room) -> tuple[Floats, Floats]:
