@@ -50,7 +50,7 @@ def _encoded(samples: Samples, codec: Codec, bit_rate: int) -> io.BytesIO:
     frame.sample_rate = codec.rate
     packed = io.BytesIO()
     with av.open(packed, "w", format=codec.container) as box:
-        stream = cast(av.AudioStream, box.add_stream(codec.encoder, rate=codec.rate, options=codec.options))
+        stream = cast("av.AudioStream", box.add_stream(codec.encoder, rate=codec.rate, options=codec.options))
         stream.codec_context.format, stream.codec_context.layout = codec.sample_format, "mono"
         stream.codec_context.bit_rate = bit_rate
         box.mux(stream.encode(frame))
