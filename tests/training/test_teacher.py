@@ -38,9 +38,10 @@ def heard():
 def test_who_says_the_same_has_nothing_to_learn(run):
     import torch
 
-    from training.network.teacher import Teacher, imitation_loss
+    from training.network.teacher import imitation_loss
+    from training.train import teacher_of
 
-    wanted, steps = Teacher(run, run / "tokenizer").log_probs(*heard())
+    wanted, steps = teacher_of(run, run / "tokenizer").log_probs(*heard())
     assert wanted.shape[:2] == (2, 30)
     assert steps.tolist() == [30, 23]
     count = torch.tensor([4, 0])
@@ -61,14 +62,14 @@ def test_a_pupil_comes_nearer(run, tmp_path):
     from training.network.dataset import Batch
     from training.network.model import SHAPE, build
     from training.network.schedule import Plan
-    from training.network.teacher import Teacher
     from training.network.team import Team
     from training.network.trainer import Trainer
+    from training.train import teacher_of
 
     torch.manual_seed(3)
     pupil = build(replace(SHAPE, width=32, layers=1), run / "tokenizer")
     plan = Plan(warmup=1, short_first=(0.0, 3.0), augmented=(0.0, 0.0, 1.0))
-    trainer = Trainer(pupil, plan, tmp_path, Team(0, 1), Teacher(run, run / "tokenizer"))
+    trainer = Trainer(pupil, plan, tmp_path, Team(0, 1), teacher_of(run, run / "tokenizer"))
     features, lengths = heard()
     none, foreign = torch.zeros(2, dtype=torch.long), torch.zeros(2, dtype=torch.bool)
     batch = Batch(features, lengths, torch.zeros(2, 0, dtype=torch.long), none, foreign, 2.1)
@@ -80,11 +81,11 @@ def test_a_pupil_comes_nearer(run, tmp_path):
 
 
 def test_a_teacher_that_spells_otherwise_is_turned_down(run, tmp_path):
-    from training.network.teacher import Teacher
+    from training.train import teacher_of
 
     shutil.copytree(run / "tokenizer", tmp_path / "tokenizer")
     (tmp_path / "tokenizer/vocab.txt").write_text("<unk>\n", encoding="utf-8")
     with pytest.raises(RecipeError, match="other pieces"):
-        Teacher(run, tmp_path / "tokenizer")
+        teacher_of(run, tmp_path / "tokenizer")
     with pytest.raises(RecipeError, match="other pieces"):
-        Teacher(tmp_path / "nothing", run / "tokenizer")
+        teacher_of(tmp_path / "nothing", run / "tokenizer")

@@ -8,35 +8,20 @@ A pupil that imitates step by step spells when its teacher does; it can, since i
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from training.average import average
-from training.files import RecipeError
-from training.network.checkpoint import weights
-from training.network.model import build, normalised, shape_of
-from training.whisper.encoder import whisper_of
-
-_LAST = 4
-"""Sets of weights, of whose mean the teacher is made."""
-_WHISPER = "encoder.conv1.weight"
+from training.network.model import normalised
 
 
 class Teacher:
-    """A run of `training.train`, with or without `--whisper`, as it stands."""
+    """A trained `EncDecCTCModelBPE` that learns no more; its pupil spells with the same pieces."""
 
-    def __init__(self, run: Path, tokenizer: Path) -> None:
-        """Raise RecipeError where it spells with other pieces than `tokenizer`, or holds no weights."""
-        pieces = [folder / "vocab.txt" for folder in (run / "tokenizer", tokenizer)]
-        if not pieces[0].exists() or pieces[0].read_bytes() != pieces[1].read_bytes():
-            raise RecipeError(f"{run} spells with other pieces than its pupil: begin both with one package (--start)")
-        state = average(weights(run)[-_LAST:])
-        made = whisper_of(state, tokenizer) if _WHISPER in state else build(shape_of(state), tokenizer)
-        made.load_state_dict(state)
-        self.model: Any = made.eval().requires_grad_(requires_grad=False)
+    def __init__(self, model: Any) -> None:
+        """Keep it as it is."""
+        self.model = model.eval().requires_grad_(requires_grad=False)
 
     def log_probs(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Of plain features `[clips, 80, frames]` and lengths: `[clips, steps, tokens and a blank]`, and true steps."""
