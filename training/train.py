@@ -97,7 +97,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--whisper", type=Path, metavar="MODEL.BIN", help="train its encoder, for `training.transplant`"
     )
-    parser.add_argument("--teacher", type=Path, metavar="RUN", help="imitate the model of this run beside the texts")
+    parser.add_argument("--teacher", type=Path, metavar="RUN", help="imitate it where texts are by sound")
     parser.add_argument("--minutes", type=float, default=Plan.minutes)
     parser.add_argument("--steps", type=int, default=Plan.steps)
     parser.add_argument("--batch-seconds", type=float, default=Plan.batch_seconds)

@@ -1,6 +1,7 @@
 """A pupil imitates a teacher."""
 
 import shutil
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -33,6 +34,22 @@ def heard():
 
     torch.manual_seed(2)
     return torch.randn(2, 80, 120) - 8, torch.tensor([120, 90])
+
+
+def distance(pupil, teacher, features, lengths):
+    """How far the one differs from the other."""
+    import torch
+
+    from training.network.model import normalised
+    from training.network.teacher import imitation_loss
+
+    wanted, steps = teacher.log_probs(features, lengths)
+    pupil.eval()
+    with torch.no_grad():
+        encoded, _ = pupil.encoder(audio_signal=normalised(pupil, features, lengths), length=lengths)
+        loss = imitation_loss(pupil.decoder(encoder_output=encoded), wanted, steps, lengths * 0)
+    pupil.train()
+    return float(loss)
 
 
 def test_who_says_the_same_has_nothing_to_learn(run):
@@ -68,14 +85,20 @@ def test_a_pupil_comes_nearer(run, tmp_path):
 
     torch.manual_seed(3)
     pupil = build(replace(SHAPE, width=32, layers=1), run / "tokenizer")
+    pupil.foreign = deepcopy(pupil.decoder)
     plan = Plan(warmup=1, short_first=(0.0, 3.0), augmented=(0.0, 0.0, 1.0))
     trainer = Trainer(pupil, plan, tmp_path, Team(0, 1), teacher_of(run, run / "tokenizer"))
     features, lengths = heard()
-    none, foreign = torch.zeros(2, dtype=torch.long), torch.zeros(2, dtype=torch.bool)
+    none, foreign = torch.zeros(2, dtype=torch.long), torch.tensor([True, True])
     batch = Batch(features, lengths, torch.zeros(2, 0, dtype=torch.long), none, foreign, 2.1)
     before = {name: value.clone() for name, value in trainer.teacher.model.state_dict().items()}
-    losses = [trainer.step(batch) for _ in range(12)]
-    assert losses[-1] < 0.7 * losses[0]
+    hindi = replace(batch, foreign=~foreign)
+    assert float(trainer.loss(hindi).detach()) < float(trainer.loss(batch).detach()), "Hindi has texts of its own"
+    far = []
+    for _ in range(12):
+        trainer.step(batch)
+        far.append(distance(pupil, trainer.teacher, features[:1], lengths[:1]))
+    assert far[-1] < 0.7 * far[0]
     after = trainer.teacher.model.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items()), "the teacher stays as it is"
 

@@ -1,9 +1,9 @@
-"""A model that understands people better, heard beside the texts: a pupil learns what it gives each token at each step.
+"""A model that understands people better, whom a pupil imitates: what it gives to each token at each step.
 
-It tells more than a text does: how alike two sounds are, and how a Hindi ear hears a recording in another language, of
-which there is no Hindi text. Source: G. Hinton, O. Vinyals, J. Dean, 2015, arXiv:1503.02531; of CTC models:
-R. Takashima, S. Li, H. Kawai, "An investigation of a knowledge distillation method for CTC acoustic models", 2018.
-A pupil that imitates step by step spells when its teacher does; it can, since it hears both sides of a step.
+Of a recording in another language there is no Hindi text, but a teacher says how a Hindi ear hears it, and how alike
+two sounds are. Where there is a text it knows better. Source: G. Hinton, O. Vinyals, J. Dean, 2015, arXiv:1503.02531;
+of CTC models: R. Takashima, S. Li, H. Kawai, "An investigation of a knowledge distillation method for CTC acoustic
+models", 2018. A pupil that imitates step by step spells when its teacher does; it hears both sides of a step.
 """
 
 from __future__ import annotations

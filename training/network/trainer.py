@@ -15,9 +15,6 @@ from training.network.schedule import Plan, learning_rate, strength
 from training.network.teacher import Teacher, imitation_loss
 from training.network.team import Team
 
-_IMITATED = 0.5
-"""Share of the loss that is a teacher's, where there is one."""
-
 
 class Trainer:
     """One model, its optimiser, and where they stand."""
@@ -57,7 +54,7 @@ class Trainer:
         return mean_loss
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        """CTC loss a token, averaged over the clips; half of it is how far a teacher differs, where there is one."""
+        """CTC loss a token, averaged over the clips; of those in other languages, how far a teacher differs as well."""
         model = self.model
         plain, lengths = batch.features.to(self.device), batch.feature_lengths.to(self.device)
         features = normalised(model, plain, lengths)
@@ -71,12 +68,14 @@ class Trainer:
                 spelt = torch.where(batch.foreign.to(self.device)[:, None, None], by_sound, log_probs)
         tokens, token_lengths = batch.tokens.to(self.device), batch.token_lengths.to(self.device)
         loss = ctc_loss(spelt, encoded_lengths, tokens, token_lengths)
-        if self.teacher is None:
+        heard = batch.foreign.to(self.device)
+        if self.teacher is None or not heard.any():
             return loss
         with autocast(self.device):
-            wanted, steps = self.teacher.log_probs(plain, lengths)
-        imitated = imitation_loss(log_probs, wanted, torch.minimum(steps, encoded_lengths), token_lengths)
-        return torch.lerp(loss, imitated, _IMITATED)
+            wanted, steps = self.teacher.log_probs(plain[heard], lengths[heard])
+        steps = torch.minimum(steps, encoded_lengths[heard])
+        imitated = imitation_loss(log_probs[heard], wanted, steps, token_lengths[heard])
+        return loss + heard.float().mean() * imitated
 
     def spent(self) -> float:
         """Share of the budget spent, 0 to 1."""
