@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from training.acoustics.augment import augment
 from training.acoustics.warp import warp
 from training.files import RecipeError
 from training.network.arena import Arena, cut
+from training.network.model import plain_features
 from training.utterance import SAMPLE_RATE
 
 LEVELS = -20.0, 3.0
@@ -119,14 +119,13 @@ class Stream:
     """Endless augmented batches from arenas, each drawn from in proportion to its weight."""
 
     def __init__(self, arenas: list[tuple[Arena, float]], model: Any, draw: Draw) -> None:
-        """Tokenize every text; `model` lends its tokenizer and a copy of its preprocessor."""
+        """Tokenize every text; `model` lends its tokenizer and says how features are made."""
         self.arenas = [arena for arena, _ in arenas]
         total = sum(weight for _, weight in arenas)
         self.weights = np.array([weight / total for _, weight in arenas])
         ids = model.tokenizer.text_to_ids
         self.tokens = [[np.array(ids(row["text"]), dtype=np.int64) for row in arena.rows] for arena in self.arenas]
-        self.preprocessor = deepcopy(model.preprocessor).cpu()  # clips are here, wherever the model is
-        self.preprocessor.featurizer.normalize = None
+        self.preprocessor = plain_features(model)  # on the CPU, as the clips are, wherever the model is
         self.draw = draw
         self.strength = 1.0
         """Share of the clips that are augmented; training raises it as the model learns."""
