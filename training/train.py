@@ -20,26 +20,19 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from training.average import average
 from training.files import RecipeError, atomic_path, command, read_manifest
 from training.network.arena import Arena
-from training.network.checkpoint import is_under_way, load_start, save, weights
+from training.network.checkpoint import is_under_way, load_start, save
 from training.network.curves import Curves
 from training.network.dataset import Batch, Draw, Group, Stream, with_clips
 from training.network.model import SHAPE, build, make_tokenizer, shape_of
 from training.network.schedule import Plan, learning_rate, strength
-from training.network.teacher import Teacher
 from training.network.team import Team, launch
 from training.network.trainer import Trainer
 from training.network.validate import character_error_rate
 from training.network.warm_start import begin_from, package_tokenizer
 from training.whisper.encoder import whisper_of
 from training.whisper.start import begin_with_whisper
-
-_LAST = 4
-"""Sets of weights of a teacher, whose mean is taken."""
-_WHISPER = "encoder.conv1.weight"
-"""What Whisper's encoder has and a Conformer has not."""
 
 
 def run(trainer: Trainer, groups: list[Group], valid: list[dict[str, Any]]) -> None:
@@ -97,7 +90,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--whisper", type=Path, metavar="MODEL.BIN", help="train its encoder, for `training.transplant`"
     )
-    parser.add_argument("--teacher", type=Path, metavar="RUN", help="imitate it where texts are by sound")
     parser.add_argument("--minutes", type=float, default=Plan.minutes)
     parser.add_argument("--steps", type=int, default=Plan.steps)
     parser.add_argument("--batch-seconds", type=float, default=Plan.batch_seconds)
@@ -122,20 +114,6 @@ def _model(options: argparse.Namespace, start: dict[str, torch.Tensor] | None) -
     return model
 
 
-def teacher_of(run: Path, tokenizer: Path) -> Teacher:
-    """A run of this step as it stands, with `--whisper` or without.
-
-    Raise RecipeError where it holds no weights, or spells with other pieces than `tokenizer`.
-    """
-    pieces = [folder / "vocab.txt" for folder in (run / "tokenizer", tokenizer)]
-    if not pieces[0].exists() or pieces[0].read_bytes() != pieces[1].read_bytes():
-        raise RecipeError(f"{run} spells with other pieces than its pupil: begin both with one package (--start)")
-    state = average(weights(run)[-_LAST:])
-    model = whisper_of(state, tokenizer) if _WHISPER in state else build(shape_of(state), tokenizer)
-    model.load_state_dict(state)
-    return Teacher(model)
-
-
 def train(team: Team, options: argparse.Namespace) -> None:
     """What every process does."""
     torch.manual_seed(Plan.seed)
@@ -154,8 +132,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
     model = _model(options, start)
     if options.foreign_apart:
         model.foreign = deepcopy(model.decoder)
-    teacher = teacher_of(options.teacher, options.work / "tokenizer") if options.teacher else None
-    trainer = Trainer(model, plan, options.work, team, teacher)
+    trainer = Trainer(model, plan, options.work, team)
     torch.manual_seed(Plan.seed + 1000 * team.rank + trainer.progress.steps)
     if team.rank == 0:
         size = sum(parameter.numel() for parameter in model.parameters()) / 1e6

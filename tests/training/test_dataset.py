@@ -82,7 +82,7 @@ def test_features_are_computed_where_the_clips_are_wherever_the_model_is():
 
     tokenizer = SimpleNamespace(text_to_ids=lambda _text: [1])
     model = SimpleNamespace(tokenizer=tokenizer, preprocessor=Preprocessor())
-    arena = SimpleNamespace(rows=[{"text": "एक"}], seconds=np.array([1.0]))
+    arena = SimpleNamespace(rows=[{"text": "एक"}], seconds=np.array([1.0]), backgrounds=list)
     assert Stream([(arena, 1.0)], model, Draw(12.0)).preprocessor.device == "here"
     assert model.preprocessor.device == "elsewhere", "the model's own stays with the model"
 
@@ -141,7 +141,6 @@ def test_the_noise_of_a_recording_is_found_beside_its_speech(tmp_path):
 
     from training.files import write_manifest
     from training.network.arena import Arena
-    from training.network.dataset import backgrounds, samples_of
 
     chance = np.random.default_rng(5)
     spoken = soundfile.read(DATA / "water.wav", dtype="float32")[0]
@@ -154,7 +153,8 @@ def test_the_noise_of_a_recording_is_found_beside_its_speech(tmp_path):
     for name, samples in clips.items():
         soundfile.write(tmp_path / name, samples, 16_000)
     write_manifest(tmp_path / "manifest.jsonl", [{"audio_filepath": name, "duration": 4, "text": ""} for name in clips])
-    found = backgrounds(Arena(tmp_path / "manifest.jsonl", tmp_path / "decoded"))
+    arena = Arena(tmp_path / "manifest.jsonl", tmp_path / "decoded")
+    found = arena.backgrounds()
     assert len(found) == 2, "before and behind the speech of the one that has a noise"
     for each in found:
-        assert samples_of(each).std() == pytest.approx(0.002, rel=0.2)
+        assert arena.part(*each).std() == pytest.approx(0.002, rel=0.2)

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -89,18 +88,3 @@ def test_other_languages_teach_an_output_layer_of_their_own(trainer, tmp_path, l
     finally:
         model.foreign = None
     assert taught[language != "hi"] > 0 == taught[language == "hi"]
-
-
-def test_a_batch_holds_plain_features_which_a_model_normalises(trainer, tmp_path):
-    import torch
-
-    from training.network.model import normalised
-
-    batch = next(stream(trainer, tmp_path, ["नमस्ते दुनिया"]))
-    preprocessor = trainer.model.preprocessor
-    assert preprocessor.featurizer.normalize == "per_feature", "the model's own is as it was"
-    assert (batch.features.mean(2) < -2).all(), "of noise as faint as this, nothing else is plain"
-    seen = normalised(trainer.model, batch.features, batch.feature_lengths)
-    assert torch.allclose(seen.mean(2), torch.zeros(seen.shape[:2]), atol=1e-3)
-    other = SimpleNamespace(cfg=SimpleNamespace(preprocessor=SimpleNamespace(normalize="NA")))
-    assert torch.equal(normalised(other, batch.features, batch.feature_lengths), batch.features)

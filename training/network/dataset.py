@@ -1,13 +1,14 @@
 """Clips → batches of log-mel features, without end.
 
 Each process draws clips by their group's weight, some of them several at once, augments the waveform, and computes
-features with NeMo's preprocessor. They are plain: each model normalises them as it is used to.
+features with NeMo's preprocessor.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from training.acoustics.augment import augment
 from training.acoustics.warp import warp
 from training.files import RecipeError
 from training.network.arena import Arena, cut
-from training.network.model import plain_features
 from training.utterance import SAMPLE_RATE
 
 LEVELS = -20.0, 3.0
@@ -31,16 +31,13 @@ _JOINED = 0.3
 """Chance that others are heard behind a clip, as in recordings: who only ever heard one sentence hears no second."""
 _PAUSE = 0.3
 """Seconds between them, in the mean."""
-_BACKGROUND = 0.3, 1e-4
-"""Seconds of a recording in which nobody speaks, and how loud they are at least, as a share of what can be: what is
-fainter is nothing that a microphone heard."""
 _POOL = 320
 """Clips drawn at a time, then sorted by length, so that a batch holds little padding."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Plain features ``[clips, 80, frames]``, their lengths in frames, token ids padded with 0, their true lengths."""
+    """Features ``[clips, 80, frames]``, their true lengths in frames, token ids padded with 0, their true lengths."""
 
     features: torch.Tensor
     feature_lengths: torch.Tensor
@@ -99,40 +96,24 @@ def with_clips(arenas: list[tuple[Arena, float]], longest: float) -> list[tuple[
     return found
 
 
-def backgrounds(arena: Arena) -> list[NDArray[np.int16]]:
-    """What recordings hold before and behind speech, in 16 bits: the noise of their rooms and microphones."""
-    seconds, faintest = _BACKGROUND
-    least, found = int(seconds * SAMPLE_RATE), list[NDArray[np.int16]]()
-    for row, (begin, end) in enumerate(zip(arena.offsets[:-1], arena.offsets[1:], strict=True)):
-        first, last = (begin + place for place in arena.spoken[row])
-        if last - first < end - begin:  # else it is one in which nobody is heard to speak
-            found += [arena.samples[begin:first], arena.samples[last:end]]
-    return [each for each in found if len(each) >= least and samples_of(each).std() >= faintest]
-
-
-def samples_of(stretch: NDArray[np.int16]) -> NDArray[np.float32]:
-    """From 16 bits, within [-1, 1]."""
-    return stretch.astype(np.float32) / np.float32(32768)
-
-
 class Stream:
     """Endless augmented batches from arenas, each drawn from in proportion to its weight."""
 
     def __init__(self, arenas: list[tuple[Arena, float]], model: Any, draw: Draw) -> None:
-        """Tokenize every text; `model` lends its tokenizer and says how features are made."""
+        """Tokenize every text; `model` lends its tokenizer and a copy of its preprocessor."""
         self.arenas = [arena for arena, _ in arenas]
         total = sum(weight for _, weight in arenas)
         self.weights = np.array([weight / total for _, weight in arenas])
         ids = model.tokenizer.text_to_ids
         self.tokens = [[np.array(ids(row["text"]), dtype=np.int64) for row in arena.rows] for arena in self.arenas]
-        self.preprocessor = plain_features(model)  # on the CPU, as the clips are, wherever the model is
+        self.preprocessor = deepcopy(model.preprocessor).cpu()  # clips are here, wherever the model is
         self.draw = draw
         self.strength = 1.0
         """Share of the clips that are augmented; training raises it as the model learns."""
         self.eligible = [np.flatnonzero(arena.seconds <= draw.longest) for arena in self.arenas]
         if not all(len(rows) for rows in self.eligible):
             raise RecipeError(f"a manifest has no clip of {draw.longest} s or less")
-        self.backgrounds = [stretch for arena in self.arenas for stretch in backgrounds(arena)]
+        self.backgrounds = [(arena, stretch) for arena in self.arenas for stretch in arena.backgrounds()]
         self.chances = [
             by_speaker([arena.rows[index].get("speaker", "") for index in rows])
             for arena, rows in zip(self.arenas, self.eligible, strict=True)
@@ -181,7 +162,8 @@ class Stream:
     def _background(self, chance: np.random.Generator) -> NDArray[np.float32] | None:
         if not self.backgrounds:
             return None
-        return samples_of(self.backgrounds[int(chance.integers(len(self.backgrounds)))])
+        arena, stretch = self.backgrounds[int(chance.integers(len(self.backgrounds)))]
+        return arena.part(*stretch)
 
     def _batches(self, drawn: list[_Item]) -> list[list[_Item]]:
         batches: list[list[_Item]] = [[]]

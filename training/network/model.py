@@ -108,21 +108,6 @@ def _keep_still(norm: Any) -> None:
     norm.train = lambda _mode=True: norm
 
 
-def plain_features(model: Any) -> Any:
-    """A preprocessor as `model` has one, whose features are not normalised.
-
-    A copy of its own would not do: NeMo binds `forward` to the module that it was made with.
-    """
-    return model.from_config_dict(OmegaConf.merge(model.cfg.preprocessor, {"normalize": "NA"}))
-
-
-def normalised(model: Any, features: Tensor, lengths: Tensor) -> Tensor:
-    """Plain features `[clips, 80, frames]` and their lengths, as `model` wants them."""
-    from nemo.collections.asr.parts.preprocessing.features import normalize_batch
-
-    return normalize_batch(features, lengths, model.cfg.preprocessor.normalize)[0]
-
-
 def autocast(device: torch.device) -> torch.autocast:
     """Compute in bfloat16 where the device does that fast: on GPUs, and on CPUs with AVX512-BF16 or AMX.
 

@@ -10,21 +10,17 @@ import torch
 from training.network.checkpoint import Progress, load_latest
 from training.network.clock import RunningClock
 from training.network.dataset import Batch
-from training.network.model import autocast, ctc_loss, normalised
+from training.network.model import autocast, ctc_loss
 from training.network.schedule import Plan, learning_rate, strength
-from training.network.teacher import Teacher, imitation_loss
 from training.network.team import Team
 
 
 class Trainer:
     """One model, its optimiser, and where they stand."""
 
-    def __init__(self, model: Any, plan: Plan, folder: Path, team: Team, teacher: Teacher | None = None) -> None:
+    def __init__(self, model: Any, plan: Plan, folder: Path, team: Team) -> None:
         """Move to the accelerator if any and pick up the last checkpoint in `folder`."""
-        self.teacher = teacher
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        if teacher:
-            teacher.model.to(self.device)
         self.model, self.plan, self.folder, self.team = model.to(self.device), plan, folder, team
         decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
         plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
@@ -54,28 +50,19 @@ class Trainer:
         return mean_loss
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        """CTC loss a token, averaged over the clips; of those in other languages, how far a teacher differs as well."""
+        """CTC loss a token, averaged over the clips."""
         model = self.model
-        plain, lengths = batch.features.to(self.device), batch.feature_lengths.to(self.device)
-        features = normalised(model, plain, lengths)
+        features, lengths = batch.features.to(self.device), batch.feature_lengths.to(self.device)
         if torch.rand(()) < strength(self.plan, self.spent()):
             features = model.spec_augmentation(input_spec=features, length=lengths)
         with autocast(self.device):
             encoded, encoded_lengths = model.encoder(audio_signal=features, length=lengths)
-            log_probs = spelt = model.decoder(encoder_output=encoded)
+            log_probs = model.decoder(encoder_output=encoded)
             if model.foreign is not None:
                 by_sound = model.foreign(encoder_output=encoded)
-                spelt = torch.where(batch.foreign.to(self.device)[:, None, None], by_sound, log_probs)
+                log_probs = torch.where(batch.foreign.to(self.device)[:, None, None], by_sound, log_probs)
         tokens, token_lengths = batch.tokens.to(self.device), batch.token_lengths.to(self.device)
-        loss = ctc_loss(spelt, encoded_lengths, tokens, token_lengths)
-        heard = batch.foreign.to(self.device)
-        if self.teacher is None or not heard.any():
-            return loss
-        with autocast(self.device):
-            wanted, steps = self.teacher.log_probs(plain[heard], lengths[heard])
-        steps = torch.minimum(steps, encoded_lengths[heard])
-        imitated = imitation_loss(log_probs[heard], wanted, steps, token_lengths[heard])
-        return loss + heard.float().mean() * imitated
+        return ctc_loss(log_probs, encoded_lengths, tokens, token_lengths)
 
     def spent(self) -> float:
         """Share of the budget spent, 0 to 1."""
