@@ -97,6 +97,8 @@ REJECTED = Counter(
     "connections that were turned away.",
     ["reason"],
 )
+CONNECTIONS = Gauge("asr_connections", "Connections taken on, operators' own left out.", multiprocess_mode="livesum")
+CONNECTIONS_CUT = Counter("asr_connections_cut", "Idle connections that were ended for new ones.")
 LIMITED = Counter("asr_limited_requests", "Requests over a limit of their caller, by limit.", ["limit"])
 QUOTAS_UNREACHABLE = Counter("asr_limits_unreachable", "Questions to the counters of limits without an answer.")
 SPANS_LOST = Counter("asr_spans_lost", "Spans that the receiver of traces did not take.")

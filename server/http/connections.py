@@ -8,6 +8,7 @@ import asyncio
 import select
 from typing import Protocol
 
+from server import metrics
 from server.http.limits import ConnectionLimits
 from server.http.listeners import Listener
 
@@ -41,6 +42,7 @@ class Connections:
             self._refused.add(connection)
             return False
         self._taken.add(connection)
+        metrics.CONNECTIONS.set(len(self._taken))
         self.rest(connection)
         return True
 
@@ -62,6 +64,7 @@ class Connections:
     def lose(self, connection: Connection) -> None:
         """It has ended."""
         self._taken.discard(connection)
+        metrics.CONNECTIONS.set(len(self._taken))
         self._idle.pop(connection, None)
         self._refused.discard(connection)
 
@@ -69,6 +72,7 @@ class Connections:
         for connection in self._idle:
             if not _is_under_way(connection.transport):
                 self.lose(connection)
+                metrics.CONNECTIONS_CUT.inc()
                 connection.transport.abort()  # nothing is on its way, either way: its client sees an end
                 return True
         return False

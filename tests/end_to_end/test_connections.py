@@ -175,10 +175,13 @@ def test_more_connections_than_are_taken(impatient):
 
 
 def test_silent_connections_keep_nobody_out(impatient):
+    cut = impatient.metric("asr_connections_cut_total")
     with contextlib.ExitStack() as stack:
         for _ in range(30):
             stack.enter_context(connected(impatient))
         assert impatient.post(AUDIO).status_code == 200
+        assert impatient.metric("asr_connections_cut_total") >= cut + 22
+        assert 1 <= impatient.metric("asr_connections") <= 8
 
 
 def test_operators_get_through_while_others_fill_the_server(start, tmp_path):
