@@ -82,7 +82,7 @@ def test_features_are_computed_where_the_clips_are_wherever_the_model_is():
 
     tokenizer = SimpleNamespace(text_to_ids=lambda _text: [1])
     model = SimpleNamespace(tokenizer=tokenizer, preprocessor=Preprocessor())
-    arena = SimpleNamespace(rows=[{"text": "एक"}], seconds=np.array([1.0]), backgrounds=list)
+    arena = SimpleNamespace(rows=[{"text": "एक"}], seconds=np.array([1.0]))
     assert Stream([(arena, 1.0)], model, Draw(12.0)).preprocessor.device == "here"
     assert model.preprocessor.device == "elsewhere", "the model's own stays with the model"
 
@@ -134,27 +134,3 @@ def test_what_is_heard_at_once_is_of_one_language(tmp_path):
     for batch in (next(batches) for _ in range(40)):
         for tokens, length, foreign in zip(batch.tokens, batch.token_lengths, batch.foreign, strict=True):
             assert {bool(number > 3) for number in tokens[: int(length)]} == {bool(foreign)}
-
-
-def test_the_noise_of_a_recording_is_found_beside_its_speech(tmp_path):
-    import soundfile
-
-    from training.files import write_manifest
-    from training.network.arena import Arena
-
-    chance = np.random.default_rng(5)
-    spoken = soundfile.read(DATA / "water.wav", dtype="float32")[0]
-    hiss = (0.002 * chance.standard_normal(32_000)).astype(np.float32)
-    clips = {
-        "hiss.wav": np.concatenate([hiss, spoken, hiss]),
-        "nothing.wav": np.concatenate([0 * hiss, spoken, 0 * hiss]),
-        "alone.wav": hiss,
-    }
-    for name, samples in clips.items():
-        soundfile.write(tmp_path / name, samples, 16_000)
-    write_manifest(tmp_path / "manifest.jsonl", [{"audio_filepath": name, "duration": 4, "text": ""} for name in clips])
-    arena = Arena(tmp_path / "manifest.jsonl", tmp_path / "decoded")
-    found = arena.backgrounds()
-    assert len(found) == 2, "before and behind the speech of the one that has a noise"
-    for each in found:
-        assert arena.part(*each).std() == pytest.approx(0.002, rel=0.2)

@@ -5,16 +5,15 @@ Every function takes and returns float32 samples at 16 kHz; `numpy.random.Genera
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import soundfile
 import soxr
 from numpy.typing import NDArray
 from scipy import fft
-
-from training.acoustics.codecs import through_codec
-from training.acoustics.rooms import draw_room, impulse_response
 
 Samples = NDArray[np.float32]
 RATE = 16_000
@@ -27,14 +26,11 @@ class Chances:
     speed: float = 0.8
     silence: float = 0.25
     room: float = 0.3
-    box: float = 0.5
-    """Of the rooms, how many have walls."""
     equaliser: float = 0.5
     telephone: float = 0.2
-    noise: float = 0.4
-    background: float = 0.2
+    noise: float = 0.5
     babble: float = 0.1
-    codec: float = 0.12
+    codec: float = 0.08
     clipping: float = 0.08
 
 
@@ -44,7 +40,7 @@ def change_speed(samples: Samples, factor: float) -> Samples:
 
 
 def add_room(samples: Samples, chance: np.random.Generator) -> Samples:
-    """Convolve with a sketch of a room: a direct path, then noise that dies away with a T60 of 0.1-0.7 s."""
+    """Convolve with a made-up room: a direct path, then noise that dies away with a T60 of 0.1-0.7 s."""
     decay = float(chance.uniform(0.1, 0.7))
     length = int(RATE * min(decay, 0.5))
     tail = chance.standard_normal(length, dtype=np.float32)
@@ -52,17 +48,8 @@ def add_room(samples: Samples, chance: np.random.Generator) -> Samples:
     tail[: int(RATE * chance.uniform(0.001, 0.01))] = 0
     tail *= float(10 ** (chance.uniform(-12, 3) / 20)) / max(float(np.sqrt((tail**2).sum())), 1e-6)
     tail[0] = 1.0
-    return _convolve(samples, tail)
-
-
-def add_box(samples: Samples, chance: np.random.Generator) -> Samples:
-    """Convolve with a room of four walls, whose echoes are counted."""
-    return _convolve(samples, impulse_response(draw_room(chance), chance))
-
-
-def _convolve(samples: Samples, heard: Samples) -> Samples:
-    size = fft.next_fast_len(len(samples) + len(heard), real=True)
-    wet = fft.irfft(fft.rfft(samples, size) * fft.rfft(heard, size), size)
+    size = fft.next_fast_len(len(samples) + length, real=True)
+    wet = fft.irfft(fft.rfft(samples, size) * fft.rfft(tail, size), size)
     return np.asarray(wet[: len(samples)], dtype=np.float32)
 
 
@@ -109,6 +96,23 @@ def telephone(samples: Samples, chance: np.random.Generator) -> Samples:
     return mu_law(narrow) if chance.random() < 0.5 else narrow
 
 
+def codec(samples: Samples, chance: np.random.Generator) -> Samples:
+    """Through MP3, Opus or GSM 06.10 and back."""
+    packed = io.BytesIO()
+    kind = chance.random()
+    if kind < 0.55:
+        opus = kind < 0.15  # less often: it takes ten times as long
+        squeeze = float(chance.uniform(0.6, 1 if opus else 0.99))
+        form, subtype = ("OGG", "OPUS") if opus else ("MP3", "MPEG_LAYER_III")
+        soundfile.write(packed, samples, RATE, format=form, subtype=subtype, compression_level=squeeze)
+        unpacked, _ = soundfile.read(io.BytesIO(packed.getvalue()), dtype="float32")
+        return np.asarray(unpacked[: len(samples)])
+    narrow = soxr.resample(samples, RATE, RATE // 2)
+    soundfile.write(packed, narrow, RATE // 2, format="WAV", subtype="GSM610")
+    narrow = soundfile.read(io.BytesIO(packed.getvalue()), dtype="float32")[0]
+    return np.asarray(soxr.resample(narrow, RATE // 2, RATE), dtype=np.float32)
+
+
 def clip_off(samples: Samples, chance: np.random.Generator) -> Samples:
     """A microphone too near: up to 12 dB more than it can take, cut off."""
     peak = max(float(np.abs(samples).max()), 1e-5)
@@ -137,43 +141,24 @@ def add_noise(samples: Samples, chance: np.random.Generator) -> Samples:
     return mix(samples, noise, float(chance.uniform(3, 30)))
 
 
-def add_background(samples: Samples, heard: Samples, chance: np.random.Generator) -> Samples:
-    """Noise of the colour of `heard`, a recording in which nobody speaks, 3 to 30 dB below the speech."""
-    size = fft.next_fast_len(len(samples), real=True)
-    colour = np.abs(fft.rfft(heard * np.hanning(len(heard)).astype(np.float32)))
-    white = fft.rfft(chance.standard_normal(size, dtype=np.float32))
-    white *= np.interp(np.linspace(0, 1, len(white)), np.linspace(0, 1, len(colour)), colour).astype(np.float32)
-    return mix(samples, np.asarray(fft.irfft(white, size)[: len(samples)]), float(chance.uniform(3, 30)))
-
-
 def add_babble(samples: Samples, other: Samples, chance: np.random.Generator) -> Samples:
     """A second speaker, 8 to 25 dB below the first."""
     return mix(samples, np.roll(other, int(chance.integers(len(other)))), float(chance.uniform(8, 25)))
 
 
-def augment(
-    samples: Samples,
-    other: Samples,
-    chance: np.random.Generator,
-    chances: Chances | None = None,
-    background: Samples | None = None,
-) -> Samples:
-    """One random change after another, in the order in which a recording meets them.
-
-    `other` is a second speaker; `background` is of a recording where nobody speaks, if there is one to be had.
-    """
+def augment(samples: Samples, other: Samples, chance: np.random.Generator, chances: Chances | None = None) -> Samples:
+    """One random change after another, in the order in which a recording meets them; `other` is a second speaker."""
     odds = chances or Chances()
     changes: tuple[tuple[float, Callable[[Samples], Samples]], ...] = (
         (odds.speed, lambda heard: change_speed(heard, float(chance.uniform(0.84, 1.2)))),
         (odds.silence, lambda heard: add_silence(heard, chance)),
         (odds.equaliser, lambda heard: equalise(heard, chance)),
-        (odds.room, lambda heard: (add_box if chance.random() < odds.box else add_room)(heard, chance)),
+        (odds.room, lambda heard: add_room(heard, chance)),
         (odds.noise, lambda heard: add_noise(heard, chance)),
-        (odds.background, lambda heard: heard if background is None else add_background(heard, background, chance)),
         (odds.babble, lambda heard: add_babble(heard, other, chance)),
         (odds.clipping, lambda heard: clip_off(heard, chance)),
         (odds.telephone, lambda heard: telephone(heard, chance)),
-        (odds.codec, lambda heard: through_codec(heard, chance)),
+        (odds.codec, lambda heard: codec(heard, chance)),
     )
     for share, change in changes:
         if chance.random() < share:

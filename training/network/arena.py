@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,6 @@ from training.utterance import SAMPLE_RATE
 
 _LESS_SILENCE = int(0.2 * SAMPLE_RATE)
 """Of the silence that the detector's spans keep on each side, so much may go: 0.12 s stay."""
-
-_STRETCH = int(0.3 * SAMPLE_RATE)
-"""Least of a recording's noise to take its colour from."""
-_FAINTEST = 1e-4
-"""Of what can be: what is fainter is nothing that a microphone heard."""
 
 
 def _decode(row: dict[str, Any]) -> NDArray[np.int16]:
@@ -90,19 +84,7 @@ class Arena:
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:
         """Waveform of row `index`."""
-        return self.part(self.offsets[index], self.offsets[index + 1])
-
-    def part(self, first: int, end: int) -> NDArray[np.float32]:
-        """Samples `first` to `end` of all clips in a row."""
-        return self.samples[first:end].astype(np.float32) / np.float32(32768)
-
-    def backgrounds(self) -> list[tuple[int, int]]:
-        """Parts that lie before and behind speech, and hold the noise of a room and a microphone."""
-        parts = list[tuple[int, int]]()
-        for (first, end), (begin, last) in zip(self.spoken, itertools.pairwise(self.offsets), strict=True):
-            if end - first < last - begin:  # else it is a clip in which nobody is heard to speak
-                parts += [(int(begin), int(begin + first)), (int(begin + end), int(last))]
-        return [each for each in parts if each[1] - each[0] >= _STRETCH and self.part(*each).std() >= _FAINTEST]
+        return self.samples[self.offsets[index] : self.offsets[index + 1]].astype(np.float32) / np.float32(32768)
 
     @property
     def seconds(self) -> NDArray[np.float64]:

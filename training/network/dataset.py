@@ -113,7 +113,6 @@ class Stream:
         self.eligible = [np.flatnonzero(arena.seconds <= draw.longest) for arena in self.arenas]
         if not all(len(rows) for rows in self.eligible):
             raise RecipeError(f"a manifest has no clip of {draw.longest} s or less")
-        self.backgrounds = [(arena, stretch) for arena in self.arenas for stretch in arena.backgrounds()]
         self.chances = [
             by_speaker([arena.rows[index].get("speaker", "") for index in rows])
             for arena, rows in zip(self.arenas, self.eligible, strict=True)
@@ -159,12 +158,6 @@ class Stream:
             parts.append(wave)
         return np.concatenate(parts)
 
-    def _background(self, chance: np.random.Generator) -> NDArray[np.float32] | None:
-        if not self.backgrounds:
-            return None
-        arena, stretch = self.backgrounds[int(chance.integers(len(self.backgrounds)))]
-        return arena.part(*stretch)
-
     def _batches(self, drawn: list[_Item]) -> list[list[_Item]]:
         batches: list[list[_Item]] = [[]]
         for item in drawn:
@@ -183,8 +176,7 @@ class Stream:
             if changed[-1]:
                 # No one talks behind a clip without speech, whose text says that no one does.
                 other = items[position - 1] if len(texts[position]) else item
-                voice = self._wave(other, chance)
-                wave = augment(wave, voice, chance, background=self._background(chance))  # and chooses how loud it is
+                wave = augment(wave, self._wave(other, chance), chance)  # which chooses how loud it is, too
             else:
                 wave = wave * np.float32(10 ** (chance.uniform(*LEVELS) / 20))
             waves.append(torch.from_numpy(wave))
