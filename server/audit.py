@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,8 @@ from loguru import logger
 from server import metrics
 
 _STREAMS = {"stdout": 1, "stderr": 2}
+_LOOKS = 3
+_LOOK_SECONDS = 0.002
 _LONGEST = 512  # characters of a value: lines stay below what a pipe takes whole
 
 
@@ -68,16 +71,27 @@ class AuditLog:
     def _ends_within_line(self, descriptor: int) -> bool:
         """Whether a full disk has cut the last line off, of which the next one would be a part, and lost with it.
 
-        In a file it may be that of another worker, or of a server before this one.
+        In a file it may be that of another worker, or of a server before this one. A line that another worker is just
+        writing looks the same for a moment, since a file grows by pages: what is cut off stays as it is.
         """
         status = os.fstat(descriptor)
         if not self._path or not stat.S_ISREG(status.st_mode):
             return self._is_half
+        if self._has_ended(self._path, status.st_size):
+            return False
+        for _ in range(_LOOKS):
+            time.sleep(_LOOK_SECONDS)
+            if os.fstat(descriptor).st_size != status.st_size:
+                return False
+        return True
+
+    def _has_ended(self, path: Path, size: int) -> bool:
+        """Whether the byte before `size` ends a line."""
         try:
-            with self._path.open("rb", buffering=0) as file:  # apart, since it need not be a file that can be read
-                return os.pread(file.fileno(), 1, max(0, status.st_size - 1)) not in (b"", b"\n")
+            with path.open("rb", buffering=0) as file:  # apart, since it need not be a file that can be read
+                return os.pread(file.fileno(), 1, max(0, size - 1)) in (b"", b"\n")
         except OSError:
-            return self._is_half
+            return not self._is_half
 
     def _is_there(self, path: Path) -> bool:
         try:

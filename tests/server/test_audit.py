@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -49,3 +51,21 @@ def test_after_a_line_that_a_full_disk_cut_off_the_next_one_is_whole(tmp_path, m
     first, half, *rest = text.splitlines()
     assert [json.loads(line)["status"] for line in (first, *rest)] == [200, 203, 204]
     assert half.startswith('{"timestamp')
+
+
+_WRITER = """
+import sys
+from server.audit import AuditLog
+audit = AuditLog(sys.argv[1])
+for number in range(3000):
+    audit.write({"path": "x" * 500, "reason": "y" * 300, "number": number})
+"""
+
+
+def test_a_line_that_another_worker_is_just_writing_is_not_taken_for_one_cut_off(tmp_path):
+    file = tmp_path / "audit.jsonl"
+    writers = [subprocess.Popen([sys.executable, "-c", _WRITER, file]) for _ in range(4)]
+    assert [writer.wait() for writer in writers] == [0] * 4
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 4 * 3000, "no empty one between them"
+    assert all(json.loads(line)["number"] < 3000 for line in lines)
