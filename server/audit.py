@@ -13,8 +13,7 @@ from loguru import logger
 from server import metrics
 
 _STREAMS = {"stdout": 1, "stderr": 2}
-_LOOKS = 3
-_LOOK_SECONDS = 0.002
+_LOOKS, _LOOK_SECONDS = 3, 0.002  # in which a line that is being written grows
 _LONGEST = 512  # characters of a value: lines stay below what a pipe takes whole
 
 
