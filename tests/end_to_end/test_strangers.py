@@ -14,29 +14,30 @@ GIB = 2**30
 
 
 REQUESTS = {
-    "refused": b"POST /transcribe HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % GIB,
-    "to what is open": b"GET /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % GIB,
+    "refused": (b"POST /transcribe HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % GIB, 401),
+    "to what is open": (b"GET /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % GIB, 200),
 }
 
 
 @pytest.mark.measuring
-@pytest.mark.parametrize("head", REQUESTS.values(), ids=REQUESTS)
-def test_a_stranger_with_a_gibibyte_costs_next_to_nothing(start, head):
+@pytest.mark.parametrize(("head", "status"), REQUESTS.values(), ids=REQUESTS)
+def test_a_stranger_with_a_gibibyte_costs_next_to_nothing(start, head, status):
     """Its processor time, memory and disk, from its first byte until it has sent all or is cut off."""
-    with (
-        start(ASR_AUTH="required", ASR_LANES=1) as server,
-        socket.create_connection(("127.0.0.1", server.port), 120) as stranger,
-    ):
+    with start(ASR_AUTH="required", ASR_LANES=1) as server:
         processes = [server.master, *server.master.children(recursive=True)]
         alone = _processor_alone(processes)
         before, began = _used(processes), time.monotonic()
-        stranger.sendall(head)
-        sent = _send(stranger, GIB)
+        with socket.create_connection(("127.0.0.1", server.port), 120) as stranger:
+            stranger.sendall(head)
+            sent = _send(stranger, GIB)
+            stranger.setblocking(False)
+            answer = stranger.recv(2**16)
         wall, after = time.monotonic() - began, _used(processes)
         disk = sum(path.stat().st_size for path in server.directory.rglob("*") if path.is_file())
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
     processor = after[0] - before[0] - alone * wall
     print(f"{sent / 2**20:.0f} MiB in {wall:.1f} s: {processor:.2f} s of processor, {(after[1] - before[1]) >> 10} KiB")
-    assert processor < 0.01 * wall
+    assert processor < 0.03 * wall  # 0.77 where it is read as fast as it comes
     assert after[1] - before[1] < 4 * 2**20
     assert disk < 2**20
 
