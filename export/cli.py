@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_weights(commands)
     _add_quantise(commands)
     _add_language_model(commands)
+    _add_word_model(commands)
     _add_confidence(commands)
     return parser
 
@@ -124,6 +125,18 @@ def _add_language_model(commands: "argparse._SubParsersAction[argparse.ArgumentP
     model.set_defaults(run=_language_model)
 
 
+def _add_word_model(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    model = commands.add_parser("word-model", help="learn from text, to choose among what beam search has found")
+    model.add_argument("package", type=Path, metavar="models/NAME")
+    model.add_argument("text", type=Path, nargs="+", metavar="TEXT", help="plain text in UTF-8, a sentence a line")
+    model.add_argument("--dev", type=Path, nargs="+", required=True, metavar="MANIFEST", help="NeMo's JSON lines")
+    model.add_argument("--order", type=_at_least_one, default=2, help="words of an n-gram (default: %(default)s)")
+    model.add_argument(
+        "--least", type=_at_least_one, default=1, help="n-grams of two and more that occur less often are left out (1)"
+    )
+    model.set_defaults(run=_word_model)
+
+
 def _add_confidence(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     calibrate = commands.add_parser(
         "calibrate", help="learn what scores of words mean, on clips that judge nothing else"
@@ -196,11 +209,21 @@ def _quantise(options: argparse.Namespace) -> int:
 
 
 def _language_model(options: argparse.Namespace) -> int:
-    from export.language_model import Size, add_language_model
+    from export.language_model import add_language_model
+    from export.ngrams import Size
 
     size = Size(options.order, options.least, options.gain)
     package = add_language_model(options.package, options.text, options.dev, size)
     print(f"{package.directory}: {package.language_model}")
+    return 0
+
+
+def _word_model(options: argparse.Namespace) -> int:
+    from export.ngrams import Size
+    from export.word_model import add_word_model
+
+    package = add_word_model(options.package, options.text, options.dev, Size(options.order, options.least))
+    print(f"{package.directory}: {package.word_model}")
     return 0
 
 

@@ -1,4 +1,6 @@
-"""Plain text → a character n-gram model with interpolated Kneser-Ney probabilities.
+"""Plain text → an n-gram model over characters, or words, with interpolated Kneser-Ney probabilities.
+
+A word is counted as one character, of a code point that is given to it.
 
 Sources: R. Kneser, H. Ney, "Improved backing-off for m-gram language modeling", ICASSP 1995; S. Chen, J. Goodman, "An
 empirical study of smoothing techniques for language modeling", 1999 (one discount for each order, interpolated); K.
@@ -7,49 +9,75 @@ Seymore, R. Rosenfeld, "Scalable backoff language models", ICSLP 1996, for what 
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
 
 from export.errors import ExportError
 from inference.decoding.vocabulary import WORD_START
-from inference.types import CharacterModel, Float32Array
+from inference.types import Float32Array, NgramModel
 
 _START, _END = "\x02", "\x03"
-_LARGEST_ALPHABET = 256
-_ALWAYS_KEPT = 3  # characters
+_CHARACTERS_ALWAYS_KEPT = 3
 
 
-def train(sentences: Iterable[str], order: int, least: int, gain: float = 0.0) -> CharacterModel:
-    """Count and smooth n-grams of up to `order` characters.
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much of a text is remembered."""
 
-    N-grams of four characters and more are kept where they occur `least` times and make the text at least `gain` nats
-    likelier than shorter ones would. Raises ExportError where there is no text, or it has more than 254 different
-    characters.
-    """
-    counts = _counts(sentences, order)
-    alphabet = _START + _END + "".join(sorted({gram for gram in counts[1] if gram not in (_START, _END)}))
-    if len(alphabet) > _LARGEST_ALPHABET:
-        raise ExportError(f"the text has {len(alphabet) - 2} different characters; 254 is the most")
+    order: int
+    """Characters, or words, of the longest n-gram."""
+    least: int
+    """N-grams of four characters and more, or two words, that occur less often are forgotten."""
+    gain: float = 0.0
+    """And those that make the text likelier by fewer nats than this."""
+
+
+def train(sentences: Iterable[str], size: Size) -> NgramModel:
+    """Count and smooth n-grams of characters; raise ExportError where there is no text."""
+    joined = ("".join(WORD_START + word for word in sentence.split()) for sentence in sentences)
+    return _trained(joined, size, _CHARACTERS_ALWAYS_KEPT, "".join)
+
+
+def train_on_words(sentences: Iterable[str], size: Size) -> NgramModel:
+    """Count and smooth n-grams of words; raise ExportError where there is no text."""
+    codes: dict[str, str] = {}
+
+    def encoded(word: str) -> str:
+        return codes.setdefault(word, chr(ord(_END) + 1 + len(codes)))
+
+    def named(alphabet: Iterable[str]) -> str:
+        words = {code: word for word, code in codes.items()}
+        return " ".join(words.get(code, code) for code in alphabet)
+
+    joined = ("".join(map(encoded, sentence.split())) for sentence in sentences)
+    return _trained(joined, size, 1, named)
+
+
+def _trained(joined: Iterable[str], size: Size, always_kept: int, named: Callable[[Iterable[str]], str]) -> NgramModel:
+    """Of sentences whose symbols are characters; `named` tells what the alphabet's stand for."""
+    counts = _counts(joined, size.order)
+    alphabet = [_START, _END, *sorted({gram for gram in counts[1] if gram not in (_START, _END)})]
     kept: list[Sequence[str]] = [
-        [gram for gram, count in found.items() if length <= _ALWAYS_KEPT or count >= least]
+        [gram for gram, count in found.items() if length <= always_kept or count >= size.least]
         for length, found in enumerate(counts)
     ]
     adjusted = [_adjusted(counts, length) for length in range(1, len(counts))]
-    if gain:
-        kept = _worth_keeping(kept, counts, _Smoothed(adjusted, kept, len(alphabet)), gain)
-    return _Automaton(alphabet, _Smoothed(adjusted, kept, len(alphabet))).arrays()
+    if size.gain:
+        smoothed = _Smoothed(adjusted, kept, len(alphabet))
+        kept = _worth_keeping(kept, counts, smoothed, size.gain, always_kept)
+    return _Automaton(alphabet, _Smoothed(adjusted, kept, len(alphabet))).arrays(named(alphabet))
 
 
 def _counts(sentences: Iterable[str], order: int) -> list[Counter[str]]:
     """How often each n-gram occurs, by length; the beginning of a sentence is context only."""
     counts: list[Counter[str]] = [Counter() for _ in range(order + 1)]
     for sentence in tqdm(sentences, desc="counting", unit="sentence", disable=None):
-        words = sentence.split()
-        if not words:
+        if not sentence:
             continue
-        text = _START + "".join(WORD_START + word for word in words) + _END
+        text = _START + sentence + _END
         for length in range(1, order + 1):
             counts[length].update(text[i : i + length] for i in range(length == 1, len(text) - length + 1))
     if not counts[1]:
@@ -96,12 +124,16 @@ class _Smoothed:
 
 
 def _worth_keeping(
-    kept: Sequence[Sequence[str]], counts: Sequence[Mapping[str, int]], smoothed: _Smoothed, gain: float
+    kept: Sequence[Sequence[str]],
+    counts: Sequence[Mapping[str, int]],
+    smoothed: _Smoothed,
+    gain: float,
+    always_kept: int,
 ) -> list[Sequence[str]]:
     """N-grams without which the text would be at least `gain` nats less likely, and the contexts of such."""
     worthy = list(kept)
     contexts: set[str] = set()
-    for length in range(len(counts) - 1, _ALWAYS_KEPT, -1):
+    for length in range(len(counts) - 1, always_kept, -1):
         found = counts[length]
         worthy[length] = [g for g in kept[length] if g in contexts or found[g] * smoothed.gain(g) >= gain]
         contexts = {gram[:-1] for gram in worthy[length]}
@@ -128,21 +160,23 @@ def _discount(counts: Mapping[str, int]) -> float:
 class _Automaton:
     """N-grams in the order of their states."""
 
-    def __init__(self, alphabet: str, smoothed: _Smoothed) -> None:
+    def __init__(self, alphabet: Sequence[str], smoothed: _Smoothed) -> None:
         self._alphabet = alphabet
         self._smoothed = smoothed
         grams = sorted({_START, *smoothed.probabilities}, key=lambda gram: (len(gram), gram))
         self._grams = ["", *grams]  # lexicographic order within a length keeps the arcs of a state together
         self._states = {gram: state for state, gram in enumerate(self._grams)}
 
-    def arrays(self) -> CharacterModel:
+    def arrays(self, alphabet: str) -> NgramModel:
         symbols = {character: index for index, character in enumerate(self._alphabet)}
         probabilities, left_over = self._smoothed.probabilities, self._smoothed.left_over
         arcs = Counter(gram[:-1] for gram in self._grams[1:])
         shorter = [self._shorter(gram) for gram in self._grams]
-        return CharacterModel(
-            characters=self._alphabet,
-            symbols=np.array([symbols[gram[-1:] or _START] for gram in self._grams], np.uint8),
+        return NgramModel(
+            alphabet=alphabet,
+            symbols=np.array(
+                [symbols[gram[-1:] or _START] for gram in self._grams], np.min_scalar_type(len(symbols) - 1)
+            ),
             scores=_logarithms(probabilities.get(gram, 1.0) for gram in self._grams),
             backoffs=_logarithms(left_over.get(gram, 1.0) for gram in self._grams),
             shorter=np.array(shorter, np.int32),

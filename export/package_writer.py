@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 
 from export.errors import ExportError
 from inference.package import MANIFEST, Package, PackageFile, sha256
+from inference.types import NgramModel
 
 VOCABULARY_FILE = "vocab.txt"
 CALIBRATION_FILE = "calibration.npz"
 LANGUAGE_MODEL_FILE = "language_model.npz"
+WORD_MODEL_FILE = "word_model.npz"
 _ONNX_ASR_FILE = "config.json"
 _BLANK = "<blk>"
-_OURS = (MANIFEST, VOCABULARY_FILE, CALIBRATION_FILE, LANGUAGE_MODEL_FILE, _ONNX_ASR_FILE)  # and every *.onnx
+_ARRAYS = (CALIBRATION_FILE, LANGUAGE_MODEL_FILE, WORD_MODEL_FILE)
+_OURS = (MANIFEST, VOCABULARY_FILE, *_ARRAYS, _ONNX_ASR_FILE)  # and every *.onnx
 _HEADER = "# A model package, written by 'python -m export'. What each key means: docs/models.md\n"
 
 
@@ -85,11 +88,18 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> PackageFile:
     return PackageFile(path.name, sha256(path))
 
 
+def write_language_model(path: Path, model: NgramModel) -> PackageFile:
+    """Write one over characters or words as above."""
+    arrays = {field.name: np.asarray(getattr(model, field.name)) for field in dataclasses.fields(model)}
+    # Half of the numbers' size: three digits of a logarithm do.
+    return write_arrays(path, arrays | {name: arrays[name].astype(np.float16) for name in ("scores", "backoffs")})
+
+
 def write_manifest(package: Package) -> None:
     """Write `model.yaml` in one step, keys in the order of `inference.package.Package`."""
     content = _plain(dataclasses.asdict(package))
     del content["directory"]
-    for optional in ("int8", "calibration", "language_model", "confidence"):
+    for optional in ("int8", "calibration", "language_model", "word_model", "confidence"):
         if not content[optional]:
             del content[optional]
     text = _HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)

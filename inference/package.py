@@ -45,12 +45,12 @@ class GraphFile(PackageFile):
 
 @dataclass(frozen=True, slots=True)
 class LanguageModelFile(PackageFile):
-    """An n-gram model over characters, and how much it has to say (`inference/decoding/beam.py`)."""
+    """An n-gram model over characters, or words, and how much it has to say (`inference/decoding/beam.py`)."""
 
     weight: float
-    """Of its log-probabilities beside the acoustic model's."""
+    """Of its log-probabilities beside those of what it judges."""
     bonus: float
-    """Nats for each character."""
+    """Nats for each character, or word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,9 @@ class Package:
     calibration: PackageFile | None = None
     """How far activations reach on speech, for the plans of `int8` (`inference/prepared/rewriting/balance.py`)."""
     language_model: LanguageModelFile | None = None
-    """For beam search; without it, decoding is greedy."""
+    """Over characters, for beam search; without it, decoding is greedy."""
+    word_model: LanguageModelFile | None = None
+    """Over words: it chooses among the texts that beam search has found."""
     confidence: Mapping[Literal["greedy", "beam"], ConfidenceCurve] = field(default_factory=dict)
     """By decoder: what scores of words have come to mean on clips; without one, they are told as they are."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -130,12 +132,16 @@ class Package:
         return "beam" if self.language_model else "greedy"
 
     def greedy(self) -> "Package":
-        """Return the same without its language model."""
-        return dataclasses.replace(self, language_model=None)
+        """Return the same without its language models."""
+        return dataclasses.replace(self, language_model=None, word_model=None)
 
     def language_model_path(self) -> Path | None:
         """Return the file of the language model, where there is one."""
         return self.directory / self.language_model.path if self.language_model else None
+
+    def word_model_path(self) -> Path | None:
+        """Return the file of the model over words, where there is one."""
+        return self.directory / self.word_model.path if self.word_model else None
 
     def vocabulary_path(self) -> Path:
         """Return the file of pieces."""
@@ -145,7 +151,8 @@ class Package:
 def load_package(directory: Path) -> Package:
     """Read `model.yaml` and compare every checksum; raise PackageError with what is wrong and what to do."""
     package = read_package(directory)
-    for file in (*package.models.values(), package.vocabulary, package.calibration, package.language_model):
+    optional = package.calibration, package.language_model, package.word_model
+    for file in (*package.models.values(), package.vocabulary, *optional):
         if file:
             _verify(directory / file.path, file.sha256)
     return package

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,21 +100,22 @@ class ConfidenceCurve:
 
 
 @dataclass(frozen=True, slots=True)
-class CharacterModel:
-    """An n-gram model over characters as an automaton of `states`, the first of which is the empty context.
+class NgramModel:
+    """An n-gram model over characters, or words, as an automaton of `states`, the first of which is the empty context.
 
     Every n-gram is an arc and a state of the same number; those behind one context stand together, in the order of
     their contexts.
     """
 
-    characters: str
-    """The alphabet; the first begins a sentence, the second ends one, and `▁` begins a word."""
-    symbols: NDArray[np.uint8]
-    """`[states]`: the last character of each n-gram, as an index into `characters`."""
+    alphabet: str
+    """Characters, of which `▁` begins a word, or words with spaces between; of either, the first begins a sentence and
+    the second ends one."""
+    symbols: NDArray[np.unsignedinteger[Any]]
+    """`[states]`: the last one of each n-gram, as an index into the alphabet; those behind one context increase."""
     scores: Float32Array
     """`[states]`: its natural log-probability behind the others."""
     backoffs: Float32Array
-    """`[states]`: natural logarithm of what is left for characters never seen behind this n-gram."""
+    """`[states]`: natural logarithm of what is left for what was never seen behind this n-gram."""
     shorter: NDArray[np.int32]
     """`[states]`: the state of the longest shorter context, to go on from there."""
     targets: NDArray[np.int32]

@@ -235,9 +235,9 @@ def _mapped_bytes(directory: Path) -> float:
     """What all lanes together hold of a package; nothing where it will not be served."""
     try:
         package = read_package(directory)
-        language_model = package.language_model_path()
+        language_models = [path for path in (package.language_model_path(), package.word_model_path()) if path]
         stored = package.model_path().stat().st_size * _WIDENED[package.graph().weights]
         mapped = _MAPPED_GRAPH * stored
-        return mapped + (_MAPPED_LANGUAGE_MODEL * language_model.stat().st_size if language_model else 0)
+        return mapped + sum(_MAPPED_LANGUAGE_MODEL * path.stat().st_size for path in language_models)
     except (OSError, PackageError):
         return 0.0

@@ -23,6 +23,7 @@ def random_package(source, directory, *, name, language, seed):
     manifest = yaml.safe_load((directory / "model.yaml").read_text(encoding="utf-8"))
     manifest |= {"name": name, "language": language, "accuracy": [], "int8": []}
     manifest["models"]["fp32"]["sha256"] = hashlib.sha256((directory / "model.onnx").read_bytes()).hexdigest()
-    del manifest["language_model"], manifest["calibration"], manifest["confidence"]
+    for of_other_weights in ("language_model", "word_model", "calibration", "confidence"):
+        manifest.pop(of_other_weights, None)
     (directory / "model.yaml").write_text(yaml.safe_dump(manifest), encoding="utf-8")
     return directory

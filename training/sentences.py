@@ -4,9 +4,9 @@
 
 writes ``train.tsv``, ``natural.tsv`` (its natural sentences alone), ``test.tsv``, ``development.tsv``, and rows of
 words alone: ``development-words.tsv``, and ``words.tsv``, which nobody speaks: the language model learns rare words
-from them; ``short.tsv``: one to three words, digits in rows, letters and what menus hear. Sentences one already has go
-in with ``--extra-sentences``. No sentence of the tests, nor of the sample clips
-in ``tests/data``, gets into ``train.tsv``, and of natural ones none that shares four words in a row with them.
+from them; ``lexicon.tsv``, each of these words once; ``short.tsv``: one to three words, digits in rows, letters and
+what menus hear. Sentences one already has go in with ``--extra-sentences``. No sentence of the tests, nor of the sample
+clips in ``tests/data``, gets into ``train.tsv``, and of natural ones none that shares four words in a row with them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Sentence:
 
     name: str
     kind: str
-    """``everyday``, ``story`` (templates), ``words`` (by frequency), ``short``, ``natural`` or what a file brings."""
+    """``everyday``, ``story`` (templates), ``words`` (by frequency), ``lexicon``, ``short``, ``natural`` or what a file
+    brings."""
     text: str
 
 
@@ -91,12 +92,19 @@ def stories(chance: random.Random) -> Iterator[str]:
     return filled(chance, _lines(DATA / "stories.txt"))
 
 
+def lexicon() -> list[str]:
+    """The words that people write most often, the most frequent first."""
+    import wordfreq
+
+    ranked = (normalise(word) for word in wordfreq.top_n_list("hi", 20_000))
+    return [word for word in ranked if len(word) > 1 and is_trainable(word)]
+
+
 def words(chance: random.Random) -> Iterator[str]:
     """Endless rows of 3 to 8 words, drawn by the square root of their frequency so that rare ones come up too."""
     import wordfreq
 
-    ranked = wordfreq.top_n_list("hi", 20_000)
-    known = [word for word in (normalise(word) for word in ranked) if len(word) > 1 and is_trainable(word)]
+    known = lexicon()
     odds = [max(wordfreq.word_frequency(word, "hi"), 1e-8) ** 0.5 for word in known]
     while True:
         yield " ".join(chance.choices(known, odds, k=chance.randint(3, 8)))
@@ -174,6 +182,7 @@ def make(count: int, extra: list[Sentence], seed: int, rows_to_read: int) -> dic
     sets["development-words"] = _take(rows, "words", 120, seen)
     sets["words"] = _take(rows, "words", rows_to_read, seen)
     sets["short"] = _take(short(random.Random(seed + 2)), "short", count // 10, seen)  # noqa: S311
+    sets["lexicon"] = [Sentence(f"lexicon-{i:05d}", "lexicon", word) for i, word in enumerate(dict.fromkeys(lexicon()))]
     sets["natural"] = natural_to_train()
     sets["train"] = kept + made + sets["natural"]  # last: make takes this file for the end of the step
     return sets

@@ -1,4 +1,4 @@
-"""Log-probabilities → text, by prefix beam search with a language model.
+"""Log-probabilities → likely texts, by prefix beam search with a language model.
 
 Source: A. Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent
 DNNs", 2014 (arXiv 1408.2873), algorithm 1, with a language model over characters and a bonus for each letter.
@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from inference.decoding.language_model import LanguageModel
+from inference.decoding.rescoring import Rescoring
 from inference.decoding.vocabulary import WORD_START, Vocabulary
 from inference.types import Float32Array
 
@@ -42,14 +43,25 @@ class BeamOptions:
 class BeamSearch:
     """One vocabulary, one language model. Not for several threads at once."""
 
-    def __init__(self, vocabulary: Vocabulary, model: LanguageModel, options: BeamOptions) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, model: LanguageModel, options: BeamOptions, rescoring: Rescoring | None = None
+    ) -> None:
+        """Search, and let `rescoring`, if there is one, choose among what was found."""
         self._vocabulary = vocabulary
         self._model = model
         self._options = options
+        self._rescoring = rescoring
         self._extensions: dict[tuple[int, int], tuple[float, int]] = {}
 
     def __call__(self, log_probabilities: Float32Array) -> str:
-        """Return the likeliest text of `[steps, vocabulary + 1]` natural log-probabilities."""
+        """Return the best text of `[steps, vocabulary + 1]` natural log-probabilities."""
+        found = self.hypotheses(log_probabilities)
+        if self._rescoring:
+            found = {text: score + self._rescoring(text) for text, score in found.items()}
+        return max(found.items(), key=itemgetter(1))[0]
+
+    def hypotheses(self, log_probabilities: Float32Array) -> dict[str, float]:
+        """Return the likeliest texts, and how likely each is in nats, but for a sum that is the same for all."""
         probabilities = np.exp(log_probabilities, dtype=np.float64)
         beam: _Beam = {("", self._vocabulary.blank): (1.0, 0.0, self._model.start)}
         for row in probabilities:
@@ -57,7 +69,7 @@ class BeamSearch:
             likely = likely[np.argsort(-row[likely])]
             tokens = [(token, float(row[token])) for token in likely.tolist() if token != self._vocabulary.blank]
             beam = self._pruned(self._step(beam, row.tolist(), tokens))
-        return self._vocabulary.plain(self._best(beam))
+        return self._texts(beam)
 
     def _step(self, beam: _Beam, row: list[float], tokens: list[tuple[int, float]]) -> _Beam:
         """All hypotheses one step later; `tokens` are those to try, with their probabilities, likeliest first."""
@@ -111,9 +123,10 @@ class BeamSearch:
                 kept[key] = silent / best, spoken / best, state
         return kept
 
-    def _best(self, beam: _Beam) -> str:
+    def _texts(self, beam: _Beam) -> dict[str, float]:
         texts: dict[str, float] = {}
-        for (text, _), (silent, spoken, state) in beam.items():
+        for (joined, _), (silent, spoken, state) in beam.items():
             ends = math.exp(self._options.weight * self._model.end(state))
+            text = self._vocabulary.plain(joined)
             texts[text] = texts.get(text, 0.0) + (silent + spoken) * ends
-        return max(texts.items(), key=itemgetter(1))[0]
+        return {text: math.log(probability) if probability else -math.inf for text, probability in texts.items()}

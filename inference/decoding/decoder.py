@@ -10,12 +10,13 @@ from inference.decoding.alignment import Aligner
 from inference.decoding.beam import BeamOptions, BeamSearch
 from inference.decoding.confidence import confidence, word_scores
 from inference.decoding.language_model import LAYOUT, LanguageModel, load_language_model, map_unpacked, unpack
+from inference.decoding.rescoring import Rescoring
 from inference.decoding.vocabulary import UNKNOWN_SURFACE, WORD_START, load_vocabulary
 from inference.decoding.word_times import word_times
 from inference.errors import PackageError, UnavailableOption
 from inference.package import LanguageModelFile, Package
 from inference.prepared.cache import made_once, reading
-from inference.types import CharacterModel, Decoding, Float32Array, Token, Waveform, Word
+from inference.types import Decoding, Float32Array, NgramModel, Token, Waveform, Word
 
 Decoder: TypeAlias = Callable[[Float32Array], str]
 """`[steps, vocabulary + 1]` natural log-probabilities → text."""
@@ -35,10 +36,13 @@ class Decoders:
         self._by_name: dict[str, Decoder] = {
             "greedy": lambda log_probabilities: vocabulary.text(ctc.greedy(log_probabilities, package.blank))
         }
-        file, path = package.language_model, package.language_model_path()
-        if file and path:
-            model = _mapped(file, path, cache) if cache else _usable(load_language_model(path), path)
-            self._by_name["beam"] = BeamSearch(vocabulary, model, BeamOptions(file.weight, file.bonus))
+        characters, words = package.language_model, package.word_model
+        if characters:
+            rescoring = None
+            if words:
+                rescoring = Rescoring(_read(package, words, cache, of_words=True), words.weight, words.bonus)
+            model, options = _read(package, characters, cache), BeamOptions(characters.weight, characters.bonus)
+            self._by_name["beam"] = BeamSearch(vocabulary, model, options, rescoring)
         self._by_name["auto"] = self._by_name[package.decoding]
 
     def text(self, log_probabilities: Float32Array, decoding: Decoding = "auto") -> str:
@@ -70,15 +74,19 @@ class Decoders:
         )
 
 
-def _mapped(file: LanguageModelFile, path: Path, cache: Path) -> LanguageModel:
+def _read(package: Package, file: LanguageModelFile, cache: Path | None, *, of_words: bool = False) -> LanguageModel:
+    """Into memory or, with a cache, mapped."""
+    path = package.directory / file.path
+    if cache is None:
+        return _usable(load_language_model(path), path, of_words=of_words)
     key = f"{file.sha256[:16]}-{LAYOUT}"
     unpacked = made_once(cache, "language-model", key, lambda empty: unpack(load_language_model(path), empty))
     with reading(unpacked):
-        return _usable(map_unpacked(unpacked), unpacked)
+        return _usable(map_unpacked(unpacked), unpacked, of_words=of_words)
 
 
-def _usable(model: CharacterModel, path: Path) -> LanguageModel:
+def _usable(model: NgramModel, path: Path, *, of_words: bool) -> LanguageModel:
     try:
-        return LanguageModel(model)
+        return LanguageModel(model, of_words=of_words)
     except (ValueError, IndexError) as error:
         raise PackageError(f"{path} is no language model: {error}") from error

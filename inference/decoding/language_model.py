@@ -1,10 +1,10 @@
-"""A language model over characters: how likely is this text after that one.
+"""A language model over characters or words: how likely is this text after that one.
 
 An n-gram model with backoff as an automaton. A state stands for the longest context that the model knows; from it an
-arc leads along each character that has been seen behind that context, and where there is none, the search goes on in
-the state without the first character, at the price of the backoff. Characters and not the pieces of a vocabulary, so
-that the same text may be cut up in any way, and one file serves models of every vocabulary.
-`python -m export language-model` makes the file.
+arc leads along each symbol that has been seen behind that context, and where there is none, the search goes on in the
+state without the first symbol, at the price of the backoff. The search asks one over characters and not over the
+pieces of a vocabulary, so that the same text may be cut up in any way, and one file serves models of every vocabulary;
+one over words judges whole texts (`rescoring.py`). `python -m export language-model` and `word-model` make the files.
 
 Source: S. M. Katz, "Estimation of probabilities from sparse data", IEEE ASSP 35(3), 1987, for the backoff.
 """
@@ -12,66 +12,71 @@ Source: S. M. Katz, "Estimation of probabilities from sparse data", IEEE ASSP 35
 import dataclasses
 import math
 import zipfile
+from bisect import bisect_left
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from inference.errors import PackageError
-from inference.types import CharacterModel
+from inference.types import NgramModel
 
-LAYOUT = 1
+LAYOUT = 2
 """Of the unpacked arrays: those of another one are made anew."""
 _ROOT = 0
 
 
 class LanguageModel:
-    """Scores text piece by piece. A state is a number; `start` is the one in front of every sentence."""
+    """Scores text symbol by symbol. A state is a number; `start` is the one in front of every sentence."""
 
-    def __init__(self, model: CharacterModel) -> None:
-        self._symbols = {character: index for index, character in enumerate(model.characters)}
+    def __init__(self, model: NgramModel, *, of_words: bool = False) -> None:
+        """Raise ValueError or IndexError where the model is none."""
+        symbols = model.alphabet.split(" ") if of_words else model.alphabet
+        begin, self._end = symbols[0], symbols[1]
+        self._symbols = {symbol: index for index, symbol in enumerate(symbols)}
         # Single elements of views come faster than those of arrays, and lists would take six times the memory.
-        self._arcs = model.symbols.tobytes()
+        self._arcs = model.symbols.data
         self._first = model.first_arcs.data
         self._targets = model.targets.data
         self._shorter = model.shorter.data
         self._scores = model.scores.data
         self._backoffs = model.backoffs.data
-        self._unknown = -math.log(len(model.characters))
-        self._end = model.characters[1]
-        _, self.start = self.advance(_ROOT, model.characters[0])
+        self._unknown = -math.log(len(symbols))
+        _, self.start = self.advance(_ROOT, (begin,))
 
-    def advance(self, state: int, text: str) -> tuple[float, int]:
-        """Return the natural log-probability of `text` after `state`, and the state behind it."""
+    def advance(self, state: int, text: Iterable[str]) -> tuple[float, int]:
+        """Return the natural log-probability of a text's characters, or words, after `state`, and the state behind."""
         total = 0.0
-        for character in text:
-            score, state = self._step(state, character)
+        for symbol in text:
+            score, state = self._step(state, symbol)
             total += score
         return total, state
 
     def end(self, state: int) -> float:
         """Return the natural log-probability that the sentence ends here."""
-        return self.advance(state, self._end)[0]
+        return self._step(state, self._end)[0]
 
-    def _step(self, state: int, character: str) -> tuple[float, int]:
-        symbol = self._symbols.get(character)
+    def _step(self, state: int, name: str) -> tuple[float, int]:
+        symbol = self._symbols.get(name)
         if symbol is None:
             return self._unknown, _ROOT
         price = 0.0
         while True:
-            arc = self._arcs.find(symbol, self._first[state], self._first[state + 1])
-            if arc >= 0:
+            last = self._first[state + 1]
+            arc = bisect_left(self._arcs, symbol, self._first[state], last)
+            if arc < last and self._arcs[arc] == symbol:
                 return price + self._scores[arc], self._targets[arc]
             price += self._backoffs[state]
             state = self._shorter[state]
 
 
-def load_language_model(path: Path) -> CharacterModel:
-    """Read what `python -m export language-model` wrote; raise PackageError where the file is none of its."""
+def load_language_model(path: Path) -> NgramModel:
+    """Read what `python -m export` wrote; raise PackageError where the file is none of its."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
-        return CharacterModel(
-            characters=str(arrays["characters"]),
+        return NgramModel(
+            alphabet=str(arrays["characters" if "characters" in arrays else "alphabet"]),
             symbols=arrays["symbols"],
             scores=arrays["scores"].astype(np.float32),  # half of that on disk
             backoffs=arrays["backoffs"].astype(np.float32),
@@ -83,16 +88,16 @@ def load_language_model(path: Path) -> CharacterModel:
         raise PackageError(f"{path} is no language model: {error}") from error
 
 
-def unpack(model: CharacterModel, directory: Path) -> None:
+def unpack(model: NgramModel, directory: Path) -> None:
     """Write the arrays as files of their own, which can be mapped; raise OSError where that fails."""
     for field in dataclasses.fields(model):
         np.save(directory / f"{field.name}.npy", np.asarray(getattr(model, field.name)), allow_pickle=False)
 
 
-def map_unpacked(directory: Path) -> CharacterModel:
+def map_unpacked(directory: Path) -> NgramModel:
     """Map what `unpack` wrote: the system holds it once for all processes. Raises PackageError where it is damaged."""
     try:
         arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in directory.glob("*.npy")}
-        return CharacterModel(**arrays | {"characters": str(arrays["characters"])})
+        return NgramModel(**arrays | {"alphabet": str(arrays["alphabet"])})
     except (ValueError, KeyError, TypeError) as error:
         raise PackageError(f"{directory} is no unpacked language model: {error}") from error

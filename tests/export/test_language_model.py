@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from export.cli import main
-from export.language_model import _left
+from export.tuning import left
 from inference.decoding.decoder import Decoders
 from inference.errors import PackageError
 from inference.loading import choose_decoding, load
@@ -67,8 +67,8 @@ def test_a_model_that_helps_is_taken(directory, manifest, tmp_path, capsys):
 def test_words_and_characters_weigh_alike():
     """A long bonus for letters makes a few words more right, and many letters more wrong."""
     greedy = (1000, 2000)
-    assert _left((580, 1450), greedy) > _left((590, 1325), greedy) > _left((585, 1320), greedy)
-    assert _left(greedy, greedy) == 2
+    assert left((580, 1450), greedy) > left((590, 1325), greedy) > left((585, 1320), greedy)
+    assert left(greedy, greedy) == 2
 
 
 def test_a_stop_between_the_files_leaves_a_whole_package(directory, manifest, tmp_path, monkeypatch):

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.ngrams import train
+from export.ngrams import Size, train, train_on_words
 from inference.decoding.beam import BeamOptions, BeamSearch
 from inference.decoding.language_model import LanguageModel
+from inference.decoding.rescoring import Rescoring
 from inference.decoding.vocabulary import Vocabulary
 
 PIECES = ("▁क", "म", "ल", "▁")
 VOCABULARY = Vocabulary(PIECES)
-MODEL = LanguageModel(train(["कमल", "कल", "कम कल", "कमल कम"], 4, 1))
+MODEL = LanguageModel(train(["कमल", "कल", "कम कल", "कमल कम"], Size(4, 1)))
 
 
 def everything(weight, bonus):
@@ -37,7 +38,10 @@ def best_of_all_paths(log_probabilities, options):
         letters = len(text.replace("▁", ""))
         return sums[text] * math.exp(options.weight * (score + MODEL.end(state)) + options.bonus * letters)
 
-    return VOCABULARY.plain(max(sums, key=worth))
+    texts = defaultdict(float)
+    for text in sums:
+        texts[VOCABULARY.plain(text)] += worth(text)
+    return max(texts, key=texts.get)
 
 
 # Without a weight, texts with repeated tokens win too, which no words hold.
@@ -59,6 +63,32 @@ def test_the_language_model_settles_what_the_ear_cannot():
     heard[[0, 1], [0, 1]] = 0.92
     heard[2] = [0.02, 0.44, 0.44, 0.02, 0.08]
     assert BeamSearch(VOCABULARY, MODEL, BeamOptions(1.0, 1.0))(np.log(heard).astype(np.float32)) == "कमल"
+
+
+def test_words_settle_what_letters_cannot():
+    """कमल and कलम are as likely by sound; the words before say which was meant, farther back than letters look."""
+    letters = LanguageModel(train(["कम"], Size(1, 1)))
+    words = LanguageModel(train_on_words(["कम कमल", "ल कल"] * 5, Size(2, 1)), of_words=True)
+    steps = [("▁क",), ("म",), ("▁क",), ("म", "▁"), ("ल",)]  # कम कमल or कम क ल
+    heard = np.full((len(steps), 5), 0.01)
+    for row, pieces in zip(heard, steps, strict=True):
+        for piece, share in zip(pieces, (0.4, 0.5) if len(pieces) == 2 else (0.9,), strict=True):
+            row[PIECES.index(piece)] = share
+    scores = np.log(heard / heard.sum(1, keepdims=True)).astype(np.float32)
+    options = BeamOptions(0.0, 0.0)
+    found = BeamSearch(VOCABULARY, letters, options).hypotheses(scores)
+    alone = BeamSearch(VOCABULARY, letters, options)(scores)
+    assert alone == max(found, key=found.get) == "कम क ल"
+    rescoring = Rescoring(words, 1.0, 0.0)
+    assert BeamSearch(VOCABULARY, letters, options, rescoring)(scores) == "कम कमल"
+    assert rescoring("कम कमल") > rescoring("कम क ल")
+    assert rescoring("") < 0
+
+
+def test_a_bonus_is_counted_by_words():
+    words = LanguageModel(train_on_words(["कम कमल"], Size(2, 1)), of_words=True)
+    without, with_one = (Rescoring(words, 0.5, bonus) for bonus in (0.0, 1.0))
+    assert with_one("कम कमल कम") - without("कम कमल कम") == pytest.approx(3)
 
 
 def test_long_clips_do_not_underflow():

@@ -1,4 +1,4 @@
-"""The language model of a package: read into memory, or unpacked once and mapped."""
+"""The language models of a package: read into memory, or unpacked once and mapped."""
 
 import dataclasses
 import sys
@@ -21,7 +21,7 @@ def package(model_directory):
     found = load_package(model_directory)
     if not found.language_model:
         pytest.skip("this package has no language model")
-    return found
+    return dataclasses.replace(found, word_model=None)
 
 
 def test_mapped_is_the_same_as_read(package, tmp_path):
@@ -36,6 +36,16 @@ def test_mapped_is_the_same_as_read(package, tmp_path):
 def test_processes_map_one_file(package, tmp_path):
     pipeline = load(package, cache=tmp_path)
     assert "scores.npy" in Path("/proc/self/maps").read_text(encoding="utf-8")
+    for clip, said in expected_texts().items():
+        assert pipeline.transcribe(clip.read_bytes()).text == said
+
+
+def test_one_over_words_is_mapped_too_and_says_what_was_heard(model_directory, tmp_path):
+    package = load_package(model_directory)
+    if not package.word_model:
+        pytest.skip("this package has no model over words")
+    pipeline = load(package, cache=tmp_path)
+    assert len(list(tmp_path.glob("*/scores.npy"))) == 2
     for clip, said in expected_texts().items():
         assert pipeline.transcribe(clip.read_bytes()).text == said
 
