@@ -130,9 +130,9 @@ def _add_word_model(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     model.add_argument("package", type=Path, metavar="models/NAME")
     model.add_argument("text", type=Path, nargs="+", metavar="TEXT", help="plain text in UTF-8, a sentence a line")
     model.add_argument("--dev", type=Path, nargs="+", required=True, metavar="MANIFEST", help="NeMo's JSON lines")
-    model.add_argument("--order", type=_at_least_one, default=2, help="words of an n-gram (default: %(default)s)")
+    model.add_argument("--order", type=_at_least_one, default=3, help="words of an n-gram (default: %(default)s)")
     model.add_argument(
-        "--least", type=_at_least_one, default=1, help="n-grams of two and more that occur less often are left out (1)"
+        "--least", type=_at_least_one, default=2, help="n-grams of two and more that occur less often are left out (2)"
     )
     model.set_defaults(run=_word_model)
 

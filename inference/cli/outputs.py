@@ -2,8 +2,8 @@
 
 import json
 import os
+import secrets
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -118,24 +118,16 @@ def _names(sources: Sequence[Source], ending: str) -> dict[str, PurePath]:
 
 def _write_whole(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=".part-", encoding="utf-8", errors="backslashreplace", delete=False
-    ) as new:
-        try:
+    part = path.parent / f".part-{secrets.token_hex(8)}"  # named here: an interrupt may come as soon as there is a file
+    try:
+        with part.open("w", encoding="utf-8", errors="backslashreplace") as new:
             new.write(text)
             new.flush()
             os.fsync(new.fileno())
-            Path(new.name).chmod(0o666 & ~_umask())
-            Path(new.name).replace(path)
-        except BaseException:
-            Path(new.name).unlink(missing_ok=True)
-            raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _row(transcript: Transcript) -> dict[str, Any]:

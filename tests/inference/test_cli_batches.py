@@ -2,12 +2,14 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import PurePath
 
 import numpy as np
 import psutil
@@ -15,7 +17,9 @@ import pytest
 import soundfile
 
 from inference.audio.containers import CONTAINERS
-from inference.cli.sources import ENDINGS, Search
+from inference.cli.outputs import Files
+from inference.cli.sources import ENDINGS, Search, Source
+from inference.types import Segment, Transcript
 from tests.samples import CLIPS, encode, wav
 
 FOLDER = ["a.wav", "b/c.wav", "b/d.flac"]
@@ -179,6 +183,30 @@ def interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def interrupt():
+    """A function that interrupts this thread some hundredths of a second later, as Ctrl-C does."""
+    me, chance = threading.get_ident(), random.Random(1)
+    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    yield lambda: threading.Timer(chance.uniform(0, 0.02), signal.pthread_kill, (me, signal.SIGUSR1)).start()
+    signal.signal(signal.SIGUSR1, before)
+
+
+# Between `open` and `with` it leaves closing the file to the interpreter, which says so.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_at_any_moment_leaves_a_whole_file_or_none(tmp_path, interrupt):
+    source = Source("a.wav", CLIPS[0], PurePath("a.wav"))
+    output = Files(tmp_path, [source], as_json=False, overwrite=True)
+    transcript = Transcript((Segment("क" * 1000, 0.0, 1.0),), "hi", "model", 1.0, 1.0, clipped=False, stages=())
+    for _ in range(200):
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+            interrupt()
+            while True:
+                output.take(0, source, transcript)
+        assert {path.name for path in tmp_path.iterdir()} <= {"a.txt"}
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == transcript.text + "\n"
 
 
 @pytest.mark.usefixtures("interruptible")
