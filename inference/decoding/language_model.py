@@ -41,7 +41,7 @@ class LanguageModel:
         self._shorter = model.shorter.data
         self._scores = model.scores.data
         self._backoffs = model.backoffs.data
-        self._unknown = -math.log(len(symbols))
+        self._unknown = self._backoffs[_ROOT] - math.log(len(symbols))
         _, self.start = self.advance(_ROOT, (begin,))
 
     def advance(self, state: int, text: Iterable[str]) -> tuple[float, int]:
@@ -58,9 +58,12 @@ class LanguageModel:
 
     def _step(self, state: int, name: str) -> tuple[float, int]:
         symbol = self._symbols.get(name)
-        if symbol is None:
-            return self._unknown, _ROOT
         price = 0.0
+        if symbol is None:
+            while state != _ROOT:
+                price += self._backoffs[state]
+                state = self._shorter[state]
+            return price + self._unknown, _ROOT
         while True:
             last = self._first[state + 1]
             arc = bisect_left(self._arcs, symbol, self._first[state], last)
