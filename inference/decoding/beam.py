@@ -6,11 +6,11 @@ DNNs", 2014 (arXiv 1408.2873), algorithm 1, with a language model over character
 
 import math
 from dataclasses import dataclass
-from heapq import nlargest
 from operator import itemgetter
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inference.decoding.language_model import LanguageModel
 from inference.decoding.rescoring import Rescoring
@@ -36,7 +36,7 @@ class BeamOptions:
     """Most hypotheses after a step."""
     least_token: float = 1e-3
     """Probability under which a token is not tried."""
-    least_hypothesis: float = 1e-5
+    least_hypothesis: float = 1e-4
     """Hypotheses this much less likely than the best are dropped."""
 
 
@@ -52,6 +52,11 @@ class BeamSearch:
         self._options = options
         self._rescoring = rescoring
         self._extensions: dict[tuple[int, int], tuple[float, int]] = {}
+        # Of each token: how the model reads it, and what its letters are worth.
+        self._tokens = [
+            (model.symbols(surface), options.bonus * (len(surface) - surface.count(WORD_START)))
+            for surface in vocabulary.surfaces
+        ]
 
     def __call__(self, log_probabilities: Float32Array) -> str:
         """Return the best text of `[steps, vocabulary + 1]` natural log-probabilities."""
@@ -64,12 +69,25 @@ class BeamSearch:
         """Return the likeliest texts, and how likely each is in nats, but for a sum that is the same for all."""
         probabilities = np.exp(log_probabilities, dtype=np.float64)
         beam: _Beam = {("", self._vocabulary.blank): (1.0, 0.0, self._model.start)}
-        for row in probabilities:
-            likely = np.flatnonzero(row > self._options.least_token)
-            likely = likely[np.argsort(-row[likely])]
-            tokens = [(token, float(row[token])) for token in likely.tolist() if token != self._vocabulary.blank]
-            beam = self._pruned(self._step(beam, row.tolist(), tokens))
+        for row, tokens in zip(probabilities, self._likely(probabilities), strict=True):
+            if tokens:
+                beam = self._pruned(self._step(beam, row.tolist(), tokens))
+            else:  # a blank, which says as little behind each of them
+                beam = {key: (silent + spoken, 0.0, state) for key, (silent, spoken, state) in beam.items()}
         return self._texts(beam)
+
+    def _likely(self, probabilities: NDArray[np.float64]) -> list[list[tuple[int, float]]]:
+        """The tokens to try in each step, with their probabilities, likeliest first."""
+        spoken = probabilities[:, : self._vocabulary.blank]
+        steps, tokens = np.nonzero(spoken > self._options.least_token)
+        found = spoken[steps, tokens]
+        order = np.lexsort((-found, steps))
+        likely: list[list[tuple[int, float]]] = [[] for _ in probabilities]
+        for step, token, probability in zip(
+            steps[order].tolist(), tokens[order].tolist(), found[order].tolist(), strict=True
+        ):
+            likely[step].append((token, probability))
+        return likely
 
     def _step(self, beam: _Beam, row: list[float], tokens: list[tuple[int, float]]) -> _Beam:
         """All hypotheses one step later; `tokens` are those to try, with their probabilities, likeliest first."""
@@ -78,7 +96,7 @@ class BeamSearch:
             (text, last): ((silent + spoken) * row[blank], spoken * row[last] if last != blank else 0.0, state)
             for (text, last), (silent, spoken, state) in beam.items()
         }
-        least = self._least(beam, after, tokens[0][1]) if tokens else 0.0
+        least = self._least(beam, after, tokens[0][1])
         for (text, last), (silent, spoken, state) in beam.items():
             both = silent + spoken
             for token, probability in tokens:
@@ -103,10 +121,9 @@ class BeamSearch:
 
     def _extension(self, state: int, token: int) -> tuple[float, int]:
         """By what a token multiplies the probability of a hypothesis, and the state behind it."""
-        surface = self._vocabulary.surfaces[token]
-        score, behind = self._model.advance(state, surface)
-        letters = len(surface) - surface.count(WORD_START)
-        found = math.exp(self._options.weight * score + self._options.bonus * letters), behind
+        symbols, bonus = self._tokens[token]
+        score, behind = self._model.follow(state, symbols)
+        found = math.exp(self._options.weight * score + bonus), behind
         if len(self._extensions) >= _MOST_REMEMBERED:
             self._extensions.clear()
         self._extensions[state, token] = found
@@ -114,13 +131,14 @@ class BeamSearch:
 
     def _pruned(self, beam: _Beam) -> _Beam:
         """The best, as shares of the very best: probabilities of whole clips are too small for a float."""
-        ranked = nlargest(self._options.width, ((silent + spoken, key) for key, (silent, spoken, _) in beam.items()))
-        best = ranked[0][0]
+        totals = [(silent + spoken, key) for key, (silent, spoken, _) in beam.items()]
+        best = max(totals)[0]
+        least = best * self._options.least_hypothesis
+        likely = sorted([each for each in totals if each[0] > least], reverse=True)
         kept = {}
-        for total, key in ranked:
-            if total > best * self._options.least_hypothesis:
-                silent, spoken, state = beam[key]
-                kept[key] = silent / best, spoken / best, state
+        for _, key in likely[: self._options.width]:
+            silent, spoken, state = beam[key]
+            kept[key] = silent / best, spoken / best, state
         return kept
 
     def _texts(self, beam: _Beam) -> dict[str, float]:

@@ -24,6 +24,7 @@ from inference.types import NgramModel
 LAYOUT = 2
 """Of the unpacked arrays: those of another one are made anew."""
 _ROOT = 0
+_UNKNOWN = -1
 
 
 class LanguageModel:
@@ -44,33 +45,36 @@ class LanguageModel:
         self._unknown = self._backoffs[_ROOT] - math.log(len(symbols))
         _, self.start = self.advance(_ROOT, (begin,))
 
+    def symbols(self, text: Iterable[str]) -> tuple[int, ...]:
+        """Return the numbers of a text's characters, or words, for `follow`; those it does not know have one too."""
+        return tuple(self._symbols.get(symbol, _UNKNOWN) for symbol in text)
+
     def advance(self, state: int, text: Iterable[str]) -> tuple[float, int]:
         """Return the natural log-probability of a text's characters, or words, after `state`, and the state behind."""
-        total = 0.0
-        for symbol in text:
-            score, state = self._step(state, symbol)
-            total += score
-        return total, state
+        return self.follow(state, self.symbols(text))
 
     def end(self, state: int) -> float:
         """Return the natural log-probability that the sentence ends here."""
-        return self._step(state, self._end)[0]
+        return self.advance(state, (self._end,))[0]
 
-    def _step(self, state: int, name: str) -> tuple[float, int]:
-        symbol = self._symbols.get(name)
-        price = 0.0
-        if symbol is None:
-            while state != _ROOT:
-                price += self._backoffs[state]
+    def follow(self, state: int, symbols: Iterable[int]) -> tuple[float, int]:
+        """`advance`, for whoever asks for the same text again and again."""
+        arcs, first = self._arcs, self._first
+        total = 0.0
+        for symbol in symbols:
+            while True:
+                last = first[state + 1]
+                arc = bisect_left(arcs, symbol, first[state], last)
+                if arc < last and arcs[arc] == symbol:
+                    total += self._scores[arc]
+                    state = self._targets[arc]
+                    break
+                if state == _ROOT:  # which has all that are known
+                    total += self._unknown
+                    break
+                total += self._backoffs[state]
                 state = self._shorter[state]
-            return price + self._unknown, _ROOT
-        while True:
-            last = self._first[state + 1]
-            arc = bisect_left(self._arcs, symbol, self._first[state], last)
-            if arc < last and self._arcs[arc] == symbol:
-                return price + self._scores[arc], self._targets[arc]
-            price += self._backoffs[state]
-            state = self._shorter[state]
+        return total, state
 
 
 def load_language_model(path: Path) -> NgramModel:
