@@ -10,13 +10,13 @@ from tqdm import tqdm
 from evaluation.manifest import read_manifests
 from export.gate import DevelopmentSet
 from export.ngrams import Size, train
-from export.package_writer import LANGUAGE_MODEL_FILE, write_language_model, write_manifest
+from export.package_writer import add_ngrams
 from export.tuning import Errors, choose, errors, sentences
 from inference.decoding.beam import BeamOptions, BeamSearch
 from inference.decoding.decoder import Decoders
 from inference.decoding.language_model import LanguageModel
 from inference.decoding.vocabulary import Vocabulary, load_vocabulary
-from inference.package import LanguageModelFile, Package, load_package, sha256
+from inference.package import Package, load_package, sha256
 from inference.types import Float32Array
 
 _WEIGHTS = (0.3, 0.5, 0.7, 0.9, 1.1)
@@ -31,25 +31,15 @@ def add_language_model(directory: Path, texts: Sequence[Path], manifests: Sequen
     package as it was; ExportError or InferenceError where a file is unusable.
     """
     package = load_package(directory).greedy()
+    kept = {name: value for name, value in package.provenance.items() if name != "word_model"}
     vocabulary = load_vocabulary(package.vocabulary_path())
     development = DevelopmentSet(package, read_manifests(manifests))
     model = train(sentences(texts, vocabulary), size)
     heard = development.log_probabilities(package.model_path())
     greedy = errors(development.score([Decoders(package).text(clip) for clip in heard]))
     best = choose(greedy, "greedy", dict(_tried(development, heard, vocabulary, LanguageModel(model))))
-    # A stop before the new manifest is written must not leave the old one with a file that it does not know.
-    write_manifest(package)
-    file = write_language_model(directory / LANGUAGE_MODEL_FILE, model)
     learnt = {**dataclasses.asdict(size), "texts": {path.name: sha256(path) for path in texts}}
-    package = dataclasses.replace(
-        package,
-        language_model=LanguageModelFile(file.path, file.sha256, *best),
-        confidence={name: curve for name, curve in package.confidence.items() if name != "beam"},  # of another search
-        provenance={name: value for name, value in package.provenance.items() if name != "word_model"}
-        | {"language_model": learnt},
-    )
-    write_manifest(package)
-    return load_package(directory)
+    return add_ngrams(dataclasses.replace(package, provenance=kept), "language_model", model, best, learnt)
 
 
 def _tried(

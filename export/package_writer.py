@@ -7,24 +7,23 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
 from export.errors import ExportError
-from inference.package import MANIFEST, Package, PackageFile, sha256
+from inference.package import MANIFEST, LanguageModelFile, Package, PackageFile, load_package, sha256
 from inference.types import NgramModel
 
 VOCABULARY_FILE = "vocab.txt"
 CALIBRATION_FILE = "calibration.npz"
-LANGUAGE_MODEL_FILE = "language_model.npz"
-WORD_MODEL_FILE = "word_model.npz"
+Ngrams = Literal["language_model", "word_model"]
+_NGRAMS: Mapping[Ngrams, str] = {"language_model": "language_model.npz", "word_model": "word_model.npz"}
 _ONNX_ASR_FILE = "config.json"
 _BLANK = "<blk>"
-_ARRAYS = (CALIBRATION_FILE, LANGUAGE_MODEL_FILE, WORD_MODEL_FILE)
-_OURS = (MANIFEST, VOCABULARY_FILE, *_ARRAYS, _ONNX_ASR_FILE)  # and every *.onnx
+_OURS = (MANIFEST, VOCABULARY_FILE, CALIBRATION_FILE, *_NGRAMS.values(), _ONNX_ASR_FILE)  # and every *.onnx
 _HEADER = "# A model package, written by 'python -m export'. What each key means: docs/models.md\n"
 
 
@@ -88,11 +87,26 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> PackageFile:
     return PackageFile(path.name, sha256(path))
 
 
-def write_language_model(path: Path, model: NgramModel) -> PackageFile:
-    """Write one over characters or words as above."""
+def add_ngrams(package: Package, name: Ngrams, model: NgramModel, tuned: tuple[float, float], learnt: Any) -> Package:
+    """Write a language model, with the weight and the bonus that it was `tuned` to, into a package that has none.
+
+    Curves of what beam search's scores mean are of other texts, and go.
+    """
+    # A stop before the new manifest is written must not leave the old one with a file that it does not know.
+    write_manifest(package)
     arrays = {field.name: np.asarray(getattr(model, field.name)) for field in dataclasses.fields(model)}
     # Half of the numbers' size: three digits of a logarithm do.
-    return write_arrays(path, arrays | {name: arrays[name].astype(np.float16) for name in ("scores", "backoffs")})
+    halves = {scores: arrays[scores].astype(np.float16) for scores in ("scores", "backoffs")}
+    file = write_arrays(package.directory / _NGRAMS[name], arrays | halves)
+    added: dict[str, Any] = {name: LanguageModelFile(file.path, file.sha256, *tuned)}
+    package = dataclasses.replace(
+        package,
+        confidence={decoder: curve for decoder, curve in package.confidence.items() if decoder != "beam"},
+        provenance={**package.provenance, name: learnt},
+        **added,
+    )
+    write_manifest(package)
+    return load_package(package.directory)
 
 
 def write_manifest(package: Package) -> None:

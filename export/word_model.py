@@ -11,13 +11,13 @@ from evaluation.manifest import read_manifests
 from export.errors import ExportError
 from export.gate import DevelopmentSet
 from export.ngrams import Size, train_on_words
-from export.package_writer import WORD_MODEL_FILE, write_language_model, write_manifest
+from export.package_writer import add_ngrams
 from export.tuning import Errors, choose, errors, sentences
 from inference.decoding.beam import BeamOptions, BeamSearch
 from inference.decoding.language_model import LanguageModel, load_language_model
 from inference.decoding.rescoring import Rescoring
 from inference.decoding.vocabulary import load_vocabulary
-from inference.package import LanguageModelFile, Package, load_package, sha256
+from inference.package import Package, load_package, sha256
 
 _WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 _BONUSES = (2.0, 4.0, 6.0, 8.0, 10.0, 12.0)  # for each unit of weight: a word costs some 8 nats
@@ -44,18 +44,8 @@ def add_word_model(directory: Path, texts: Sequence[Path], manifests: Sequence[P
     alone = errors(development.score([_best(texts) for texts in found]))
     tried = dict(_tried(development, found, LanguageModel(model, of_words=True)))
     best = choose(alone, "beam search alone", tried)
-    # A stop before the new manifest is written must not leave the old one with a file that it does not know.
-    write_manifest(package)
-    file = write_language_model(directory / WORD_MODEL_FILE, model)
     learnt = {**dataclasses.asdict(size), "texts": {path.name: sha256(path) for path in texts}}
-    package = dataclasses.replace(
-        package,
-        word_model=LanguageModelFile(file.path, file.sha256, *best),
-        confidence={name: curve for name, curve in package.confidence.items() if name != "beam"},  # of other texts
-        provenance={**package.provenance, "word_model": learnt},
-    )
-    write_manifest(package)
-    return load_package(directory)
+    return add_ngrams(package, "word_model", model, best, learnt)
 
 
 def _tried(

@@ -81,7 +81,7 @@ def test_a_stop_between_the_files_leaves_a_whole_package(directory, manifest, tm
     def stopped(_path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("export.language_model.sha256", stopped)  # between the arrays and the manifest
+    monkeypatch.setattr("export.package_writer.sha256", stopped)  # between the arrays and the manifest
     text.write_text("".join(row["text"] + "\n" for row in rows) * 20, encoding="utf-8")
     with pytest.raises(KeyboardInterrupt):
         main(arguments)
