@@ -32,8 +32,7 @@ def count_recording(transcript: Transcript) -> None:
 
 def note(log_fields: dict[str, object], transcript: Transcript) -> None:
     """Say in a request's log line, and in its span, what it was about; never the text."""
-    about: dict[str, str | float] = {
-        "model": transcript.model,
+    about: dict[str, float] = {
         "duration": round(transcript.duration, 3),
         "heard": round(transcript.heard, 3),
         "clipped": transcript.clipped,
@@ -44,8 +43,14 @@ def note(log_fields: dict[str, object], transcript: Transcript) -> None:
     log_fields.update(about, **{f"{time.stage}_seconds": round(time.seconds, 4) for time in transcript.stages})
 
 
-def note_broken_off(log_fields: dict[str, object], model: str, heard: float) -> None:
-    """Say the same of an answer that ended early, as far as it is known: its text of so many seconds was given away."""
-    about: dict[str, str | float] = {"model": model, "heard": round(heard, 3)}
+def note_model(log_fields: dict[str, object], name: str) -> None:
+    """Say which package a request is for, whatever becomes of it."""
+    tracing.describe({"model": name})
+    log_fields["model"] = name
+
+
+def note_broken_off(log_fields: dict[str, object], heard: float) -> None:
+    """Say of an answer that ended early what is known: its text of so many seconds was given away."""
+    about: dict[str, float] = {"heard": round(heard, 3)}
     tracing.describe(about)
     log_fields.update(about)

@@ -32,12 +32,10 @@ class TranscriptEvents(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, stream: SegmentStream, model: str, parameters: Parameters, held: AsyncExitStack) -> None:
-        """`model` is the name of the package, for the log."""
+    def __init__(self, stream: SegmentStream, parameters: Parameters, held: AsyncExitStack) -> None:
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._stream = stream
-        self._model = model
         self._parameters = parameters
         self._held = held
 
@@ -78,7 +76,7 @@ class TranscriptEvents(Response):
         finally:
             beating.cancel()
             if "heard" not in fields:
-                telemetry.note_broken_off(fields, self._model, self._stream.told)
+                telemetry.note_broken_off(fields, self._stream.told)
         await send({"type": "http.response.body", "body": b""})
 
     def _done(self, heard: Transcript) -> str:

@@ -101,11 +101,10 @@ async def transcriptions(request: Request) -> Response:
     async with AsyncExitStack() as held:
         wanted = await held.enter_async_context(read_request(request, FIELDS, _parameters))
         if wanted.given.get("stream") == ("true",):
-            model = request.state.transcription.package(wanted.parameters.options.model).name
             stream = await held.enter_async_context(SegmentStream(wanted.transcribe, request.state.meter.told))
             # Until then a failure has a status.
             await unless_disconnected(request.receive, stream.wait_for_first(QUIET_SECONDS))
-            return TranscriptEvents(stream, model, wanted.parameters, held.pop_all())
+            return TranscriptEvents(stream, wanted.parameters, held.pop_all())
         heard = await transcribe_request(request, wanted)
     _, media_type = RENDERINGS.get(wanted.parameters.format, (None, "application/json"))
     return Response(await rendered(heard, lambda: _render(heard, wanted)), media_type=media_type)

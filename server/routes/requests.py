@@ -38,7 +38,7 @@ async def read_request(
 ) -> AsyncIterator[TranscriptionRequest]:
     """Read a request; its audio is there as long as the context lasts.
 
-    Raises what `read_audio`, `read` and `understand` raise.
+    Raises what `read_audio`, `read` and `understand` raise, and UnknownModel.
     """
     state = request.state
     transcription: Transcription = state.transcription
@@ -50,6 +50,7 @@ async def read_request(
             audio, form = await held.enter_async_context(read_audio(request, state.spool, texts))
         given = read(fields, [*query, *form])
         parameters = understand(given)
+        telemetry.note_model(request.state.log_fields, transcription.package(parameters.options.model).name)
         caller = Caller(state.principal, state.meter, state.patience)
         yield TranscriptionRequest(
             given, parameters, lambda on_segments: transcription.transcribe(audio, caller, parameters, on_segments)

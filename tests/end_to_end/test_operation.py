@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from inference.package import load_package
 from loadtest.harness.processes import in_background, paused, wait_until
 from server import metrics
 from tests.samples import CLIPS, DATA, seconds_of, wav
@@ -111,7 +112,7 @@ def test_promtool_finds_no_fault(client):
 
 
 @pytest.mark.parametrize("body", [NAMASTE, wav()[:20]], ids=["good", "bad"])
-def test_the_request_id_leads_to_the_log(server, body):
+def test_the_request_id_leads_to_the_log(server, body, model_directory):
     reply = server.post(body, X_Request_ID=f"test-{len(body)}")
     assert reply.headers["x-request-id"] == f"test-{len(body)}"
 
@@ -120,6 +121,7 @@ def test_the_request_id_leads_to_the_log(server, body):
 
     (line,) = wait_until(access_line, "access line")
     assert (line["status"], line["path"], line["method"]) == (reply.status_code, "/transcribe", "POST")
+    assert line["model"] == load_package(model_directory).name, "whatever became of it"
 
 
 def test_a_made_id_leads_there_too(server):

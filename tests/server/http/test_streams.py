@@ -67,7 +67,7 @@ def port():
         async def stream(how: str):
             async with AsyncExitStack() as held:
                 segments = await held.enter_async_context(SegmentStream(streaming(how)))
-                return TranscriptEvents(segments, "model", Written(Options()), held.pop_all())
+                return TranscriptEvents(segments, Written(Options()), held.pop_all())
 
         @app.get("/broken/{how}")
         async def broken(how: str):
@@ -179,7 +179,7 @@ def told(how):
 
         async with AsyncExitStack() as held:
             stream = await held.enter_async_context(SegmentStream(work))
-            events = TranscriptEvents(stream, "model", Written(Options()), held.pop_all())
+            events = TranscriptEvents(stream, Written(Options()), held.pop_all())
         scope = {"state": {"request_id": "r", "log_fields": {}}, "path": "/v1/audio/transcriptions"}
         answering = asyncio.create_task(events(scope, receive, send))
         await begun.wait()
@@ -196,7 +196,7 @@ def test_where_the_worker_ends_the_client_is_told_and_the_work_is_not_its_own_to
     assert sent[-1]["body"].startswith(b"event: error\ndata: ")
     assert b"try again" in sent[-1]["body"]
     assert not sent[-1].get("more_body")
-    assert fields == {"failed": 503, "problem": "shutting-down", "model": "model", "heard": 1.0}
+    assert fields == {"failed": 503, "problem": "shutting-down", "heard": 1.0}
     assert reasons == [()]
 
 
@@ -204,7 +204,7 @@ def test_where_the_client_leaves_the_work_hears_of_it():
     sent, reasons, fields = told("left")
     assert not any(b"error" in message.get("body", b"") for message in sent)
     assert reasons == [(CLIENT_LEFT,)]
-    assert fields == {"model": "model", "heard": 1.0}
+    assert fields == {"heard": 1.0}
 
 
 def test_how_much_was_told_is_known_before_anybody_reads_it():
