@@ -90,6 +90,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--whisper", type=Path, metavar="MODEL.BIN", help="train its encoder, for `training.transplant`"
     )
+    parser.add_argument(
+        "--intermediate", type=float, default=Plan.intermediate, metavar="SHARE", help="of the loss, the middle layer's"
+    )
     parser.add_argument("--minutes", type=float, default=Plan.minutes)
     parser.add_argument("--steps", type=int, default=Plan.steps)
     parser.add_argument("--batch-seconds", type=float, default=Plan.batch_seconds)
@@ -125,6 +128,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
         peak=options.peak,
         warmup=options.warmup,
         augmented=(first, options.augmented, when),
+        intermediate=options.intermediate,
     )
     start = load_start(options.work)
     if start:
@@ -158,6 +162,8 @@ def _hindi(options: argparse.Namespace) -> list[dict[str, Any]]:
         shared = sorted({row["text"] for row in read_manifest(path)} & texts)
         if shared:
             raise RecipeError(f"{len(shared)} sentences of {path} are in the training text: {shared[0]!r}")
+    if options.whisper and options.intermediate:
+        raise RecipeError("--intermediate is for Conformers: Whisper's encoder learns without it")
     if (options.start or options.whisper) and is_under_way(options.work) and load_start(options.work) is None:
         raise RecipeError(f"{options.work} holds a run that began by chance: give another --work, or no start")
     for group in options.train:

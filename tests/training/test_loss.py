@@ -73,6 +73,32 @@ def test_an_empty_text_beside_others_weighs_about_as_much_as_they_do(trainer, tm
     assert all(torch.isfinite(gradient).all() for gradient in gradients)
 
 
+def test_a_share_of_the_loss_is_the_middle_layers(tmp_path):
+    import torch
+
+    from training.network.model import SHAPE, build, make_tokenizer
+    from training.network.schedule import Plan
+    from training.network.team import Team
+    from training.network.trainer import Trainer
+
+    torch.manual_seed(1)
+    model = build(replace(SHAPE, width=32, layers=4), make_tokenizer(natural("test"), tmp_path / "tokenizer")).eval()
+    last, both, middle = (
+        Trainer(model, Plan(intermediate=share, augmented=(0.0, 0.0, 1.0)), tmp_path, Team(0, 1))
+        for share in (0.0, 0.25, 1.0)
+    )
+    batch = next(stream(last, tmp_path, ["नमस्ते दुनिया"]))
+    losses = [trainer.loss(batch) for trainer in (last, middle, both)]
+    assert float(losses[2]) == pytest.approx(0.75 * float(losses[0]) + 0.25 * float(losses[1]), rel=1e-4)
+    assert float(losses[0]) != pytest.approx(float(losses[1]), rel=1e-3)
+    model.zero_grad()
+    losses[1].backward()
+    taught = [
+        any(p.grad is not None and bool(p.grad.any()) for p in layer.parameters()) for layer in model.encoder.layers
+    ]
+    assert taught == [True, True, False, False]
+
+
 @pytest.mark.parametrize("language", ["hi", "ta"])
 def test_other_languages_teach_an_output_layer_of_their_own(trainer, tmp_path, language):
     from copy import deepcopy

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -116,6 +118,24 @@ def autocast(device: torch.device) -> torch.autocast:
     able = torch.cpu.get_capabilities()
     fast = device.type != "cpu" or able.get("avx512_bf16") or able.get("amx_bf16")
     return torch.autocast(device.type, torch.bfloat16, enabled=bool(fast))
+
+
+@contextmanager
+def middle_of(model: Any, *, wanted: bool) -> Iterator[list[Tensor]]:
+    """What a Conformer's middle layer gives as it encodes, `[clips, width, steps]`, in a list; nothing if not `wanted`.
+
+    Source: J. Lee, S. Watanabe, "Intermediate Loss Regularization for CTC-based Speech Recognition", 2021.
+    """
+    given: list[Tensor] = []
+    if not wanted:
+        yield given
+        return
+    layer = model.encoder.layers[(len(model.encoder.layers) - 1) // 2]
+    hook = layer.register_forward_hook(lambda _layer, _inputs, output: given.append(output.transpose(1, 2)))
+    try:
+        yield given
+    finally:
+        hook.remove()
 
 
 def ctc_loss(log_probs: Tensor, steps: Tensor, tokens: Tensor, token_lengths: Tensor) -> Tensor:

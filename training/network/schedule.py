@@ -26,6 +26,8 @@ class Plan:
     """During the first share of the budget, only clips of at most so many seconds: CTC finds its feet on them."""
     augmented: tuple[float, float, float] = (0.2, 0.8, 0.5)
     """Share of clips augmented at first, at most, and the share of the budget at which it gets there."""
+    intermediate: float = 0.0
+    """Share of the loss that is the middle layer's."""
     checkpoint_minutes: float = 3.0
     seed: int = 1
 

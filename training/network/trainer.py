@@ -10,7 +10,7 @@ import torch
 from training.network.checkpoint import Progress, load_latest
 from training.network.clock import RunningClock
 from training.network.dataset import Batch
-from training.network.model import autocast, ctc_loss
+from training.network.model import autocast, ctc_loss, middle_of
 from training.network.schedule import Plan, learning_rate, strength
 from training.network.team import Team
 
@@ -50,19 +50,24 @@ class Trainer:
         return mean_loss
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        """CTC loss a token, averaged over the clips."""
-        model = self.model
+        """CTC loss a token, averaged over the clips; a share of it of what the middle layer gives."""
         features, lengths = batch.features.to(self.device), batch.feature_lengths.to(self.device)
         if torch.rand(()) < strength(self.plan, self.spent()):
-            features = model.spec_augmentation(input_spec=features, length=lengths)
+            features = self.model.spec_augmentation(input_spec=features, length=lengths)
+        share = self.plan.intermediate
+        with autocast(self.device), middle_of(self.model, wanted=share > 0) as middle:
+            encoded, steps = self.model.encoder(audio_signal=features, length=lengths)
+        loss = self._ctc(encoded, steps, batch)
+        return (1 - share) * loss + share * self._ctc(middle[0], steps, batch) if middle else loss
+
+    def _ctc(self, encoded: torch.Tensor, steps: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Of what a layer gave, `[clips, width, steps]`."""
         with autocast(self.device):
-            encoded, encoded_lengths = model.encoder(audio_signal=features, length=lengths)
-            log_probs = model.decoder(encoder_output=encoded)
-            if model.foreign is not None:
-                by_sound = model.foreign(encoder_output=encoded)
+            log_probs = self.model.decoder(encoder_output=encoded)
+            if self.model.foreign is not None:
+                by_sound = self.model.foreign(encoder_output=encoded)
                 log_probs = torch.where(batch.foreign.to(self.device)[:, None, None], by_sound, log_probs)
-        tokens, token_lengths = batch.tokens.to(self.device), batch.token_lengths.to(self.device)
-        return ctc_loss(log_probs, encoded_lengths, tokens, token_lengths)
+        return ctc_loss(log_probs, steps, batch.tokens.to(self.device), batch.token_lengths.to(self.device))
 
     def spent(self) -> float:
         """Share of the budget spent, 0 to 1."""
