@@ -112,13 +112,7 @@ def _add_quantise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _add_language_model(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     model = commands.add_parser("language-model", help="learn from text, for beam search")
-    model.add_argument("package", type=Path, metavar="models/NAME")
-    model.add_argument("text", type=Path, nargs="+", metavar="TEXT", help="plain text in UTF-8, a sentence a line")
-    model.add_argument("--dev", type=Path, nargs="+", required=True, metavar="MANIFEST", help="NeMo's JSON lines")
-    model.add_argument("--order", type=_at_least_one, default=8, help="characters of an n-gram (default: %(default)s)")
-    model.add_argument(
-        "--least", type=_at_least_one, default=2, help="n-grams of four and more that occur less often are left out (2)"
-    )
+    _add_ngrams(model, "characters", 8, 2, "four and more")
     model.add_argument(
         "--gain", type=float, default=3.0, metavar="NATS", help="and those that make the text likelier by less (3)"
     )
@@ -127,14 +121,23 @@ def _add_language_model(commands: "argparse._SubParsersAction[argparse.ArgumentP
 
 def _add_word_model(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     model = commands.add_parser("word-model", help="learn from text, to choose among what beam search has found")
+    _add_ngrams(model, "words", 3, 2, "two and more")
+    model.set_defaults(run=_word_model)
+
+
+def _add_ngrams(model: argparse.ArgumentParser, symbols: str, order: int, least: int, which: str) -> None:
     model.add_argument("package", type=Path, metavar="models/NAME")
     model.add_argument("text", type=Path, nargs="+", metavar="TEXT", help="plain text in UTF-8, a sentence a line")
     model.add_argument("--dev", type=Path, nargs="+", required=True, metavar="MANIFEST", help="NeMo's JSON lines")
-    model.add_argument("--order", type=_at_least_one, default=3, help="words of an n-gram (default: %(default)s)")
     model.add_argument(
-        "--least", type=_at_least_one, default=2, help="n-grams of two and more that occur less often are left out (2)"
+        "--order", type=_at_least_one, default=order, help=f"{symbols} of an n-gram (default: %(default)s)"
     )
-    model.set_defaults(run=_word_model)
+    model.add_argument(
+        "--least",
+        type=_at_least_one,
+        default=least,
+        help=f"n-grams of {which} that occur less often are left out ({least})",
+    )
 
 
 def _add_confidence(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

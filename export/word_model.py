@@ -15,7 +15,7 @@ from export.package_writer import add_ngrams
 from export.tuning import Errors, choose, errors, sentences
 from inference.decoding.beam import BeamOptions, BeamSearch
 from inference.decoding.language_model import LanguageModel, load_language_model
-from inference.decoding.rescoring import Rescoring
+from inference.decoding.rescoring import Rescoring, best_of
 from inference.decoding.vocabulary import load_vocabulary
 from inference.package import Package, load_package, sha256
 
@@ -41,7 +41,7 @@ def add_word_model(directory: Path, texts: Sequence[Path], manifests: Sequence[P
     search = BeamSearch(vocabulary, LanguageModel(load_language_model(path)), options)
     heard = development.log_probabilities(package.model_path())
     found = [search.hypotheses(clip) for clip in tqdm(heard, desc="search", unit="clip", disable=None)]
-    alone = errors(development.score([_best(texts) for texts in found]))
+    alone = errors(development.score([best_of(texts) for texts in found]))
     tried = dict(_tried(development, found, LanguageModel(model, of_words=True)))
     best = choose(alone, "beam search alone", tried)
     learnt = {**dataclasses.asdict(size), "texts": {path.name: sha256(path) for path in texts}}
@@ -54,9 +54,5 @@ def _tried(
     """Errors by weight and bonus."""
     for weight, share in itertools.product(_WEIGHTS, _BONUSES):
         rescoring = Rescoring(model, weight, round(weight * share, 2))
-        chosen = [_best({text: score + rescoring(text) for text, score in texts.items()}) for texts in found]
+        chosen = [best_of(texts, rescoring) for texts in found]
         yield (rescoring.weight, rescoring.bonus), errors(development.score(chosen))
-
-
-def _best(texts: Mapping[str, float]) -> str:
-    return max(texts.items(), key=lambda each: each[1])[0]

@@ -6,14 +6,13 @@ DNNs", 2014 (arXiv 1408.2873), algorithm 1, with a language model over character
 
 import math
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.decoding.language_model import LanguageModel
-from inference.decoding.rescoring import Rescoring
+from inference.decoding.rescoring import Rescoring, best_of
 from inference.decoding.vocabulary import WORD_START, Vocabulary
 from inference.types import Float32Array
 
@@ -60,10 +59,7 @@ class BeamSearch:
 
     def __call__(self, log_probabilities: Float32Array) -> str:
         """Return the best text of `[steps, vocabulary + 1]` natural log-probabilities."""
-        found = self.hypotheses(log_probabilities)
-        if self._rescoring:
-            found = {text: score + self._rescoring(text) for text, score in found.items()}
-        return max(found.items(), key=itemgetter(1))[0]
+        return best_of(self.hypotheses(log_probabilities), self._rescoring)
 
     def hypotheses(self, log_probabilities: Float32Array) -> dict[str, float]:
         """Return the likeliest texts, and how likely each is in nats, but for a sum that is the same for all."""

@@ -7,6 +7,7 @@ Source: R. Schwartz, S. Austin, "A comparison of several approximate algorithms 
 hypotheses", ICASSP 1991.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from inference.decoding.language_model import LanguageModel
@@ -27,3 +28,8 @@ class Rescoring:
         words = text.split()
         score, state = self.model.advance(self.model.start, words)
         return self.weight * (score + self.model.end(state)) + self.bonus * len(words)
+
+
+def best_of(texts: Mapping[str, float], rescoring: Rescoring | None = None) -> str:
+    """Return the best of some texts with the nats that a search gave them, and `rescoring` gives them beside."""
+    return max(texts, key=lambda text: texts[text] + (rescoring(text) if rescoring else 0.0))

@@ -66,7 +66,7 @@ def test_the_language_model_settles_what_the_ear_cannot():
 
 
 def test_words_settle_what_letters_cannot():
-    """कमल and कलम are as likely by sound; the words before say which was meant, farther back than letters look."""
+    """कम क ल is a little likelier by sound; that कमल stands behind कम only words know."""
     letters = LanguageModel(train(["कम"], Size(1, 1)))
     words = LanguageModel(train_on_words(["कम कमल", "ल कल"] * 5, Size(2, 1)), of_words=True)
     steps = [("▁क",), ("म",), ("▁क",), ("म", "▁"), ("ल",)]  # कम कमल or कम क ल
