@@ -33,10 +33,10 @@ class Joiner:
     def add(self, window: Window, transcript: Transcript) -> tuple[Segment, ...]:
         """Take the next window's transcript; return the segments that have become final, in their order.
 
-        Windows come in the order in which the planner gave them, and were recognised with `Options.words`: raises
-        ValueError where a transcript has text and no words.
+        Windows come in the order in which the planner gave them. One that shares sound with a neighbour was recognised
+        with `Options.words`, as was each whose words are wanted: raises ValueError where there is text and no words.
         """
-        words = list(_heard(window, transcript))
+        words = list(_heard(window, transcript, undivided=not (self._words or window.shared)))
         before, self._window = self._window, window
         final, self._waiting = self._waiting, words
         if before and before.owned.end == window.owned.start:
@@ -69,12 +69,13 @@ class Joiner:
         )
 
 
-def _heard(window: Window, transcript: Transcript) -> Iterator[Word]:
-    """The words at the recording's times."""
+def _heard(window: Window, transcript: Transcript, *, undivided: bool) -> Iterator[Word]:
+    """The words at the recording's times; a text whose words nobody asks for goes as one."""
     for segment in transcript.segments:
-        if segment.text and not segment.words:
+        if segment.text and not segment.words and not undivided:
             raise ValueError("a window's transcript has text and no words: it was recognised without Options.words")
-        for word in segment.words:
+        whole = (Word(segment.text, segment.start, segment.end),) if segment.text else ()
+        for word in segment.words or whole:
             start, end = round(window.start + word.start, 3), round(window.start + word.end, 3)
             yield replace(word, start=start, end=end)
 

@@ -117,7 +117,8 @@ class Pipeline:
     ) -> Transcript:
         """Transcribe samples, at most the package's `longest_seconds` of them; `checkpoint` as above.
 
-        Whoever knows that somebody speaks there need not have it detected.
+        Whoever knows that somebody speaks there need not have it detected: the segment then begins with its first
+        word and ends with its last.
         """
         return self._recognise(waveform, options or Options(), _StageClock(checkpoint), detect_speech=detect_speech)
 
@@ -134,7 +135,6 @@ class Pipeline:
         clock = _StageClock(checkpoint)
         source = audio if isinstance(audio, bytes) else Path(audio)
         limits = dataclasses.replace(limits, window_seconds=min(limits.window_seconds, self.package.longest_seconds))
-        with_words = dataclasses.replace(options, words=True)  # by which windows are joined
         joiners: defaultdict[int | None, Joiner] = defaultdict(lambda: Joiner(words=options.words))
         segments: list[Segment] = []
         heard = 0.0
@@ -144,7 +144,8 @@ class Pipeline:
                     item = next(items)
                 if isinstance(item, End):
                     break
-                there = self._recognise(item.waveform, with_words, clock, detect_speech=False)
+                asked = dataclasses.replace(options, words=options.words or item.shared)
+                there = self._recognise(item.waveform, asked, clock, detect_speech=False)
                 segments += joiners[item.channel].add(item, there)
                 heard += item.owned.end - item.owned.start
                 self.on_window(item.owned.end)
@@ -163,16 +164,17 @@ class Pipeline:
     def _recognise(
         self, waveform: Waveform, options: Options, clock: "_StageClock", *, detect_speech: bool
     ) -> Transcript:
-        seconds = waveform.samples.size / waveform.sample_rate
+        seconds = waveform.seconds
         with clock("features"):
             waveform = at_rate(waveform, self.package.features.sample_rate)  # windows are for models of 16 kHz
             log_mel = self._featurizer.log_mel(waveform.samples)
-        spoken: Span | None = Span(0.0, seconds)
-        if detect_speech:
-            with clock("speech"):
-                spoken = self._spoken(waveform, log_mel)
+        segment: Segment | None = None
+        if not detect_speech:
+            segment = self._heard(waveform, log_mel, options, clock, ends=True)
+        elif spoken := self._spoken(waveform, log_mel, clock):
+            segment = self._heard_around(spoken, waveform, log_mel, options, clock)
         return Transcript(
-            segments=(self._segment(waveform, log_mel, spoken, options, clock),) if spoken else (),
+            segments=(segment,) if segment else (),
             language=self.package.language,
             model=self.package.name,
             duration=seconds,
@@ -181,18 +183,18 @@ class Pipeline:
             stages=clock.times,
         )
 
-    def _spoken(self, waveform: Waveform, log_mel: Float32Array) -> Span | None:
+    def _spoken(self, waveform: Waveform, log_mel: Float32Array, clock: "_StageClock") -> Span | None:
         """From where somebody first speaks to where somebody last does."""
-        known = hears_features(self.package.features)
-        found = spans(probabilities_of_features(log_mel) if known else probabilities(waveform))
-        seconds = waveform.samples.size / waveform.sample_rate
+        with clock("speech"):
+            known = hears_features(self.package.features)
+            found = spans(probabilities_of_features(log_mel) if known else probabilities(waveform))
         if not found:
             return None
-        end = found[-1].end
+        seconds, end = waveform.seconds, found[-1].end
         return Span(found[0].start, end if end < seconds - FRAME_SECONDS else seconds)
 
-    def _segment(
-        self, waveform: Waveform, log_mel: Float32Array, spoken: Span, options: Options, clock: "_StageClock"
+    def _heard_around(
+        self, spoken: Span, waveform: Waveform, log_mel: Float32Array, options: Options, clock: "_StageClock"
     ) -> Segment:
         """What is said there. Silence that lies farther off would only cost time."""
         hop, rate = self.package.features.hop_size, waveform.sample_rate
@@ -200,24 +202,30 @@ class Pipeline:
         first, end = round(span.start * rate / hop), round(span.end * rate / hop)
         if span.end * rate > waveform.samples.size - hop:
             end = log_mel.shape[1]
+        there = Waveform(waveform.samples[first * hop : end * hop], rate)
+        segment = self._heard(there, log_mel[:, first:end], options, clock)
+
+        def moved(seconds: float) -> float:
+            return min(round(seconds + first * hop / rate, 3), span.end)
+
+        words = tuple(
+            dataclasses.replace(word, start=moved(word.start), end=moved(word.end)) for word in segment.words
+        )
+        start = min([spoken.start, *(word.start for word in words)])
+        return Segment(segment.text, start, max([spoken.end, *(word.end for word in words)]), words)
+
+    def _heard(
+        self, waveform: Waveform, log_mel: Float32Array, options: Options, clock: "_StageClock", *, ends: bool = False
+    ) -> Segment:
+        """What is said in all of it; with words, or `ends`, it begins with the first word and ends with the last."""
         with clock("inference"):
-            log_probabilities = self._recogniser(self._featurizer.finished(log_mel[:, first:end]))
+            log_probabilities = self._recogniser(self._featurizer.finished(log_mel))
         with clock("decoding"):
             text = self._decoders.text(log_probabilities, options.decoding)
-            heard = Waveform(waveform.samples[first * hop : end * hop], rate)
-            wanted = options.words
-            words = self._decoders.words(log_probabilities, text, heard, options.decoding) if wanted else ()
-        begin = first * hop / rate
-        timed = tuple(
-            dataclasses.replace(
-                word,
-                start=min(round(word.start + begin, 3), span.end),
-                end=min(round(word.end + begin, 3), span.end),
-            )
-            for word in words
-        )
-        start = min([spoken.start, *(word.start for word in timed)])
-        return Segment(text, start, max([spoken.end, *(word.end for word in timed)]), timed)
+            if options.words and (words := self._decoders.words(log_probabilities, text, waveform, options.decoding)):
+                return Segment(text, words[0].start, words[-1].end, words)
+            span = self._decoders.span(log_probabilities, waveform) if ends else Span(0.0, waveform.seconds)
+        return Segment(text, span.start, span.end)
 
 
 class _StageClock:

@@ -133,6 +133,11 @@ class Waveform:
     sample_rate: int
     """Hz."""
 
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.samples.size / self.sample_rate
+
 
 @dataclass(frozen=True, slots=True)
 class DecodedAudio:

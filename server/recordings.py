@@ -195,7 +195,8 @@ class _Run:
 
     async def _recognise(self, window: Window) -> Transcript:
         model = self._recording.package.name
-        options = replace(self._recording.options, words=True)  # by which windows are joined
+        options = self._recording.options
+        options = replace(options, words=options.words or window.shared)  # by which they are divided
         task = Task("recognise", model, window.waveform, options, self._deadline, correlation.ids())
         cost = self._pool.cost(model, task.kind, window.end - window.start)
         try:

@@ -59,6 +59,11 @@ class Window:
     """
 
     @property
+    def shared(self) -> bool:
+        """Whether a neighbour hears a part of it too, so that words have to be divided between them."""
+        return self.owned != Span(self.start, self.end)
+
+    @property
     def end(self) -> float:
         """Seconds from the beginning of the recording to the end of `waveform`."""
         rate = self.waveform.sample_rate

@@ -9,6 +9,7 @@ Sources: A. Graves et al., "Connectionist Temporal Classification", ICML 2006, s
 """
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -40,6 +41,7 @@ class Aligner:
         self._blank = vocabulary.blank
         # Where SentencePiece has no letters for a token, it says what lies between words, as the mark alone does.
         surfaces = [WORD_START if surface == UNKNOWN_SURFACE else surface for surface in vocabulary.surfaces]
+        self._surfaces = surfaces
         self._between = [token for token, surface in enumerate(surfaces) if surface == WORD_START]
         self._tokens: dict[str, list[int]] = {}
         for token, surface in enumerate(surfaces):
@@ -52,6 +54,9 @@ class Aligner:
         Every word has at least one; marks that stand alone between words are left out. The result is empty where no
         path says the text: it has letters that the vocabulary lacks, or more tokens than there are steps.
         """
+        likeliest, said = self._likeliest(log_probabilities)
+        if said == text.split():
+            return likeliest  # of all paths, so of those that say the text
         target = "".join(WORD_START + word for word in text.split())
         states = _states(target, self._tokens, self._longest)
         if states is None:
@@ -64,6 +69,29 @@ class Aligner:
         path = _search(states, log_probabilities[:, states.tokens], np.where(outside, quiet, blank))
         words = np.cumsum(marks) - 1
         return tuple(token for token in _aligned(path, states, words.tolist()) if token.token not in self._between)
+
+    def likeliest(self, log_probabilities: Float32Array) -> tuple[AlignedToken, ...]:
+        """Return the tokens of the likeliest path through `[steps, vocabulary + 1]`, whatever it says."""
+        return self._likeliest(log_probabilities)[0]
+
+    def _likeliest(self, log_probabilities: Float32Array) -> tuple[tuple[AlignedToken, ...], list[str]]:
+        """Those, and the words that they say."""
+        best = log_probabilities.argmax(axis=1)
+        edges = np.flatnonzero(np.diff(best, prepend=-1, append=-1))
+        tokens: list[AlignedToken] = []
+        words: list[str] = []
+        begins = True
+        for first, behind in pairwise(edges.tolist()):
+            if (token := int(best[first])) == self._blank:
+                continue
+            letters = self._surfaces[token].removeprefix(WORD_START)
+            begins |= letters != self._surfaces[token]
+            if letters:
+                words += [""] * begins
+                words[-1] += letters
+                tokens.append(AlignedToken(token, len(words) - 1, first, behind - 1))
+                begins = False
+        return tuple(tokens), words
 
 
 @dataclass(frozen=True, slots=True)

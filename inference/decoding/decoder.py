@@ -12,11 +12,11 @@ from inference.decoding.confidence import confidence, word_scores
 from inference.decoding.language_model import LAYOUT, LanguageModel, load_language_model, map_unpacked, unpack
 from inference.decoding.rescoring import Rescoring
 from inference.decoding.vocabulary import UNKNOWN_SURFACE, WORD_START, load_vocabulary
-from inference.decoding.word_times import word_times
+from inference.decoding.word_times import text_span, word_times
 from inference.errors import PackageError, UnavailableOption
 from inference.package import LanguageModelFile, Package
 from inference.prepared.cache import made_once, reading
-from inference.types import Decoding, Float32Array, NgramModel, Token, Waveform, Word
+from inference.types import Decoding, Float32Array, NgramModel, Span, Token, Waveform, Word
 
 Decoder: TypeAlias = Callable[[Float32Array], str]
 """`[steps, vocabulary + 1]` natural log-probabilities → text."""
@@ -72,6 +72,15 @@ class Decoders:
             replace(word, confidence=round(confidence(score, curve), 4), tokens=tuple(tokens))
             for word, score, tokens in zip(words, scores, said, strict=True)
         )
+
+    def span(self, log_probabilities: Float32Array, waveform: Waveform) -> Span:
+        """When the first word in `[steps, vocabulary + 1]` began and the last one ended, as `words` would say it.
+
+        Far cheaper than words; where no step says anything, it is all of the waveform.
+        """
+        if heard := self._aligner.likeliest(log_probabilities):
+            return text_span(heard, waveform, self._package.step_seconds)
+        return Span(0.0, waveform.seconds)
 
 
 def _read(package: Package, file: LanguageModelFile, cache: Path | None, *, of_words: bool = False) -> LanguageModel:

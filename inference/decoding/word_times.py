@@ -38,7 +38,7 @@ def word_times(
 
     Where `tokens` is empty, since the text could not be aligned, the words share the time by their letters.
     """
-    duration = waveform.samples.size / waveform.sample_rate
+    duration = waveform.seconds
     if not words:
         return ()
     spans = _spans(tokens, waveform, step_seconds) if tokens else _shares(words, duration)
@@ -48,6 +48,15 @@ def word_times(
         before = min(max(round(span.end, 3), start), duration)
         timed.append(Word(word, start, before))
     return tuple(timed)
+
+
+def text_span(tokens: tuple[AlignedToken, ...], waveform: Waveform, step_seconds: float) -> Span:
+    """Return when the first word of `tokens`, of which there is one at least, began, and when the last one ended."""
+    energy, half = _energy(waveform), step_seconds / 2
+    words = [list(group) for _, group in groupby(tokens, key=lambda token: token.word)]
+    start = max(0.0, _start(_said(words[0], energy, step_seconds), energy, half))
+    end = min(_end(_said(words[-1], energy, step_seconds), energy), waveform.seconds)
+    return Span(round(start, 3), round(max(start, end), 3))
 
 
 def _shares(words: list[str], duration: float) -> list[Span]:
@@ -68,15 +77,8 @@ class _Said:
 
 
 def _spans(tokens: tuple[AlignedToken, ...], waveform: Waveform, step_seconds: float) -> list[Span]:
-    energy = _energy(waveform)
-    said = []
-    for _, group in groupby(tokens, key=lambda token: token.word):
-        steps = list(group)
-        # The middle of step 0 is the middle of frame 0, which is the beginning of the sound: both look to either side.
-        first, last = steps[0].first * step_seconds, steps[-1].last * step_seconds
-        around = energy[_frame(first - 0.02, energy.size - 1) : _frame(last + 0.02, energy.size) + 1]
-        said.append(_Said(first, last, float(around.max())))
-    half = step_seconds / 2
+    energy, half = _energy(waveform), step_seconds / 2
+    said = [_said(list(group), energy, step_seconds) for _, group in groupby(tokens, key=lambda token: token.word)]
     starts, ends = [_start(said[0], energy, half)], []
     for word, following in pairwise(said):
         pause = _pause(energy, word.last, following.first + half, min(word.loudness, following.loudness))
@@ -84,15 +86,27 @@ def _spans(tokens: tuple[AlignedToken, ...], waveform: Waveform, step_seconds: f
         end, start = pause or (max(min(border, word.last + half), border - _GAP), border)
         ends.append(min(end, word.last + _LEAD))
         starts.append(max(start, following.first - _LEAD))
-    pause = _pause(energy, said[-1].last, energy.size / _FRAMES_A_SECOND, said[-1].loudness)
-    ends.append(min(pause[0] if pause else np.inf, said[-1].last + _LEAD))
+    ends.append(_end(said[-1], energy))
     return [Span(start, end) for start, end in zip(starts, ends, strict=True)]
+
+
+def _said(tokens: list[AlignedToken], energy: Float32Array, step_seconds: float) -> _Said:
+    # The middle of step 0 is the middle of frame 0, which is the beginning of the sound: both look to either side.
+    first, last = tokens[0].first * step_seconds, tokens[-1].last * step_seconds
+    around = energy[_frame(first - 0.02, energy.size - 1) : _frame(last + 0.02, energy.size) + 1]
+    return _Said(first, last, float(around.max()))
 
 
 def _start(word: _Said, energy: Float32Array, half: float) -> float:
     """Of the first word."""
     pause = _pause(energy, word.first - 0.6, word.first + half, word.loudness)
     return max(pause[1] if pause else word.first - half, word.first - _LEAD)
+
+
+def _end(word: _Said, energy: Float32Array) -> float:
+    """Of the last word."""
+    pause = _pause(energy, word.last, energy.size / _FRAMES_A_SECOND, word.loudness)
+    return min(pause[0] if pause else np.inf, word.last + _LEAD)
 
 
 def _pause(energy: Float32Array, start: float, end: float, loudness: float) -> tuple[float, float] | None:

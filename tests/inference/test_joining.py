@@ -86,10 +86,24 @@ def test_segments_come_as_soon_as_they_are_final_and_end_at_pauses():
     assert joiner.finish() == ()
 
 
-def test_without_words_nothing_can_be_joined():
-    text = Segment("एक", 0, 1)
+def undivided(text, start, end):
+    """What a lane would answer that was not asked for words."""
+    return Transcript((Segment(text, start, end),), "hi", "model", 9, 9, clipped=False, stages=())
+
+
+@pytest.mark.parametrize(("words", "owned"), [(True, (0, 9)), (False, (0, 8)), (False, (1, 9))])
+def test_what_is_to_be_divided_or_told_by_words_needs_them(words, owned):
     with pytest.raises(ValueError, match=r"Options\.words"):
-        Joiner().add(window(0, 9, (0, 9)), Transcript((text,), "hi", "model", 9, 9, clipped=False, stages=()))
+        Joiner(words=words).add(window(0, 9, owned), undivided("एक", 0, 1))
+
+
+def test_a_window_that_shares_nothing_needs_no_words():
+    joiner = Joiner(words=False)
+    assert joiner.add(window(0, 4, (0, 4)), undivided("एक दो", 0.25, 3.5)) == ()
+    assert joiner.add(window(6, 9, (6, 8)), transcript([("तीन", 6.5, 7)], 6)) == (Segment("एक दो", 0.25, 3.5),)
+    assert joiner.add(window(7, 12, (8, 12)), transcript([("चार", 8.5, 9)], 7)) == (Segment("तीन", 6.5, 7),)
+    assert joiner.add(window(12, 15, (12, 15)), undivided("", 0, 3)) == (Segment("चार", 8.5, 9),)
+    assert joiner.finish() == ()
 
 
 @settings(max_examples=200)

@@ -41,6 +41,17 @@ def test_a_recording_is_all_that_was_said_where_it_was_said(pipeline, texts):
     assert sum(end - start for start, end in times) / 2 < transcript.heard < transcript.duration
 
 
+def test_words_that_nobody_asks_for_change_neither_texts_nor_times(pipeline):
+    """Some windows stand alone; the clips in a row without a pause are cut, and their words divided."""
+    samples = np.concatenate([said(SPOKEN)[0], *SPOKEN[:3], *SPOKEN[:3], GAP])
+    clip = encode(samples, container="FLAC")
+    with_words, without = (pipeline.transcribe(clip, options=Options(words=words)).segments for words in (True, False))
+    assert [segment.text for segment in without] == [segment.text for segment in with_words]
+    assert not any(segment.words for segment in without)
+    for mine, theirs in zip(without, with_words, strict=True):
+        assert (mine.start, mine.end) == pytest.approx((theirs.start, theirs.end), abs=0.08)
+
+
 def test_each_channel_has_its_own_segments_merged_by_time(pipeline, texts):
     left, times = said(SPOKEN[:3])
     right = np.concatenate([np.zeros(round(times[1][1] * RATE)), SPOKEN[3]])

@@ -53,6 +53,25 @@ def test_the_likeliest_of_all_paths(paths, text, seed):
     assert [(token.token, token.first, token.last) for token in tokens] == expected
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_a_text_that_the_steps_say_by_themselves(paths, seed):
+    """Where the likeliest tokens of all steps say the text, no search is needed, and the path is the same."""
+    logits = np.random.default_rng(seed).normal(scale=2, size=(STEPS, len(PIECES) + 1))
+    logits[:, 0] = -9  # SentencePiece has letters for all it says
+    log_probabilities = (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
+    path = log_probabilities.argmax(axis=1).tolist()
+    text = " ".join(VOCABULARY.text(token for token, _, _ in collapsed(path)).split())
+    aligner = Aligner(VOCABULARY)
+    tokens, words = aligner.likeliest(log_probabilities), text.split()
+    assert any(path == list(row) for row in paths[text])
+    assert [(token.token, token.first, token.last) for token in tokens] == [
+        row for row in collapsed(path) if row[0] > 1
+    ]
+    for place, word in enumerate(words):
+        assert "".join(PIECES[token.token].lstrip("▁") for token in tokens if token.word == place) == word
+    assert aligner(log_probabilities, text) == tokens
+
+
 @pytest.mark.parametrize("text", ["", "  ", "ख", "क ख", "क म क म क म", "ककक कक क"])
 def test_what_cannot_be_aligned_is_empty(text):
     assert Aligner(VOCABULARY)(np.zeros((STEPS, len(PIECES) + 1), np.float32), text) == ()
@@ -100,6 +119,17 @@ def test_words_stand_where_they_were_said(pipeline, spoken_texts):
     for errors in (np.abs(starts), np.abs(ends)):
         assert np.median(errors) <= 0.04
         assert errors.max() <= 0.12
+
+
+@pytest.mark.parametrize("words", [False, True])
+@pytest.mark.parametrize("path", CLIPS)
+def test_what_is_heard_whole_begins_with_its_first_word_and_ends_with_its_last(pipeline, path, words):
+    """Asked for words or not, and whatever silence lies around it."""
+    samples, silence = sound_of(path), np.zeros(round(0.5 * RATE), np.float32)
+    waveform = Waveform(np.concatenate([silence, samples, silence]), RATE)
+    (segment,) = pipeline.recognise(waveform, Options(words=words), detect_speech=False).segments
+    assert segment.start == pytest.approx(0.5, abs=0.12)
+    assert segment.end == pytest.approx(0.5 + samples.size / RATE, abs=0.12)
 
 
 def sound_of(path):
