@@ -208,9 +208,7 @@ class Pipeline:
         def moved(seconds: float) -> float:
             return min(round(seconds + first * hop / rate, 3), span.end)
 
-        words = tuple(
-            dataclasses.replace(word, start=moved(word.start), end=moved(word.end)) for word in segment.words
-        )
+        words = tuple(dataclasses.replace(word, start=moved(word.start), end=moved(word.end)) for word in segment.words)
         start = min([spoken.start, *(word.start for word in words)])
         return Segment(segment.text, start, max([spoken.end, *(word.end for word in words)]), words)
 

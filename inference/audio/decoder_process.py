@@ -10,6 +10,7 @@ long the recording. What it finds wrong with that is raised here; whatever becom
 """
 
 import asyncio
+import fcntl
 import json
 import math
 import os
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +35,8 @@ from inference.types import AudioLimits, Options
 _ROOT = Path(__file__).parents[2]
 _PATIENCE_SECONDS = 30.0
 """Without a sign of life, of which one comes every second: a process that was stopped, or hangs."""
+_PIPE = 1 << 20
+"""Bytes; 15 s of samples at 16 kHz, and the most that Linux gives to everybody."""
 _ENVIRONMENT = {"PYTHONPATH": str(_ROOT), "OPENBLAS_NUM_THREADS": "1"}
 _KEPT = ("LD_LIBRARY_PATH", "PYTHONHOME")
 """Nothing else of the environment: there are secrets in it."""
@@ -77,7 +81,7 @@ class DecoderProcess:
         """The signal that ended it, or its status, where something did before all windows had come."""
 
     async def __aenter__(self) -> Self:
-        reading, writing = os.pipe()
+        reading, writing = _pipe()
         try:
             source = _opened(self._audio)
             try:
@@ -170,6 +174,15 @@ class DecoderProcess:
             self._pipe.close()
         if self._process:
             self._process.kill()
+
+
+def _pipe() -> tuple[int, int]:
+    """One that holds a window: through the usual 64 KiB each would go in pieces, which wake both sides every time."""
+    reading, writing = os.pipe()
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):  # who has many large pipes gets no more of them
+            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE)
+    return reading, writing
 
 
 def _opened(audio: bytes | Path) -> int:
