@@ -6,7 +6,7 @@ from typing import Protocol
 
 from inference.types import Float32Array
 
-BLOCK_SECONDS = 4.0
+BLOCK_SECONDS = 1.0
 """About so much is decoded between two looks whether to go on."""
 
 
