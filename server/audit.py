@@ -1,5 +1,6 @@
 """The audit log: who did what, how much of it, and how it ended, a JSON line each; never audio, texts or secrets."""
 
+import fcntl
 import json
 import os
 import stat
@@ -13,7 +14,7 @@ from loguru import logger
 from server import metrics
 
 _STREAMS = {"stdout": 1, "stderr": 2}
-_LOOKS, _LOOK_SECONDS = 3, 0.002  # in which a line that is being written grows
+_LOOKS, _LOOK_SECONDS = 3, 0.002  # in which a line that is being written ends
 _LONGEST = 512  # characters of a value: lines stay below what a pipe takes whole
 
 
@@ -42,11 +43,7 @@ class AuditLog:
         fields = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in record.items()}
         line = json.dumps({"timestamp": datetime.now(UTC).isoformat(), **fields}).encode() + b"\n"
         try:
-            descriptor = self._open()
-            ended = b"\n" if self._ends_within_line(descriptor) else b""
-            written = os.write(descriptor, ended + line)
-            self._is_half = len(ended) < written < len(ended + line)
-            lost = "the disk is full" if written < len(ended + line) else ""
+            lost = "" if self._append(line) else "the disk is full"
         except OSError as error:
             lost = str(error)
         if lost:
@@ -61,6 +58,19 @@ class AuditLog:
             os.close(self._descriptor)
             self._descriptor = -1
 
+    def _append(self, line: bytes) -> bool:
+        """Write a line; return whether there was room for all of it."""
+        descriptor = self._open()
+        try:
+            ended = b"\n" if self._ends_within_line(descriptor) else b""
+            if not ended:
+                _lock(descriptor, fcntl.LOCK_SH)
+            written = os.write(descriptor, ended + line)
+        finally:
+            _lock(descriptor, fcntl.LOCK_UN)
+        self._is_half = len(ended) < written < len(ended + line)
+        return written == len(ended + line)
+
     def _open(self) -> int:
         if self._path and not self._is_there(self._path):
             self.close()
@@ -71,18 +81,19 @@ class AuditLog:
         """Whether a full disk has cut the last line off, of which the next one would be a part, and lost with it.
 
         In a file it may be that of another worker, or of a server before this one. A line that another worker is just
-        writing looks the same for a moment, since a file grows by pages: what is cut off stays as it is.
+        writing looks the same for a moment, since a file grows by pages; but then that one has a lock, for which nobody
+        waits longer than this, since it may be stopped. Who finds a line cut off keeps all others out until the next
+        one is written.
         """
-        status = os.fstat(descriptor)
-        if not self._path or not stat.S_ISREG(status.st_mode):
+        if not self._path or not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return self._is_half
-        if self._has_ended(self._path, status.st_size):
-            return False
         for _ in range(_LOOKS):
-            time.sleep(_LOOK_SECONDS)
-            if os.fstat(descriptor).st_size != status.st_size:
+            if self._has_ended(self._path, os.fstat(descriptor).st_size):
                 return False
-        return True
+            if _lock(descriptor, fcntl.LOCK_EX):
+                return not self._has_ended(self._path, os.fstat(descriptor).st_size)
+            time.sleep(_LOOK_SECONDS)
+        return False
 
     def _has_ended(self, path: Path, size: int) -> bool:
         """Whether the byte before `size` ends a line."""
@@ -97,3 +108,14 @@ class AuditLog:
             return self._descriptor >= 0 and os.path.samestat(path.stat(), os.fstat(self._descriptor))
         except FileNotFoundError:
             return False
+
+
+def _lock(descriptor: int, kind: int) -> bool:
+    """Lock a file or unlock it, without waiting; return False where another has a lock that forbids it."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # what knows no locks: some file systems, and standard streams
+        return True
+    return True

@@ -1,9 +1,11 @@
 """The audit log where it is a stream, or cannot be written; in a file: tests/end_to_end/test_doors.py."""
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -51,6 +53,19 @@ def test_after_a_line_that_a_full_disk_cut_off_the_next_one_is_whole(tmp_path, m
     first, half, *rest = text.splitlines()
     assert [json.loads(line)["status"] for line in (first, *rest)] == [200, 203, 204]
     assert half.startswith('{"timestamp')
+
+
+def test_a_worker_that_is_stopped_in_a_line_keeps_nobody_waiting(tmp_path):
+    file = tmp_path / "audit.jsonl"
+    file.write_text('{"timestamp": "20')
+    with file.open("a") as others:
+        fcntl.flock(others, fcntl.LOCK_SH)
+        began = time.monotonic()
+        AuditLog(str(file)).write({"status": 200})
+        assert time.monotonic() - began < 5
+        assert "\n{" not in file.read_text(encoding="utf-8"), "its line may still end"
+    AuditLog(str(file)).write({"status": 201})
+    assert json.loads(file.read_text(encoding="utf-8").splitlines()[-1])["status"] == 201
 
 
 _WRITER = """
