@@ -6,6 +6,7 @@ import socket
 import numpy as np
 import pytest
 
+from inference.types import AudioLimits
 from loadtest.harness.processes import in_background, paused, wait_until
 from loadtest.harness.tape import RATE, make_tape, read_spoken
 from loadtest.recording import is_spoken, words_wrong
@@ -52,6 +53,14 @@ def test_all_of_it_is_heard_and_nothing_more(server, tmp_path, suffix, worse):
     times = [time for segment in segments for time in (segment["start"], segment["end"])]
     assert times == sorted(times)
     assert set(reply["processing"]) >= {"queue", "decode", "inference", "total"}
+
+
+def test_windows_that_share_sound_are_divided_by_words_that_nobody_asked_for(start, pipeline):
+    sound = TAPE.of(TAPE.samples, 20.0)
+    whole = pipeline.transcribe(sound, AudioLimits(window_seconds=5, detect_speech=False))
+    with start(ASR_WINDOW_SECONDS=5, ASR_DETECT_SPEECH="false", ASR_LANES=1) as server:
+        reply = server.post(sound).json()
+    assert [each["text"] for each in reply["segments"]] == [each.text for each in whole.segments]
 
 
 def test_channels_apart(server):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from inference.audio.recording import read_windows
+from inference.audio.windows import Window
 from inference.errors import AudioTooLong, LongerThanWindow, WorkCancelled
 from inference.types import STAGES, AudioLimits, Options, Waveform
 from tests.samples import CLIPS, encode
@@ -42,10 +44,12 @@ def test_a_recording_is_all_that_was_said_where_it_was_said(pipeline, texts):
 
 
 def test_words_that_nobody_asks_for_change_neither_texts_nor_times(pipeline):
-    """Some windows stand alone; the clips in a row without a pause are cut, and their words divided."""
-    samples = np.concatenate([said(SPOKEN)[0], *SPOKEN[:3], *SPOKEN[:3], GAP])
-    clip = encode(samples, container="FLAC")
-    with_words, without = (pipeline.transcribe(clip, options=Options(words=words)).segments for words in (True, False))
+    """Some windows stand alone; others are cut where speech goes on, and their words divided."""
+    clip = encode(np.concatenate([said(SPOKEN)[0], *SPOKEN, GAP]), container="FLAC")
+    limits = AudioLimits(window_seconds=3.5)
+    shared = [item.shared for item in read_windows(clip, limits, Options()) if isinstance(item, Window)]
+    assert {True, False} <= set(shared)
+    with_words, without = (pipeline.transcribe(clip, limits, Options(words=words)).segments for words in (True, False))
     assert [segment.text for segment in without] == [segment.text for segment in with_words]
     assert not any(segment.words for segment in without)
     for mine, theirs in zip(without, with_words, strict=True):
