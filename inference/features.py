@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from inference.spectrum import BLOCK, PowerSpectrum
-from inference.types import Float32Array, Waveform
+from inference.types import FRAMES_A_SECOND, Features, Float32Array, Waveform
 
 _STD_GUARD = np.float32(1e-5)  # NeMo's CONSTANT; it is added to the standard deviation, not the variance
 _LOG_GUARD = np.float32(2.0**-24)
@@ -37,12 +37,17 @@ class FeatureParameters:
     normalisation: Literal["per_feature", "none"] = "per_feature"
     """Each mel bin over the clip; or none, so that what is heard does not depend on what else is in the clip."""
 
+    def __post_init__(self) -> None:
+        """Raise ValueError where frames are not as far apart as those of all models."""
+        if self.hop_size * FRAMES_A_SECOND != self.sample_rate:
+            raise ValueError(f"hop_size is {self.hop_size} samples of {self.sample_rate} a second; 10 ms are taken")
+
 
 class Featurizer:
     """Turns waveforms into features; holds the window and the filterbank, nothing else."""
 
     def __init__(self, parameters: FeatureParameters) -> None:
-        self._parameters = parameters
+        self.parameters = parameters
         # Symmetric Hann, as torch.hann_window(periodic=False).
         window = np.hanning(parameters.window_size).astype(np.float32)
         self._power = PowerSpectrum(window, parameters.fft_size)
@@ -62,21 +67,26 @@ class Featurizer:
         """
         return self.finished(self.log_mel(waveform.samples))
 
+    def features(self, samples: Float32Array) -> Features:
+        """Compute those of a waveform at the model's sample rate, before `finished`."""
+        count = samples.size // self.parameters.hop_size
+        return Features(self.log_mel(samples), self.power(samples, count))
+
     def log_mel(self, samples: Float32Array) -> Float32Array:
         """Compute `[mel_bins, frames]` float32 as it is before `normalise`: `log(mel * 2**24 + 1)`."""
-        parameters = self._parameters
+        parameters = self.parameters
         padded = _pad(emphasise(samples, parameters.preemphasis), parameters)
         return self.frames(padded, samples.size // parameters.hop_size + (parameters.semantics == "nemo-1"))
 
     def finished(self, log_mel: Float32Array) -> Float32Array:
         """What the model hears of `log_mel`: each bin of zero mean and unit variance, or NeMo's logarithms."""
-        if self._parameters.normalisation == "none":
+        if self.parameters.normalisation == "none":
             return np.add(log_mel, np.log(_LOG_GUARD), dtype=np.float32)
         return normalise(log_mel)
 
     def frames(self, emphasised: Float32Array, count: int) -> Float32Array:
         """As `log_mel`, of the first `count` windows of these samples, which hold them all."""
-        parameters = self._parameters
+        parameters = self.parameters
         # torch.stft centres the window in a frame of fft_size, between zeros. Zeros add nothing to the
         # sum and where they stand changes the phase alone, so cutting window_size samples is enough.
         frames = sliding_window_view(emphasised, parameters.window_size)
@@ -89,6 +99,13 @@ class Featurizer:
                 log_mel[rows, block] = triangles @ power[frequencies]
         log_mel += np.float32(1)
         return np.log(log_mel, out=log_mel)
+
+    def power(self, samples: Float32Array, count: int) -> Float32Array:
+        """Mean squares of the first `count` stretches of a hop, which `samples` hold in full."""
+        hop = self.parameters.hop_size
+        stretches = samples[: count * hop].reshape(count, hop)
+        power: Float32Array = np.einsum("fs,fs->f", stretches, stretches) / np.float32(hop)
+        return power
 
 
 def _band(rows: NDArray[np.intp], filterbank: Float32Array) -> tuple[slice, slice, Float32Array]:

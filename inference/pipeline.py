@@ -1,10 +1,9 @@
 """The whole story: audio → Transcript, stage by stage."""
 
 import dataclasses
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from mmap import mmap
 from pathlib import Path
@@ -21,14 +20,21 @@ from inference.joining import Joiner
 from inference.package import Package
 from inference.prepared.cache import reading
 from inference.recogniser import OnnxRecogniser, Recogniser, SessionOptions
-from inference.types import AudioLimits, Float32Array, Options, Segment, Span, StageTime, Transcript, Waveform
+from inference.stage_clock import Checkpoint, StageClock
+from inference.types import (
+    FRAMES_A_SECOND,
+    AudioLimits,
+    Features,
+    Options,
+    Segment,
+    Span,
+    Transcript,
+    Waveform,
+)
 
 _AROUND = 1.0
 """Seconds before and behind what is speech for certain that a model hears too: of silence next to speech it makes
 nothing, and its first and last words come out better (`docs/models.md`, "Silence")."""
-
-Checkpoint = Callable[[], None]
-"""Called where work can stop; raises WorkInterrupted to stop it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ class Pipeline:
         """Transcribe as above what is heard at once; raise LongerThanWindow for a recording, and channels apart."""
         if options and options.channels != "mix":
             raise LongerThanWindow("channels apart are heard as those of recordings are")
-        clock, limits = _StageClock(checkpoint), self._at_once(limits or AudioLimits())
+        clock, limits = StageClock(checkpoint), self._at_once(limits or AudioLimits())
         source = Path(audio) if isinstance(audio, str) else audio
         with clock("decode"):
             decoded = decode(source, limits, self.package.features.sample_rate, checkpoint)
@@ -120,7 +126,13 @@ class Pipeline:
         Whoever knows that somebody speaks there need not have it detected: the segment then begins with its first
         word and ends with its last.
         """
-        return self._recognise(waveform, options or Options(), _StageClock(checkpoint), detect_speech=detect_speech)
+        return self._recognise(waveform, options or Options(), StageClock(checkpoint), detect_speech=detect_speech)
+
+    def recognise_features(
+        self, features: Features, options: Options | None = None, checkpoint: Checkpoint = lambda: None
+    ) -> Transcript:
+        """Transcribe features as the model wants them, those of a window; `checkpoint` as above."""
+        return self._recognise_features(features, options or Options(), StageClock(checkpoint))
 
     def _at_once(self, limits: AudioLimits) -> AudioLimits:
         """What the model takes; a longer limit is one for recordings, whose way ends, or refuses, there."""
@@ -132,20 +144,20 @@ class Pipeline:
     def _transcribe_recording(
         self, audio: bytes | str | Path, limits: AudioLimits, options: Options, checkpoint: Checkpoint
     ) -> Transcript:
-        clock = _StageClock(checkpoint)
+        clock = StageClock(checkpoint)
         source = audio if isinstance(audio, bytes) else Path(audio)
         limits = dataclasses.replace(limits, window_seconds=min(limits.window_seconds, self.package.longest_seconds))
         joiners: defaultdict[int | None, Joiner] = defaultdict(lambda: Joiner(words=options.words))
         segments: list[Segment] = []
         heard = 0.0
-        with closing(read_windows(source, limits, options, checkpoint)) as items:
+        with closing(read_windows(source, limits, options, checkpoint, self.package.features)) as items:
             while True:
                 with clock("decode"):
                     item = next(items)
                 if isinstance(item, End):
                     break
                 asked = dataclasses.replace(options, words=options.words or item.shared)
-                there = self._recognise(item.waveform, asked, clock, detect_speech=False)
+                there = self._recognise_features(item.features, asked, clock)
                 segments += joiners[item.channel].add(item, there)
                 heard += item.owned.end - item.owned.start
                 self.on_window(item.owned.end)
@@ -161,18 +173,22 @@ class Pipeline:
             warnings=item.warnings,
         )
 
-    def _recognise(
-        self, waveform: Waveform, options: Options, clock: "_StageClock", *, detect_speech: bool
-    ) -> Transcript:
+    def _recognise(self, waveform: Waveform, options: Options, clock: StageClock, *, detect_speech: bool) -> Transcript:
         seconds = waveform.seconds
         with clock("features"):
-            waveform = at_rate(waveform, self.package.features.sample_rate)  # windows are for models of 16 kHz
-            log_mel = self._featurizer.log_mel(waveform.samples)
+            waveform = at_rate(waveform, self.package.features.sample_rate)
+            features = self._featurizer.features(waveform.samples)
         segment: Segment | None = None
         if not detect_speech:
-            segment = self._heard(waveform, log_mel, options, clock, ends=True)
-        elif spoken := self._spoken(waveform, log_mel, clock):
-            segment = self._heard_around(spoken, waveform, log_mel, options, clock)
+            segment = self._heard(self._finished(features), options, clock, ends=True)
+        elif spoken := self._spoken(waveform, features, clock):
+            segment = self._heard_around(spoken, seconds, features, options, clock)
+        return self._transcript(segment, seconds, clock)
+
+    def _recognise_features(self, features: Features, options: Options, clock: StageClock) -> Transcript:
+        return self._transcript(self._heard(features, options, clock, ends=True), features.seconds, clock)
+
+    def _transcript(self, segment: Segment | None, seconds: float, clock: StageClock) -> Transcript:
         return Transcript(
             segments=(segment,) if segment else (),
             language=self.package.language,
@@ -183,65 +199,45 @@ class Pipeline:
             stages=clock.times,
         )
 
-    def _spoken(self, waveform: Waveform, log_mel: Float32Array, clock: "_StageClock") -> Span | None:
+    def _spoken(self, waveform: Waveform, features: Features, clock: StageClock) -> Span | None:
         """From where somebody first speaks to where somebody last does."""
         with clock("speech"):
             known = hears_features(self.package.features)
-            found = spans(probabilities_of_features(log_mel) if known else probabilities(waveform))
+            found = spans(probabilities_of_features(features.log_mel) if known else probabilities(waveform))
         if not found:
             return None
         seconds, end = waveform.seconds, found[-1].end
         return Span(found[0].start, end if end < seconds - FRAME_SECONDS else seconds)
 
     def _heard_around(
-        self, spoken: Span, waveform: Waveform, log_mel: Float32Array, options: Options, clock: "_StageClock"
+        self, spoken: Span, seconds: float, features: Features, options: Options, clock: StageClock
     ) -> Segment:
         """What is said there. Silence that lies farther off would only cost time."""
-        hop, rate = self.package.features.hop_size, waveform.sample_rate
-        span = Span(max(0.0, spoken.start - _AROUND), min(waveform.samples.size / rate, spoken.end + _AROUND))
-        first, end = round(span.start * rate / hop), round(span.end * rate / hop)
-        if span.end * rate > waveform.samples.size - hop:
-            end = log_mel.shape[1]
-        there = Waveform(waveform.samples[first * hop : end * hop], rate)
-        segment = self._heard(there, log_mel[:, first:end], options, clock)
+        span = Span(max(0.0, spoken.start - _AROUND), min(seconds, spoken.end + _AROUND))
+        first, end = round(span.start * FRAMES_A_SECOND), round(span.end * FRAMES_A_SECOND)
+        if span.end > seconds - 1 / FRAMES_A_SECOND:
+            end = features.log_mel.shape[1]
+        there = Features(features.log_mel[:, first:end], features.power[first:end])
+        segment = self._heard(self._finished(there), options, clock)
 
         def moved(seconds: float) -> float:
-            return min(round(seconds + first * hop / rate, 3), span.end)
+            return min(round(seconds + first / FRAMES_A_SECOND, 3), span.end)
 
         words = tuple(dataclasses.replace(word, start=moved(word.start), end=moved(word.end)) for word in segment.words)
         start = min([spoken.start, *(word.start for word in words)])
         return Segment(segment.text, start, max([spoken.end, *(word.end for word in words)]), words)
 
-    def _heard(
-        self, waveform: Waveform, log_mel: Float32Array, options: Options, clock: "_StageClock", *, ends: bool = False
-    ) -> Segment:
+    def _finished(self, features: Features) -> Features:
+        """As the model wants them."""
+        return dataclasses.replace(features, log_mel=self._featurizer.finished(features.log_mel))
+
+    def _heard(self, features: Features, options: Options, clock: StageClock, *, ends: bool = False) -> Segment:
         """What is said in all of it; with words, or `ends`, it begins with the first word and ends with the last."""
         with clock("inference"):
-            log_probabilities = self._recogniser(self._featurizer.finished(log_mel))
+            log_probabilities = self._recogniser(features.log_mel)
         with clock("decoding"):
             text = self._decoders.text(log_probabilities, options.decoding)
-            if options.words and (words := self._decoders.words(log_probabilities, text, waveform, options.decoding)):
+            if options.words and (words := self._decoders.words(log_probabilities, text, features, options.decoding)):
                 return Segment(text, words[0].start, words[-1].end, words)
-            span = self._decoders.span(log_probabilities, waveform) if ends else Span(0.0, waveform.seconds)
+            span = self._decoders.span(log_probabilities, features) if ends else Span(0.0, features.seconds)
         return Segment(text, span.start, span.end)
-
-
-class _StageClock:
-    """Asks before each stage whether to go on, and measures it."""
-
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self._checkpoint = checkpoint
-        self._times: dict[str, StageTime] = {}
-
-    @property
-    def times(self) -> tuple[StageTime, ...]:
-        """One for each stage, however often it was gone through."""
-        return tuple(self._times.values())
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        self._checkpoint()
-        began = time.monotonic()
-        yield
-        before = self._times.get(stage, StageTime(stage, began, 0.0))
-        self._times[stage] = dataclasses.replace(before, seconds=before.seconds + time.monotonic() - began)

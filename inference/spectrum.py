@@ -25,7 +25,7 @@ class PowerSpectrum:
     """
 
     def __init__(self, window: Float32Array, size: int) -> None:
-        rows = max(divisor for divisor in range(1, math.isqrt(size) + 1) if size % divisor == 0)
+        rows = min(divisor for divisor in range(math.isqrt(size), size + 1) if size % divisor == 0)
         columns = size // rows
         p, j = np.arange(rows // 2 + 1), np.arange(columns)
         i = np.arange(math.ceil(len(window) / columns))  # what lies behind the window is zero

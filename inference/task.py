@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from inference.types import Options, Waveform
+from inference.types import Features, Options
 
-Audio: TypeAlias = bytes | Path | Waveform
-"""An encoded file, the name of one (a spool file), which the worker opens for its lane, or samples."""
+Audio: TypeAlias = bytes | Path | Features
+"""An encoded file, the name of one (a spool file), which the worker opens for its lane, or features."""
 Kind: TypeAlias = Literal["transcribe", "recognise"]
-"""`transcribe` begins with decoding, `recognise` with samples."""
+"""`transcribe` begins with decoding, `recognise` with features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +36,5 @@ class Task:
             case Path():
                 with self.audio.open("rb") as stream:
                     return hashlib.file_digest(stream, "sha256").digest()
-            case Waveform():
-                return hashlib.sha256(self.audio.samples.tobytes()).digest()
+            case Features():
+                return hashlib.sha256(self.audio.log_mel.tobytes()).digest()

@@ -139,6 +139,25 @@ class Waveform:
         return self.samples.size / self.sample_rate
 
 
+FRAMES_A_SECOND = 100
+"""Of features: all models have them 10 ms apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Sound as a model's front end makes it."""
+
+    log_mel: Float32Array
+    """`[mel_bins, frames]` float32."""
+    power: Float32Array
+    """`[frames]` float32, or one fewer: mean squares of the samples between one frame and the next."""
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.power.size / FRAMES_A_SECOND
+
+
 @dataclass(frozen=True, slots=True)
 class DecodedAudio:
     """What came out of a container."""
@@ -155,7 +174,7 @@ class DecodedAudio:
 
 STAGES: Mapping[str, str] = {
     "queue": "Wait for a lane.",
-    "decode": "Container to 16 kHz mono, resampling included.",
+    "decode": "Container to 16 kHz mono, resampling included; for a recording also what the two next stages are.",
     "features": "Waveform to log-mel.",
     "speech": "Where somebody speaks: only that is heard by the model, and where nobody does it is not run.",
     "inference": "Log-mel of the speech to log-probabilities: ONNX Runtime.",

@@ -27,7 +27,7 @@ from inference.pipeline import Pipeline
 from inference.process import die_with, give_memory_back
 from inference.recogniser import SessionOptions
 from inference.task import Task
-from inference.types import AudioLimits, Transcript, Waveform
+from inference.types import AudioLimits, Features, Transcript
 
 _CANARY_SECONDS = 2.0
 
@@ -178,9 +178,8 @@ def run(number: int, task: Task) -> Transcript:
     audio, file = task.audio, _Process.handed.take(number)
     pipeline = _Process.pipelines[task.model]
     _Process.pipelines.move_to_end(task.model)
-    if isinstance(audio, Waveform):
-        # Samples come from whoever has found speech in them.
-        return pipeline.recognise(audio, task.options, checkpoint, detect_speech=False)
+    if isinstance(audio, Features):
+        return pipeline.recognise_features(audio, task.options, checkpoint)
     limits = _Process.setup.limits
     longest = pipeline.package.longest_seconds
     limits = replace(

@@ -122,6 +122,7 @@ def create_app(settings: Settings) -> FastAPI:
                 )
         finally:
             await pool.close()
+            transcription.close()
             if traces:
                 await traces.close(settings.grace_seconds * _LAST_SPANS)
 

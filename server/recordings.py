@@ -11,13 +11,14 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loguru import logger
 
 from inference.audio.decoder_process import DecoderProcess
+from inference.audio.decoder_start import SpareDecoder, StartedDecoder, Work
 from inference.audio.windows import Window
 from inference.errors import DeadlineExceeded, InferenceError
 from inference.package import Package
@@ -65,6 +66,11 @@ class Recordings:
         self._limits = limits
         self._lanes = lanes
         self._turns = Turns(_AT_ONCE)
+        self._spare = SpareDecoder()
+
+    def close(self) -> None:
+        """End what waits for a recording."""
+        self._spare.close()
 
     def admit(self, recording: Recording) -> None:
         """Raise Overloaded where its principal would wait too long, or its client has less patience than it takes."""
@@ -77,8 +83,8 @@ class Recordings:
         try:
             async with asyncio.timeout(None) as run.patience:
                 run.grow(0.0)
-                async with self._turn(recording.principal):
-                    transcript = await run.go(self._limits)
+                async with self._turn(recording.principal), self._spare_behind():
+                    transcript = await run.go(self._limits, self._spare.take)
                     self.unguarded = run.unguarded
         except (TimeoutError, DeadlineExceeded):
             metrics.DEADLINES_MISSED.labels(run.place).inc()
@@ -100,6 +106,15 @@ class Recordings:
                 yield
         finally:
             self._pool.show_recordings(self._turns.running)
+
+    @asynccontextmanager
+    async def _spare_behind(self) -> AsyncIterator[None]:
+        """Have a decoder wait for the next recording."""
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # which is told where one is wanted
+                self._spare.prepare()
 
     def _share(self) -> int:
         """Windows that one recording may have under way, so that all of all workers leave no lane idle and no queue."""
@@ -143,13 +158,14 @@ class _Run:
             return
         self.patience.reschedule(asyncio.get_running_loop().time() + self._deadline - time.monotonic())
 
-    async def go(self, limits: AudioLimits) -> Transcript:
-        """Have it decoded and heard."""
+    async def go(self, limits: AudioLimits, start: Callable[[], StartedDecoder]) -> Transcript:
+        """Have it decoded and heard; `start` gives the process that decodes."""
         began = self._recording.deadline.began
         turn = StageTime("queue", began, time.monotonic() - began)
         tracing.record("turn", began, turn.seconds)
         longest = self._recording.deadline.at(limits.longest_seconds)
-        decoding = DecoderProcess(self._recording.audio, limits, self._recording.options, longest)
+        work = Work(self._recording.audio, limits, self._recording.options, self._recording.package.features)
+        decoding = DecoderProcess(work, longest, start)
         async with decoding as windows, _together() as group:
             growing = group.create_task(self._keep_growing(windows))
             with tracing.timed("decoder", {"pid": windows.pid}):
@@ -197,7 +213,7 @@ class _Run:
         model = self._recording.package.name
         options = self._recording.options
         options = replace(options, words=options.words or window.shared)  # by which they are divided
-        task = Task("recognise", model, window.waveform, options, self._deadline, correlation.ids())
+        task = Task("recognise", model, window.features, options, self._deadline, correlation.ids())
         cost = self._pool.cost(model, task.kind, window.end - window.start)
         try:
             with metrics.WINDOWS.track_inprogress():

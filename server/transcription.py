@@ -53,6 +53,10 @@ class Transcription:
         self._request_timeout = request_timeout
         self._recordings = Recordings(pool, limits, lanes)
 
+    def close(self) -> None:
+        """End what waits for recordings."""
+        self._recordings.close()
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What works worse than it could, as sentences."""

@@ -1,9 +1,10 @@
 """What a decoder process runs: a file at its standard input, frames at its standard output, and nothing else.
 
-    python -P -m inference.audio.decoder_main '{"parent": 1, "limits": {}, "options": {}}'
+    python -P -m inference.audio.decoder_main PARENT
 
-It is small (no model, no ONNX Runtime) and short-lived, and sees one file of one stranger. Before a decoder in C sees a
-byte of that, the process has given up whatever else it could do (`inference/confinement`).
+At first its standard input is a socket, by which its parent sends it both, and how to decode. It is small (no model, no
+ONNX Runtime) and sees one file of one stranger. Before a decoder in C sees a byte of that, the process has given up
+whatever else it could do (`inference/confinement`).
 """
 
 import contextlib
@@ -11,7 +12,9 @@ import importlib
 import io
 import json
 import os
+import select
 import signal
+import socket
 import sys
 import time
 import traceback
@@ -28,14 +31,18 @@ from inference.audio.reading import PROCESSOR_SHARE, Reading
 from inference.audio.recording import open_recording, windows_of
 from inference.confinement.confine import confine_decoder
 from inference.errors import AudioTooCostly, DecoderDied, InferenceError
-from inference.process import die_with
+from inference.features import FeatureParameters
+from inference.process import die_with, name_process
 from inference.types import AudioLimits, Options
 
 _INPUT, _OUTPUT = 0, 1
+NAME = "asr-decoder"
+"""Of the process in `ps` and `top`, once it has a recording."""
 _MEMORY = 256 << 20
 """Bytes that decoding may take beside what the process has before: headers make decoders ask for any amount."""
 _NICENESS = 5
 """A little below the lanes: a recording is decoded many times as fast as it is heard, and clips wait for nobody."""
+_MOST_SETUP = 1 << 16  # bytes
 _PROGRESS_SECONDS = 1.0
 _SPARE_SECONDS = 2  # before the kernel ends what does not end itself
 
@@ -64,27 +71,48 @@ class _Speaker:
 
 
 def main() -> None:
-    """Decode what is at standard input."""
-    setup = json.loads(sys.argv[1])
-    die_with(setup["parent"], watching=False)
+    """Wait for a recording, and decode it."""
+    die_with(int(sys.argv[1]), watching=False)
     os.nice(_NICENESS)
+    _import_everything(pyav=False)
+    if not select.select([_INPUT], [], [], 0)[0]:  # nothing is wanted yet
+        _import_everything(pyav=True)
+    setup = _given()
+    name_process(NAME)
     limits, options = _limits(setup["limits"]), _options(setup["options"])
+    parameters = FeatureParameters(**setup["features"])
     speaker = _Speaker(limits)
     with contextlib.suppress(BrokenPipeError):
         try:
-            _decode(speaker, limits, options)
+            _decode(speaker, limits, options, parameters)
         except Exception as error:  # noqa: BLE001 - of any kind, since nobody else would hear of it
             speaker.send(_reportable(error))
     os._exit(0)
 
 
-def _decode(speaker: _Speaker, limits: AudioLimits, options: Options) -> None:
+def _given() -> Mapping[str, Any]:
+    """Take what the parent sends, a file and a pipe among it, and how to decode; end where it sends nothing."""
+    channel = socket.socket(fileno=_INPUT)
+    text, descriptors, _, _ = socket.recv_fds(channel, _MOST_SETUP, 2)
+    if len(descriptors) != 2:
+        os._exit(0)
+    while more := channel.recv(_MOST_SETUP):
+        text += more
+    channel.detach()
+    for descriptor, place in zip(descriptors, (_INPUT, _OUTPUT), strict=True):
+        os.dup2(descriptor, place)
+        os.close(descriptor)
+    setup: Mapping[str, Any] = json.loads(text)
+    return setup
+
+
+def _decode(speaker: _Speaker, limits: AudioLimits, options: Options, parameters: FeatureParameters) -> None:
     data: Encoded = mmap(_INPUT, 0, access=ACCESS_READ) if os.fstat(_INPUT).st_size else b""
     reading = speaker.reading = open_recording(data, limits, speaker.checkpoint)
-    _import_everything(limits, pyav=any(piece.decoder == "PyAV" for piece in reading.pieces))
+    _import_everything(pyav=any(piece.decoder == "PyAV" for piece in reading.pieces))
     most = limits.decode_seconds + PROCESSOR_SHARE * limits.longest_seconds + _SPARE_SECONDS
     speaker.send(Progress(0.0, confine_decoder(_MEMORY, round(time.process_time() + most))))
-    for item in windows_of(reading, limits, options):
+    for item in windows_of(reading, limits, options, parameters):
         speaker.send(item)
 
 
@@ -103,10 +131,10 @@ def _reportable(error: Exception) -> InferenceError:
             return DecoderDied(f"the decoder failed ({type(error).__name__} at {place})")
 
 
-def _import_everything(limits: AudioLimits, *, pyav: bool) -> None:
+def _import_everything(*, pyav: bool) -> None:
     """Do once what will be done: what is imported late cannot be opened later on."""
     sound = raw_header("S16LE", 48_000, 2) + bytes(48_000)
-    limits = AudioLimits(detect_speech=limits.detect_speech)
+    limits = AudioLimits()
     tuple(windows_of(open_recording(sound, limits), limits, Options()))
     if pyav:
         for name in ("codeccontext", "stream", "subtitle"):  # which PyAV imports where a film has subtitles

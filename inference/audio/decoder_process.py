@@ -1,6 +1,6 @@
 """A recording decoded in a process of its own, which lives as long as the recording takes: the parent's side.
 
-    async with DecoderProcess(audio, limits, options, deadline) as windows:
+    async with DecoderProcess(Work(audio, limits, options), deadline) as windows:
         async for window in windows:
             ...
         windows.end
@@ -11,35 +11,28 @@ long the recording. What it finds wrong with that is raised here; whatever becom
 
 import asyncio
 import fcntl
-import json
 import math
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from inference.audio.decoder_start import StartedDecoder, Work
 from inference.audio.frames import HEAD, Message, Progress, announced, decode
 from inference.audio.recording import End
 from inference.audio.windows import Window
 from inference.errors import AudioTooCostly, DeadlineExceeded, DecoderDied, InferenceError, UndecodableAudio
-from inference.process import signals_blocked
-from inference.types import AudioLimits, Options
 
-_ROOT = Path(__file__).parents[2]
 _PATIENCE_SECONDS = 30.0
 """Without a sign of life, of which one comes every second: a process that was stopped, or hangs."""
 _PIPE = 1 << 20
-"""Bytes; 15 s of samples at 16 kHz, and the most that Linux gives to everybody."""
-_ENVIRONMENT = {"PYTHONPATH": str(_ROOT), "OPENBLAS_NUM_THREADS": "1"}
-_KEPT = ("LD_LIBRARY_PATH", "PYTHONHOME")
-"""Nothing else of the environment: there are secrets in it."""
+"""Bytes; two windows of 15 s, and the most that Linux gives to everybody."""
 _ENDED_BY_LIMIT = (signal.SIGPROF, signal.SIGXCPU)
 _CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGSYS)
 
@@ -53,25 +46,20 @@ class DecoderProcess:
     """
 
     def __init__(
-        self,
-        audio: bytes | Path,
-        limits: AudioLimits,
-        options: Options,
-        deadline: float = math.inf,
-        patience: float = _PATIENCE_SECONDS,
+        self, work: Work, deadline: float = math.inf, start: Callable[[], StartedDecoder] = StartedDecoder
     ) -> None:
-        """`deadline` by `time.monotonic()`; `patience` in seconds, of a process that gives no sign of life."""
-        self._audio = audio
-        self._limits = limits
-        self._options = options
+        """`deadline` by `time.monotonic()`; `start` gives a process that waits for a recording, or raises OSError."""
+        self._work = work
         self._deadline = deadline
-        self._patience = patience
+        self._start = start
+        self._patience = _PATIENCE_SECONDS
         self._process: subprocess.Popen[bytes] | None = None
         self._reader = asyncio.StreamReader()
         self._pipe: asyncio.ReadTransport | None = None
         self.seconds = 0.0
         """Of audio that were decoded up to now."""
-        self.channels = len(set(options.channels)) if isinstance(options.channels, tuple) else 1
+        wanted = work.options.channels
+        self.channels = len(set(wanted)) if isinstance(wanted, tuple) else 1
         """Heard apart, as far as is known by now."""
         self.unguarded: tuple[str, ...] = ()
         """What the process could not be kept from on this machine; known with the first window."""
@@ -83,9 +71,11 @@ class DecoderProcess:
     async def __aenter__(self) -> Self:
         reading, writing = _pipe()
         try:
-            source = _opened(self._audio)
+            source = _opened(self._work.audio)
             try:
-                self._start(source, writing)
+                started = self._start()
+                self._process = started.process
+                started.begin(self._work, source, writing)
             finally:
                 os.close(source)
             loop = asyncio.get_running_loop()
@@ -120,7 +110,7 @@ class DecoderProcess:
             match message := await self._next():
                 case Window():
                     self.seconds = max(self.seconds, message.end)
-                    if self._options.channels == "separate" and message.channel is not None:
+                    if self._work.options.channels == "separate" and message.channel is not None:
                         self.channels = max(self.channels, message.channel + 1)
                     return message
                 case Progress():
@@ -132,24 +122,12 @@ class DecoderProcess:
                     raise message
         raise StopAsyncIteration
 
-    def _start(self, source: int, writing: int) -> None:
-        setup = {"parent": os.getpid(), "limits": asdict(self._limits), "options": {"channels": self._options.channels}}
-        environment = {**_ENVIRONMENT, **{name: os.environ[name] for name in _KEPT if name in os.environ}}
-        # Not by asyncio: uvloop starts a process with no signal blocked, and what comes before its first line ends it.
-        with signals_blocked(signal.SIGINT, signal.SIGTERM):
-            self._process = subprocess.Popen(  # noqa: S603 - ours
-                (sys.executable, "-P", "-m", "inference.audio.decoder_main", json.dumps(setup)),
-                stdin=source,
-                stdout=writing,
-                env=environment,
-                cwd="/",
-            )
-
     async def _next(self) -> Message:
         try:
             async with asyncio.timeout(min(self._patience, self._deadline - time.monotonic())):
-                kind, size = announced(await self._reader.readexactly(HEAD.size), self._limits)
-                return decode(kind, await self._reader.readexactly(size), self._limits)
+                limits, bins = self._work.limits, self._work.parameters.mel_bins
+                kind, size = announced(await self._reader.readexactly(HEAD.size), limits, bins)
+                return decode(kind, await self._reader.readexactly(size), limits, bins)
         except TimeoutError:
             if time.monotonic() >= self._deadline:
                 raise DeadlineExceeded("the deadline passed while the recording was being decoded") from None

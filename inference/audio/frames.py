@@ -1,7 +1,7 @@
 """What a decoder process writes into its pipe, and how that is read: strictly, for it handles what strangers send.
 
-Each frame is a kind, a length and so many bytes, little-endian. A window is numbers and bare samples; all else is JSON,
-of which nothing is taken but what has its place.
+Each frame is a kind, a length and so many bytes, little-endian. A window is numbers and bare features; all else is
+JSON, of which nothing is taken but what has its place.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from inference.audio.recording import SAMPLE_RATE, End
+from inference.audio.recording import End
 from inference.audio.windows import Window
 from inference.errors import (
     AudioOutOfLimits,
@@ -26,7 +26,7 @@ from inference.errors import (
     UndecodableAudio,
     UnsupportedCodec,
 )
-from inference.types import AudioLimits, Span, Waveform
+from inference.types import FRAMES_A_SECOND, AudioLimits, Features, Span
 
 HEAD = struct.Struct("<cI")
 """Kind and length of what follows."""
@@ -60,8 +60,9 @@ def encode(message: Message) -> bytes:
         case Window():
             channel = -1 if message.channel is None else message.channel
             numbers = _NUMBERS.pack(channel, message.start, message.owned.start, message.owned.end)
-            samples = np.ascontiguousarray(message.waveform.samples, "<f4").tobytes()
-            return HEAD.pack(_WINDOW, len(numbers) + len(samples)) + numbers + samples
+            parts = message.features.power, message.features.log_mel
+            content = b"".join(np.ascontiguousarray(part, "<f4").tobytes() for part in parts)
+            return HEAD.pack(_WINDOW, len(numbers) + len(content)) + numbers + content
         case Progress():
             return _text(_PROGRESS, asdict(message))
         case End():
@@ -72,19 +73,21 @@ def encode(message: Message) -> bytes:
             return _text(_ERROR, {"kind": kind if kind in _ERRORS else "DecoderDied", "detail": message.detail[:1000]})
 
 
-def announced(head: bytes, limits: AudioLimits) -> tuple[bytes, int]:
+def announced(head: bytes, limits: AudioLimits, mel_bins: int) -> tuple[bytes, int]:
     """Kind and length of the frame behind this head; raise DecoderDied for one that cannot be."""
     kind, size = HEAD.unpack(head)
-    longest = _NUMBERS.size + 4 * (int(limits.window_seconds * SAMPLE_RATE) + 1) if kind == _WINDOW else _MOST_TEXT
+    longest = _MOST_TEXT
+    if kind == _WINDOW:
+        longest = _NUMBERS.size + 4 * (1 + mel_bins) * int(limits.window_seconds * FRAMES_A_SECOND)
     if kind not in (_WINDOW, _PROGRESS, _END, _ERROR) or size > longest:
         raise _nonsense()
     return kind, size
 
 
-def decode(kind: bytes, content: bytes, limits: AudioLimits) -> Message:
+def decode(kind: bytes, content: bytes, limits: AudioLimits, mel_bins: int) -> Message:
     """Read what `encode` made; raise DecoderDied for anything else."""
     if kind == _WINDOW:
-        return _window(content, limits)
+        return _window(content, limits, mel_bins)
     try:
         fields = json.loads(content)
         match kind:
@@ -108,16 +111,16 @@ def _text(kind: bytes, fields: dict[str, Any]) -> bytes:
     return HEAD.pack(kind, len(content)) + content
 
 
-def _window(content: bytes, limits: AudioLimits) -> Window:
-    if len(content) <= _NUMBERS.size or (len(content) - _NUMBERS.size) % 4:
+def _window(content: bytes, limits: AudioLimits, mel_bins: int) -> Window:
+    if len(content) <= _NUMBERS.size or (len(content) - _NUMBERS.size) % (4 * (1 + mel_bins)):
         raise _nonsense()
     channel, start, owned_start, owned_end = _NUMBERS.unpack_from(content)
-    samples = np.frombuffer(content, "<f4", offset=_NUMBERS.size)
+    values = np.frombuffer(content, "<f4", offset=_NUMBERS.size).reshape(1 + mel_bins, -1)
     in_order = 0 <= start <= owned_start <= owned_end < math.inf
-    if not (-1 <= channel < limits.channels and in_order and np.isfinite(samples).all()):
+    if not (-1 <= channel < limits.channels and in_order and np.isfinite(values).all()):
         raise _nonsense()
-    waveform = Waveform(samples, SAMPLE_RATE)
-    return Window(waveform, None if channel < 0 else channel, start, Span(owned_start, owned_end))
+    features = Features(values[1:], values[0])
+    return Window(features, None if channel < 0 else channel, start, Span(owned_start, owned_end))
 
 
 def _seconds(value: object) -> float:

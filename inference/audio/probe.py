@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias
 from inference.audio.containers import Encoded, identify, opened
 from inference.audio.decode import decode
 from inference.audio.pieces import Piece, pieces_of
-from inference.audio.recording import SAMPLE_RATE, End, read_windows
+from inference.audio.recording import End, read_windows
+from inference.audio.speech_network import PARAMETERS
 from inference.errors import InputError, LongerThanWindow
 from inference.types import AudioLimits, Options
 
@@ -72,7 +73,7 @@ def _tried(
 ) -> tuple[Fate, str, tuple[str, ...]]:
     """What happens, by letting it happen."""
     try:
-        decoded = decode(audio, limits, SAMPLE_RATE, checkpoint)
+        decoded = decode(audio, limits, PARAMETERS.sample_rate, checkpoint)
     except LongerThanWindow:
         limits = dataclasses.replace(limits, detect_speech=False)  # which costs more than decoding
         (end,) = (each for each in read_windows(audio, limits, Options(), checkpoint) if isinstance(each, End))

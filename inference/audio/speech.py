@@ -7,7 +7,8 @@ import numpy as np
 from inference.types import Float32Array, Span
 
 FRAME_SECONDS = 0.04
-_FRAME_SAMPLES = 640  # at 16 kHz
+STACKED = 4
+"""Frames of features, 10 ms each, in one of those."""
 
 # Speech begins where a frame is likely speech, and goes on down to less, as in Silero's own rule; music rarely reaches
 # the one, and the ends of words the other.
@@ -21,8 +22,8 @@ _PADDING_FRAMES = 8
 class SpeechDetector(Protocol):
     """Hears one recording from its beginning to its end."""
 
-    def take(self, samples: Float32Array) -> Float32Array:
-        """Hear the next samples, mono at 16 kHz, and return probabilities of speech, `[frames]` within [0, 1].
+    def take(self, log_mel: Float32Array) -> Float32Array:
+        """Hear `[bins, frames of 10 ms]`, the next ones, and return probabilities of speech, `[frames]` within [0, 1].
 
         They are those of the frames that have become certain since the last call, often none: a frame is certain
         when a detector has heard as much behind it as it wants.
@@ -38,17 +39,17 @@ class EverythingIsSpeech:
     """Takes the place of a detector where none is wanted."""
 
     def __init__(self) -> None:
-        self._samples = 0
+        self._heard = 0
         self._frames = 0
 
-    def take(self, samples: Float32Array) -> Float32Array:
+    def take(self, log_mel: Float32Array) -> Float32Array:
         """Return 1 for every whole frame."""
-        self._samples += samples.size
-        return self._up_to(self._samples // _FRAME_SAMPLES)
+        self._heard += log_mel.shape[1]
+        return self._up_to(self._heard // STACKED)
 
     def finish(self) -> Float32Array:
         """Return 1 for what is left of a frame."""
-        return self._up_to(-(-self._samples // _FRAME_SAMPLES))
+        return self._up_to(-(-self._heard // STACKED))
 
     def _up_to(self, frames: int) -> Float32Array:
         new, self._frames = frames - self._frames, frames

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from inference.features import FeatureParameters, Featurizer, emphasise
+from inference.audio.speech import STACKED
+from inference.features import FeatureParameters, Featurizer
 from inference.types import Float32Array, Waveform
 
 PARAMETERS = FeatureParameters()
 """The features that it was taught on; the semantics, which are about the edges, do not matter."""
 WEIGHTS = Path(__file__).parent / "speech.npz"
 
-_STACKED = 4  # frames of 10 ms in one of 40
 _ONE_THREAD = 2**18
 """Multiplications up to which OpenBLAS wakes no second thread, which would spin for longer than it works."""
 
@@ -39,7 +39,7 @@ class _Weights:
 
 
 class SpeechNetwork:
-    """Log-mel as it comes → probabilities of speech for frames of 40 ms."""
+    """Log-mel as it comes → probabilities of speech for frames of 40 ms: a `SpeechDetector`."""
 
     def __init__(self, weights: Path = WEIGHTS) -> None:
         self._weights = _Weights(weights)
@@ -51,7 +51,7 @@ class SpeechNetwork:
     def take(self, log_mel: Float32Array) -> Float32Array:
         """Hear `[bins, frames of 10 ms]`, as `Featurizer.log_mel` makes them, and return what has become certain."""
         log_mel = np.concatenate([self._log_mel, log_mel], axis=1) if self._log_mel.size else log_mel
-        whole = log_mel.shape[1] // _STACKED * _STACKED
+        whole = log_mel.shape[1] // STACKED * STACKED
         self._log_mel = log_mel[:, whole:].copy()
         weights = self._weights
         inputs = np.ascontiguousarray(log_mel[:, :whole].T).reshape(-1, len(weights.first))
@@ -60,7 +60,7 @@ class SpeechNetwork:
 
     def finish(self) -> Float32Array:
         """Return the rest, silence standing behind the end."""
-        missing = -self._log_mel.shape[1] % _STACKED
+        missing = -self._log_mel.shape[1] % STACKED
         heard = self.take(np.zeros((PARAMETERS.mel_bins, missing), np.float32))
         hidden = np.zeros((0, self._weights.first_bias.size), np.float32)
         return np.concatenate([heard, self._through_layers(hidden, ended=True)])
@@ -95,8 +95,8 @@ def _product(inputs: Float32Array, weights: Float32Array) -> Float32Array:
 
 
 def hears_features(parameters: FeatureParameters) -> bool:
-    """Whether `probabilities_of_features` takes such features."""
-    return replace(parameters, semantics=PARAMETERS.semantics) == PARAMETERS
+    """Whether the network takes such features: the edges do not matter, nor what a model's are divided by later on."""
+    return replace(parameters, semantics=PARAMETERS.semantics, normalisation=PARAMETERS.normalisation) == PARAMETERS
 
 
 def probabilities_of_features(log_mel: Float32Array, weights: Path = WEIGHTS) -> Float32Array:
@@ -110,41 +110,4 @@ def probabilities(waveform: Waveform) -> Float32Array:
     samples = waveform.samples
     if waveform.sample_rate != PARAMETERS.sample_rate:
         samples = soxr.resample(samples, waveform.sample_rate, PARAMETERS.sample_rate, quality="QQ")
-    detector = TrainedDetector()
-    return np.concatenate([detector.take(samples), detector.finish()])
-
-
-class TrainedDetector:
-    """The network, hearing samples: a `SpeechDetector`."""
-
-    def __init__(self) -> None:
-        self._featurizer = Featurizer(PARAMETERS)
-        self._network = SpeechNetwork()
-        # Emphasised samples of windows that are not complete; the first begins in the silence before the audio.
-        self._samples: Float32Array = np.zeros(PARAMETERS.window_size // 2, np.float32)
-        self._last = 0.0
-        self._taken = 0  # samples
-        self._frames = 0  # of 10 ms
-
-    def take(self, samples: Float32Array) -> Float32Array:
-        """Hear the next samples, mono at 16 kHz; return probabilities of speech of what has become certain."""
-        if not samples.size:
-            return np.zeros(0, np.float32)
-        emphasised = emphasise(samples, PARAMETERS.preemphasis, self._last)
-        self._last, self._taken = float(samples[-1]), self._taken + samples.size
-        self._samples = np.concatenate([self._samples, emphasised])
-        return self._hear((self._samples.size - PARAMETERS.window_size) // PARAMETERS.hop_size + 1)
-
-    def finish(self) -> Float32Array:
-        """Return the probabilities of all other frames."""
-        rest = -(-self._taken // PARAMETERS.hop_size) - self._frames
-        self._samples = np.concatenate([self._samples, np.zeros(PARAMETERS.window_size, np.float32)])
-        return np.concatenate([self._hear(rest), self._network.finish()])
-
-    def _hear(self, frames: int) -> Float32Array:
-        if frames <= 0:
-            return np.zeros(0, np.float32)
-        log_mel = self._featurizer.frames(self._samples, frames)
-        self._samples = self._samples[frames * PARAMETERS.hop_size :]
-        self._frames += frames
-        return self._network.take(log_mel)
+    return probabilities_of_features(Featurizer(PARAMETERS).log_mel(samples))

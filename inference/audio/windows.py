@@ -1,10 +1,11 @@
 """A recording → windows that a model can hear at once: speech only, cut where nobody speaks.
 
-Pure: samples and probabilities of speech in, windows out, and little more kept than one window and what the detector
+Pure: features and probabilities of speech in, windows out, and little more kept than one window and what the detector
 is behind. Each span of speech is a window, but a short one shares it with what is near: sentences were heard better
 alone than together, words better together than alone. Where speech goes on for longer than a window, it is cut in its
 longest pause, else at the quietest place of the last third, with sound from both sides of the cut in both windows;
-`inference/joining.py` gives each word to one of them.
+`inference/joining.py` gives each word to one of them. Features are normalised with the silence around speech, of which
+the model hears little: that costs no words, and a window with less silence in its statistics does.
 """
 
 import itertools
@@ -15,42 +16,43 @@ from typing import TypeAlias
 
 import numpy as np
 
-from inference.audio.speech import FRAME_SECONDS, SpanFinder
-from inference.types import Float32Array, Span, Waveform
+from inference.audio.speech import STACKED, SpanFinder
+from inference.features import Featurizer
+from inference.types import FRAMES_A_SECOND, Features, Float32Array, Span
 
-_RATE = 16_000
-_FRAME = round(FRAME_SECONDS * _RATE)
-_CONTEXT = round(1.5 * _RATE)
+_CONTEXT = round(1.5 * FRAMES_A_SECOND)
 """Sound on the other side of a cut that a window hears too: three words; of short windows a quarter at most."""
-_NEAR = round(0.6 * _RATE)
+_NEAR = round(0.6 * FRAMES_A_SECOND)
 """A short span shares a window with the next one if that is this near."""
-_SHORT = round(1.5 * _RATE)
+_SHORT = round(1.5 * FRAMES_A_SECOND)
 """What is longer, with the silence around it, takes no further span."""
-_MORE = 2 * _RATE
+_MORE = 2 * FRAMES_A_SECOND
 """So much longer than a window must be known before speech is cut: it may be over soon, and fit."""
-_SOFT = round(0.2 * _RATE)
+_SOFT = round(0.2 * FRAMES_A_SECOND)
 """So much of a span's end may be left out, if it is silent, where it would not fit."""
 _SILENT = 0.3
 """Probability of speech below which a frame belongs to a pause: that down to which speech goes on."""
 _PAUSE_FRAMES = 5
 """Least of a pause that is cut in: within words, before plosives, there are shorter ones."""
-_ENVELOPE = round(0.1 * _RATE)
+_ENVELOPE = round(0.1 * FRAMES_A_SECOND)
 """What is looked at at once for the quietest place."""
+_UNHEARD_BEFORE, _UNHEARD_BEHIND = round(0.2 * FRAMES_A_SECOND), round(0.12 * FRAMES_A_SECOND)
+"""Of the silence at the beginning and at the end of spans, what is there for the normalisation alone."""
 
 CutChooser: TypeAlias = Callable[[Float32Array], int]
-"""Samples within which a window must be cut, `[samples]` → where, from 0 to their number."""
+"""Power of the frames within which a window must be cut, `[frames]` → where, from 0 to their number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """What one task hears of a recording."""
 
-    waveform: Waveform
-    """At most `window_seconds` of it, context included."""
+    features: Features
+    """At most `window_seconds` of it, context included, as the model wants them."""
     channel: int | None
     """Of which channel, counted from 0, where they are transcribed apart."""
     start: float
-    """Seconds from the beginning of the recording to that of `waveform`."""
+    """Seconds from the beginning of the recording to that of `features`."""
     owned: Span
     """The part, in seconds of the recording, that is this window's to tell; what lies around it is context.
 
@@ -65,26 +67,30 @@ class Window:
 
     @property
     def end(self) -> float:
-        """Seconds from the beginning of the recording to the end of `waveform`."""
-        rate = self.waveform.sample_rate
-        return (round(self.start * rate) + self.waveform.samples.size) / rate
+        """Seconds from the beginning of the recording to the end of `features`."""
+        return (round(self.start * FRAMES_A_SECOND) + self.features.power.size) / FRAMES_A_SECOND
 
 
-def quietest(samples: Float32Array) -> int:
-    """Return the middle of the tenth of a second with the least energy, in `[samples]` at 16 kHz."""
-    energy = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
-    length = min(_ENVELOPE, samples.size)
+def quietest(power: Float32Array) -> int:
+    """Return the middle of the tenth of a second with the least of it, in `[frames]`."""
+    energy = np.concatenate([[0.0], np.cumsum(power, dtype=np.float64)])
+    length = min(_ENVELOPE, power.size)
     return int(np.argmin(energy[length:] - energy[: energy.size - length])) + length // 2
 
 
 class WindowPlanner:
-    """One channel of one recording. All positions inside are samples from its beginning."""
+    """One channel of one recording. All positions inside are frames of 10 ms from its beginning."""
 
     def __init__(
-        self, window_seconds: float = 15.0, channel: int | None = None, where_no_pause: CutChooser = quietest
+        self,
+        featurizer: Featurizer,
+        window_seconds: float = 15.0,
+        channel: int | None = None,
+        where_no_pause: CutChooser = quietest,
     ) -> None:
         """Plan windows of at most `window_seconds`, 3 or more, for a channel, counted from 0."""
-        self._longest = int(window_seconds * _RATE)
+        self._featurizer = featurizer
+        self._longest = int(window_seconds * FRAMES_A_SECOND)
         self._overlap = min(_CONTEXT, self._longest // 4)
         self._channel = channel
         self._where_no_pause = where_no_pause
@@ -92,27 +98,27 @@ class WindowPlanner:
         self._finder = SpanFinder()
         self._spans: list[tuple[int, int]] = []  # over, and not given away yet
         self._probabilities: Float32Array = np.empty(0, dtype=np.float32)
-        self._first_frame = 0  # of the probabilities
+        self._first_known = 0  # of the probabilities, each of which is for several frames
         self._given = 0  # all before it is in windows
         self._context = 0  # where a window that goes on from there may begin
 
-    def take(self, samples: Float32Array, probabilities: Float32Array) -> tuple[Window, ...]:
+    def take(self, features: Features, probabilities: Float32Array) -> tuple[Window, ...]:
         """Go on; return the windows that have become certain, in their order.
 
-        `samples` `[samples]` at 16 kHz follow those of the call before. `probabilities` `[frames]`, of speech, 25 a
-        second, do likewise, and may be behind the samples (`SpeechDetector.take`).
+        `features`, before `Featurizer.finished`, follow those of the call before. `probabilities` `[frames]`, of
+        speech, 25 a second, do likewise, and may be behind the features (`SpeechDetector.take`).
         """
-        self._tape.append(samples)
+        self._tape.append(features)
         self._probabilities = np.concatenate([self._probabilities, probabilities])
-        self._spans += [self._in_samples(span) for span in self._finder.take(probabilities)]
+        self._spans += [self._in_frames(span) for span in self._finder.take(probabilities)]
         windows = self._plan(finished=False)
         self._forget()
         return windows
 
-    def finish(self, probabilities: Float32Array) -> tuple[Window, ...]:
-        """Take the last probabilities and return the last windows."""
-        windows = self.take(np.empty(0, dtype=np.float32), probabilities)
-        self._spans += [self._in_samples(span) for span in self._finder.finish()]
+    def finish(self, features: Features, probabilities: Float32Array) -> tuple[Window, ...]:
+        """Take the last of both and return the last windows."""
+        windows = self.take(features, probabilities)
+        self._spans += [self._in_frames(span) for span in self._finder.finish()]
         return windows + self._plan(finished=True)
 
     def _plan(self, *, finished: bool) -> tuple[Window, ...]:
@@ -155,32 +161,43 @@ class WindowPlanner:
             cut = min((pause[0] + pause[1]) // 2, limit)
             return self._give(group, min(pause[1], cut + self._overlap, limit), cut, max(pause[0], cut - self._overlap))
         earliest = group.begin + self._longest * 2 // 3
-        cut = earliest + self._where_no_pause(self._tape.read(earliest, limit - self._overlap))
+        cut = earliest + self._where_no_pause(self._tape.read(earliest, limit - self._overlap).power)
         return self._give(group, cut + self._overlap, cut, cut - self._overlap)
 
     def _ends_softly(self, limit: int, end: int) -> bool:
         """Whether nobody speaks any more at the limit, and the end is near."""
-        behind = self._probabilities[limit // _FRAME - self._first_frame :][: -(-_SOFT // _FRAME)]
+        behind = self._probabilities[limit // STACKED - self._first_known :][: -(-_SOFT // STACKED)]
         return end - limit <= _SOFT and bool((behind < _SILENT).all())
 
     def _longest_pause(self, earliest: int, latest: int) -> tuple[int, int] | None:
         """The longest stretch of silence between speech and speech that begins there; of two alike, the later one."""
-        speech = np.flatnonzero(self._probabilities >= _SILENT) + self._first_frame
+        speech = np.flatnonzero(self._probabilities >= _SILENT) + self._first_known
         pauses = [
-            ((last + 1) * _FRAME, first * _FRAME)
+            ((last + 1) * STACKED, first * STACKED)
             for last, first in itertools.pairwise(speech.tolist())
             if first - last > _PAUSE_FRAMES
         ]
-        inside = [pause for pause in pauses if earliest <= pause[0] <= latest - _PAUSE_FRAMES * _FRAME]
+        inside = [pause for pause in pauses if earliest <= pause[0] <= latest - _PAUSE_FRAMES * STACKED]
         return max(inside, key=lambda pause: (min(pause[1], latest) - pause[0], pause[0]), default=None)
 
     def _give(self, group: "_Group", end: int, cut: int, context: int) -> Window:
         """All before `cut`; hears up to `end`, and the next window, if it goes on from there, from `context`."""
         own_end = max(min(span_end, cut) for start, span_end in self._open_spans() if start < cut)
-        owned = Span(group.start / _RATE, min(own_end, end) / _RATE)
-        samples = self._tape.read(group.begin, end if own_end == cut else own_end)
+        end = end if own_end == cut else own_end
+        begins_silent = group.begin == group.start > 0
+        ends_silent = cut >= group.end < self._tape.end
+        before = _UNHEARD_BEFORE if begins_silent else 0
+        last = min(end, group.end - _UNHEARD_BEHIND) if ends_silent else end
+        features = self._finished(group.begin, end, group.begin + before, last)
+        owned = Span((group.start + before) / FRAMES_A_SECOND, min(own_end, last) / FRAMES_A_SECOND)
         self._given, self._context = cut, context
-        return Window(Waveform(samples, _RATE), self._channel, group.begin / _RATE, owned)
+        return Window(features, self._channel, (group.begin + before) / FRAMES_A_SECOND, owned)
+
+    def _finished(self, begin: int, end: int, first: int, last: int) -> Features:
+        """Those from `first` to `last`, normalised from `begin` to `end`."""
+        features, heard = self._tape.read(begin, end), slice(first - begin, last - begin)
+        log_mel = self._featurizer.finished(features.log_mel)[:, heard]
+        return Features(np.ascontiguousarray(log_mel), features.power[heard])
 
     def _forget(self) -> None:
         """Drop what is in windows or silent."""
@@ -189,22 +206,22 @@ class WindowPlanner:
         first = spans[0][0] if spans else self._settled
         keep = self._context if first == self._given else first
         self._tape.drop_before(keep)
-        frame = keep // _FRAME
-        self._probabilities = self._probabilities[max(0, frame - self._first_frame) :]
-        self._first_frame = max(frame, self._first_frame)
+        known = keep // STACKED
+        self._probabilities = self._probabilities[max(0, known - self._first_known) :]
+        self._first_known = max(known, self._first_known)
 
-    def _in_samples(self, span: Span) -> tuple[int, int]:
-        return round(span.start * _RATE), min(round(span.end * _RATE), self._tape.end)
+    def _in_frames(self, span: Span) -> tuple[int, int]:
+        return round(span.start * FRAMES_A_SECOND), min(round(span.end * FRAMES_A_SECOND), self._tape.end)
 
     @property
     def _settled(self) -> int:
         """Before it, no other span will begin."""
-        return round(self._finder.settled * _RATE)
+        return round(self._finder.settled * FRAMES_A_SECOND)
 
     @property
     def _known(self) -> int:
         """Before it, the probabilities are known."""
-        return min((self._first_frame + self._probabilities.size) * _FRAME, self._tape.end)
+        return min((self._first_known + self._probabilities.size) * STACKED, self._tape.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,23 +238,24 @@ class _Group:
 
 
 class _Tape:
-    """The last samples."""
+    """The last features."""
 
     def __init__(self) -> None:
-        self._blocks: deque[Float32Array] = deque()
+        self._blocks: deque[Features] = deque()
         self._first = 0
         self.end = 0
-        """Samples that have come."""
+        """Frames that have come."""
 
-    def append(self, samples: Float32Array) -> None:
-        self._blocks.append(samples)
-        self.end += samples.size
+    def append(self, features: Features) -> None:
+        self._blocks.append(features)
+        self.end += features.power.size
 
-    def read(self, start: int, end: int) -> Float32Array:
+    def read(self, start: int, end: int) -> Features:
         """A copy of those in between."""
-        everything = np.concatenate(self._blocks)
-        return everything[start - self._first : end - self._first].copy()
+        between = slice(start - self._first, end - self._first)
+        log_mel = np.concatenate([block.log_mel for block in self._blocks], axis=1)[:, between]
+        return Features(log_mel, np.concatenate([block.power for block in self._blocks])[between])
 
     def drop_before(self, position: int) -> None:
-        while self._blocks and self._first + self._blocks[0].size <= position:
-            self._first += self._blocks.popleft().size
+        while self._blocks and self._first + self._blocks[0].power.size <= position:
+            self._first += self._blocks.popleft().power.size

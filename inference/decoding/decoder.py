@@ -16,7 +16,7 @@ from inference.decoding.word_times import text_span, word_times
 from inference.errors import PackageError, UnavailableOption
 from inference.package import LanguageModelFile, Package
 from inference.prepared.cache import made_once, reading
-from inference.types import Decoding, Float32Array, NgramModel, Span, Token, Waveform, Word
+from inference.types import Decoding, Features, Float32Array, NgramModel, Span, Token, Word
 
 Decoder: TypeAlias = Callable[[Float32Array], str]
 """`[steps, vocabulary + 1]` natural log-probabilities → text."""
@@ -53,14 +53,14 @@ class Decoders:
         return text.replace(UNKNOWN_SURFACE, " ").strip()  # SentencePiece's mark says nothing to a client
 
     def words(
-        self, log_probabilities: Float32Array, text: str, waveform: Waveform, decoding: Decoding = "auto"
+        self, log_probabilities: Float32Array, text: str, features: Features, decoding: Decoding = "auto"
     ) -> tuple[Word, ...]:
-        """When each word of a text decoded so from `[steps, vocabulary + 1]` was said in the waveform, and how sure.
+        """When each word of a text decoded so from `[steps, vocabulary + 1]` was said in the sound, and how sure.
 
         Where the text cannot be aligned, the words share the time by their letters.
         """
         aligned = self._aligner(log_probabilities, text)
-        words = word_times(text.split(), aligned, waveform, self._package.step_seconds)
+        words = word_times(text.split(), aligned, features, self._package.step_seconds)
         scores = word_scores(log_probabilities, aligned, self._vocabulary.blank) if aligned else [0.0] * len(words)
         said: list[list[Token]] = [[] for _ in words]
         for each in aligned:
@@ -73,14 +73,14 @@ class Decoders:
             for word, score, tokens in zip(words, scores, said, strict=True)
         )
 
-    def span(self, log_probabilities: Float32Array, waveform: Waveform) -> Span:
+    def span(self, log_probabilities: Float32Array, features: Features) -> Span:
         """When the first word in `[steps, vocabulary + 1]` began and the last one ended, as `words` would say it.
 
-        Far cheaper than words; where no step says anything, it is all of the waveform.
+        Far cheaper than words; where no step says anything, it is all of the sound.
         """
         if heard := self._aligner.likeliest(log_probabilities):
-            return text_span(heard, waveform, self._package.step_seconds)
-        return Span(0.0, waveform.seconds)
+            return text_span(heard, features, self._package.step_seconds)
+        return Span(0.0, features.seconds)
 
 
 def _read(package: Package, file: LanguageModelFile, cache: Path | None, *, of_words: bool = False) -> LanguageModel:

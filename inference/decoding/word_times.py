@@ -13,9 +13,8 @@ from itertools import groupby, pairwise
 import numpy as np
 
 from inference.decoding.alignment import AlignedToken
-from inference.types import Float32Array, Span, Waveform, Word
+from inference.types import FRAMES_A_SECOND, Features, Float32Array, Span, Word
 
-_FRAMES_A_SECOND = 100
 _LEAST_PAUSE = 3
 """Frames; shorter silence belongs to a plosive."""
 _BELOW_SPEECH = 42.0
@@ -32,16 +31,16 @@ _LEAD = 0.4
 
 
 def word_times(
-    words: list[str], tokens: tuple[AlignedToken, ...], waveform: Waveform, step_seconds: float
+    words: list[str], tokens: tuple[AlignedToken, ...], features: Features, step_seconds: float
 ) -> tuple[Word, ...]:
     """Return all words with their times, of which each begins where the one before has ended, or later.
 
     Where `tokens` is empty, since the text could not be aligned, the words share the time by their letters.
     """
-    duration = waveform.seconds
+    duration = features.seconds
     if not words:
         return ()
-    spans = _spans(tokens, waveform, step_seconds) if tokens else _shares(words, duration)
+    spans = _spans(tokens, features, step_seconds) if tokens else _shares(words, duration)
     timed, before = [], 0.0
     for word, span in zip(words, spans, strict=True):
         start = min(max(round(span.start, 3), before), duration)
@@ -50,12 +49,12 @@ def word_times(
     return tuple(timed)
 
 
-def text_span(tokens: tuple[AlignedToken, ...], waveform: Waveform, step_seconds: float) -> Span:
+def text_span(tokens: tuple[AlignedToken, ...], features: Features, step_seconds: float) -> Span:
     """Return when the first word of `tokens`, of which there is one at least, began, and when the last one ended."""
-    energy, half = _energy(waveform), step_seconds / 2
+    energy, half = _energy(features), step_seconds / 2
     words = [list(group) for _, group in groupby(tokens, key=lambda token: token.word)]
     start = max(0.0, _start(_said(words[0], energy, step_seconds), energy, half))
-    end = min(_end(_said(words[-1], energy, step_seconds), energy), waveform.seconds)
+    end = min(_end(_said(words[-1], energy, step_seconds), energy), features.seconds)
     return Span(round(start, 3), round(max(start, end), 3))
 
 
@@ -76,8 +75,8 @@ class _Said:
     """Decibels, where it is loudest."""
 
 
-def _spans(tokens: tuple[AlignedToken, ...], waveform: Waveform, step_seconds: float) -> list[Span]:
-    energy, half = _energy(waveform), step_seconds / 2
+def _spans(tokens: tuple[AlignedToken, ...], features: Features, step_seconds: float) -> list[Span]:
+    energy, half = _energy(features), step_seconds / 2
     said = [_said(list(group), energy, step_seconds) for _, group in groupby(tokens, key=lambda token: token.word)]
     starts, ends = [_start(said[0], energy, half)], []
     for word, following in pairwise(said):
@@ -105,7 +104,7 @@ def _start(word: _Said, energy: Float32Array, half: float) -> float:
 
 def _end(word: _Said, energy: Float32Array) -> float:
     """Of the last word."""
-    pause = _pause(energy, word.last, energy.size / _FRAMES_A_SECOND, word.loudness)
+    pause = _pause(energy, word.last, energy.size / FRAMES_A_SECOND, word.loudness)
     return min(pause[0] if pause else np.inf, word.last + _LEAD)
 
 
@@ -122,20 +121,15 @@ def _pause(energy: Float32Array, start: float, end: float, loudness: float) -> t
     longest = edges[np.argmax(edges[:, 1] - edges[:, 0])] + first
     if longest[1] - longest[0] < _LEAST_PAUSE:
         return None
-    return float(longest[0]) / _FRAMES_A_SECOND, float(longest[1]) / _FRAMES_A_SECOND
+    return float(longest[0]) / FRAMES_A_SECOND, float(longest[1]) / FRAMES_A_SECOND
 
 
 def _frame(seconds: float, most: int) -> int:
-    return min(max(round(seconds * _FRAMES_A_SECOND), 0), most)
+    return min(max(round(seconds * FRAMES_A_SECOND), 0), most)
 
 
-def _energy(waveform: Waveform) -> Float32Array:
-    """`[frames]` in decibels, each the mean of three; the last may be shorter."""
-    length = waveform.sample_rate // _FRAMES_A_SECOND
-    frames = -(-waveform.samples.size // length)
-    padded = np.zeros(frames * length, dtype=np.float32)
-    padded[: waveform.samples.size] = waveform.samples
-    power = np.square(padded).reshape(frames, length).mean(axis=1)
-    smooth = np.convolve(np.pad(power, 1, mode="edge"), np.full(3, 1 / 3, dtype=np.float32), mode="valid")
+def _energy(features: Features) -> Float32Array:
+    """`[frames]` in decibels, each the mean of three."""
+    smooth = np.convolve(np.pad(features.power, 1, mode="edge"), np.full(3, 1 / 3, dtype=np.float32), mode="valid")
     decibels: Float32Array = 10 * np.log10(smooth + np.float32(1e-10))
     return decibels

@@ -141,7 +141,7 @@ class GunicornServer(Program):
 
     def decoders(self) -> list[psutil.Process]:
         """Live processes that decode recordings, the oldest first."""
-        return self._children_that_run("decoder_main")
+        return [each for each in self._children_that_run("decoder_main") if each.name() == "asr-decoder"]
 
     def _children_that_run(self, function: str) -> list[psutil.Process]:
         found = []

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from inference.audio.speech import EverythingIsSpeech
 from inference.audio.windows import Window, WindowPlanner
+from inference.features import Featurizer
 from inference.joining import Joiner
-from inference.types import Options, Segment, Span, Token, Transcript, Waveform, Word
+from inference.types import Features, Options, Segment, Span, Token, Transcript, Waveform, Word
 from tests.samples import CLIPS, DATA
 
 RATE = 16_000
@@ -21,8 +22,9 @@ TOKEN = Token(7, "क", -0.1)
 
 
 def window(start, end, owned, channel=None):
-    samples = np.zeros(round((end - start) * RATE), np.float32)
-    return Window(Waveform(samples, RATE), channel, start, Span(*owned))
+    frames = round((end - start) * 100)
+    features = Features(np.zeros((80, frames), np.float32), np.zeros(frames, np.float32))
+    return Window(features, channel, start, Span(*owned))
 
 
 def transcript(words, start=0.0):
@@ -164,17 +166,14 @@ def recording(paths, pause=0.15):
 
 def recognised(pipeline, samples, **planning):
     """Words of a recording in windows, no silence known."""
-    planner, detector, joiner = WindowPlanner(**planning), EverythingIsSpeech(), Joiner()
-    windows = [
-        each
-        for block in np.array_split(samples, max(1, samples.size // RATE))
-        for each in planner.take(block, detector.take(block))
-    ]
-    windows += planner.finish(detector.finish())
+    featurizer, detector, joiner = Featurizer(pipeline.package.features), EverythingIsSpeech(), Joiner()
+    planner, features = WindowPlanner(featurizer, **planning), featurizer.features(samples)
+    windows = planner.take(features, detector.take(features.log_mel))
+    windows += planner.finish(featurizer.features(samples[:0]), detector.finish())
     segments = [
         segment
         for each in windows
-        for segment in joiner.add(each, pipeline.recognise(each.waveform, Options(words=True), detect_speech=False))
+        for segment in joiner.add(each, pipeline.recognise_features(each.features, Options(words=True)))
     ]
     return windows, [word for segment in (*segments, *joiner.finish()) for word in segment.words]
 
@@ -239,7 +238,7 @@ def test_a_cut_anywhere_loses_and_doubles_no_word(pipeline, said_in_all, pause):
 def test_times_do_not_drift(pipeline, spoken_texts, times):
     samples, begins = recording(CLIPS * times, 0.4)
     windows, words = recognised(pipeline, samples)
-    assert all(window.waveform.samples.size <= 15 * RATE for window in windows)
+    assert all(window.features.seconds <= 15 for window in windows)
     assert " ".join(word.text for word in words) == " ".join(spoken_texts[path] for path in CLIPS * times)
     counts = np.array([len(spoken_texts[path].split()) for path in CLIPS * times])
     firsts = np.cumsum(counts) - counts

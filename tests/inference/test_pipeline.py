@@ -15,13 +15,14 @@ import soundfile
 
 from inference import worker
 from inference.errors import AudioTooLong, DeadlineExceeded, PackageError, UnavailableOption, WorkCancelled
+from inference.features import Featurizer
 from inference.handing import Handed, hand_over
 from inference.loading import load
 from inference.package import load_package
 from inference.pipeline import Pipeline
 from inference.recogniser import SessionOptions
 from inference.task import Task
-from inference.types import STAGES, AudioLimits, Options, Waveform
+from inference.types import STAGES, AudioLimits, Features, Options, Waveform
 from tests.samples import CLIPS, DATA, encode, noise, seconds_of, sentence_of, tone
 
 LANE_STAGES = [stage for stage in STAGES if stage != "queue"]
@@ -151,7 +152,7 @@ def process(monkeypatch, pipeline, model_directory, tmp_path, channel):
 
 
 def task(audio=NAMASTE, deadline=math.inf):
-    kind = "recognise" if isinstance(audio, Waveform) else "transcribe"
+    kind = "recognise" if isinstance(audio, Features) else "transcribe"
     return Task(kind, NAME, audio, Options(), deadline)
 
 
@@ -164,10 +165,12 @@ def test_a_pool_process_runs_a_task(pipeline):
 
 
 @pytest.mark.usefixtures("process")
-def test_a_pool_process_takes_samples_and_files_too(pipeline, tmp_path, channel):
-    samples, rate = soundfile.read(DATA / "namaste.wav", dtype="float32")
+def test_a_pool_process_takes_features_and_files_too(pipeline, tmp_path, channel):
+    samples, _ = soundfile.read(DATA / "namaste.wav", dtype="float32")
+    featurizer = Featurizer(pipeline.package.features)
+    raw = featurizer.features(samples)
     text = pipeline.transcribe(NAMASTE).text
-    assert worker.run(1, task(Waveform(samples, rate))).text == text
+    assert worker.run(1, task(Features(featurizer.finished(raw.log_mel), raw.power))).text == text
     hand_over(channel[0], 2, DATA / "namaste.wav")
     assert worker.run(2, task(DATA / "namaste.wav")).text == text
     with pytest.raises(FileNotFoundError):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inference.audio.windows import Window
-from inference.types import STAGES, Options, Segment, Span, StageTime, Transcript, Waveform, Word
+from inference.types import STAGES, Features, Options, Segment, Span, StageTime, Transcript, Word
 from server.deadline import Deadline
 from server.joined import Joined
 
@@ -16,8 +16,9 @@ class End:
 
 
 def window(start, end, channel=None):
-    samples = np.zeros(round((end - start) * 16_000), np.float32)
-    return Window(Waveform(samples, 16_000), channel, start, Span(start, end))
+    frames = round((end - start) * 100)
+    features = Features(np.zeros((80, frames), np.float32), np.zeros(frames, np.float32))
+    return Window(features, channel, start, Span(start, end))
 
 
 def heard(text, waited, worked, seconds=10.0):

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from inference.audio.decode import decode
 from inference.audio.decoder_process import DecoderProcess
+from inference.audio.decoder_start import Work
 from inference.audio.pieces import estimate_seconds
 from inference.audio.recording import read_windows
 from inference.errors import InputError
@@ -82,7 +83,7 @@ def verdict(warnings):
 
 
 async def in_a_process(data):
-    async with DecoderProcess(data, RECORDING, Options()) as windows:
+    async with DecoderProcess(Work(data, RECORDING, Options())) as windows:
         async for _ in windows:
             pass
     return windows.end

@@ -14,11 +14,12 @@ import uvloop
 
 from inference.audio import decoder_main, frames
 from inference.audio.decoder_process import DecoderProcess
+from inference.audio.decoder_start import SpareDecoder, StartedDecoder, Work
 from inference.audio.recording import End, read_windows
 from inference.audio.windows import Window
 from inference.confinement.confine import unguarded
 from inference.errors import AudioTooCostly, AudioTooLong, DeadlineExceeded, DecoderDied, InputError, UndecodableAudio
-from inference.types import AudioLimits, Options, Span, Waveform
+from inference.types import AudioLimits, Features, Options, Span
 from tests.inference.audio.encoders import ffmpeg
 from tests.samples import encode, noise, wav
 
@@ -29,7 +30,7 @@ LONG = encode(noise(120))
 async def heard(audio, options=OPTIONS, limits=LIMITS, *, after_first=lambda _: None, **bounds):
     """All windows, and the process; `after_first` is called once, with the process."""
     windows = []
-    async with DecoderProcess(audio, limits, options, **bounds) as process:
+    async with DecoderProcess(Work(audio, limits, options), **bounds) as process:
         async for window in process:
             if not windows:
                 after_first(process)
@@ -54,7 +55,8 @@ def test_the_same_windows_as_in_this_process(tmp_path, kind, loop):
     assert len(windows) == len(expected) >= 6
     for ours, theirs in zip(windows, expected, strict=True):
         assert (ours.channel, ours.start, ours.owned) == (theirs.channel, theirs.start, theirs.owned)
-        np.testing.assert_array_equal(ours.waveform.samples, theirs.waveform.samples)
+        np.testing.assert_array_equal(ours.features.log_mel, theirs.features.log_mel)
+        np.testing.assert_array_equal(ours.features.power, theirs.features.power)
 
 
 def test_what_is_wrong_with_the_file_is_raised_here():
@@ -87,7 +89,7 @@ def test_what_ended_it_is_told_apart(sent, error, detail):
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_signals_to_the_whole_group_are_the_parents(sent):
     async def pestered():
-        async with DecoderProcess(LONG, LIMITS, OPTIONS) as process:
+        async with DecoderProcess(Work(LONG, LIMITS, OPTIONS)) as process:
             os.kill(process.pid, sent)  # before its first line
             await anext(process)
             os.kill(process.pid, sent)
@@ -111,9 +113,9 @@ def test_one_that_stands_still_is_ended():
 
 
 def test_memory_is_bounded():
-    # A window of 25 minutes is 96 MB, and is copied more than once.
+    # Features of a window of 50 minutes are 97 MB, and are copied more than once.
     with pytest.raises(AudioTooCostly, match="256 MiB of memory"):
-        run(telephone(25), limits=AudioLimits(window_seconds=1_500.0, detect_speech=False))
+        run(telephone(50), limits=AudioLimits(window_seconds=3_000.0, detect_speech=False))
 
 
 def test_processor_time_is_bounded():
@@ -130,7 +132,7 @@ def test_who_does_not_read_holds_it_back():
     """Or else it would have ended long ago: this is decoded in some 20 ms."""
 
     async def slow():
-        async with DecoderProcess(LONG, LIMITS, OPTIONS) as process:
+        async with DecoderProcess(Work(LONG, LIMITS, OPTIONS)) as process:
             await anext(process)
             await asyncio.to_thread(_until_asleep, process.pid)
             assert len([window async for window in process]) > 6
@@ -143,7 +145,7 @@ def test_leaving_early_leaves_nothing_behind(tmp_path, monkeypatch):
     pids = []
 
     async def leave(how):
-        async with DecoderProcess(LONG, LIMITS, OPTIONS) as process:
+        async with DecoderProcess(Work(LONG, LIMITS, OPTIONS)) as process:
             pids.append(process.pid)
             await anext(process)
             if how == "cancelled":
@@ -168,9 +170,11 @@ def test_leaving_early_leaves_nothing_behind(tmp_path, monkeypatch):
 
 def test_it_dies_with_its_parent():
     program = (
-        "import asyncio, os, sys; from inference.audio.decoder_process import *; from tests.samples import *\n"
+        "import asyncio, os; from inference.audio.decoder_process import *; from tests.samples import *\n"
+        "from inference.types import *\n"
         "async def main():\n"
-        "    async with DecoderProcess(encode(noise(120)), AudioLimits(detect_speech=False), Options()) as process:\n"
+        "    work = Work(encode(noise(120)), AudioLimits(detect_speech=False), Options())\n"
+        "    async with DecoderProcess(work) as process:\n"
         "        await anext(process); print(process.pid, flush=True)\n"
         "        os.kill(process.pid, 19); os.kill(os.getpid(), 9)\n"  # a stopped one cannot find its pipe closed
         "asyncio.run(main())"
@@ -211,7 +215,7 @@ def test_memory_does_not_grow_with_the_recording(tmp_path):
         path = tmp_path / f"{minutes}.wav"
         path.write_bytes(telephone(minutes))
         highest = 0.0
-        async with DecoderProcess(path, LIMITS, OPTIONS) as process:
+        async with DecoderProcess(Work(path, LIMITS, OPTIONS)) as process:
             async for _ in process:
                 highest = max(highest, _peak_mib(process.pid))
         assert process.end.duration == minutes * 60
@@ -219,6 +223,62 @@ def test_memory_does_not_grow_with_the_recording(tmp_path):
 
     short, long = (asyncio.run(peak(minutes)) for minutes in (5, 40))
     assert long - short < 5, (short, long)
+
+
+@pytest.fixture
+def spare():
+    spare = SpareDecoder()
+    yield spare
+    spare.close()
+
+
+def test_one_that_waited_decodes_as_one_that_did_not(spare):
+    windows, first = run(LONG, start=spare.take)
+    spare.prepare()
+    waiting = spare._waiting.process.pid
+    spare.prepare()
+    assert spare._waiting.process.pid == waiting != first.pid
+    assert _until_asleep(waiting) is None
+    again, second = run(LONG, start=spare.take)
+    assert second.pid == waiting
+    for ours, theirs in zip(again, windows, strict=True):
+        np.testing.assert_array_equal(ours.features.log_mel, theirs.features.log_mel)
+    assert (second.end, second.unguarded) == (first.end, first.unguarded)
+
+
+@pytest.mark.parametrize("kind", ["m4a, which PyAV decodes", "junk"])
+def test_one_that_waited_takes_whatever_comes(spare, kind):
+    audio = b"junk" if kind == "junk" else ffmpeg(noise(40), "mp4", "aac")
+    spare.prepare()
+    _until_asleep(spare._waiting.process.pid)
+    if kind == "junk":
+        with pytest.raises(UndecodableAudio):
+            run(audio, start=spare.take)
+    else:
+        assert len(run(audio, start=spare.take)[0]) > 2
+
+
+def test_one_that_died_while_it_waited_is_replaced(spare):
+    spare.prepare()
+    waiting = spare._waiting.process
+    waiting.kill()
+    waiting.wait()
+    _, process = run(LONG, start=spare.take)
+    assert process.pid != waiting.pid
+
+
+def test_one_that_dies_as_it_is_given_its_recording():
+    started = StartedDecoder()
+    started.process.kill()
+    started.process.wait()
+    with pytest.raises(DecoderDied, match="SIGKILL"):
+        run(LONG, start=lambda: started)
+
+
+def test_one_that_waits_ends_with_its_parents_end_of_the_channel():
+    started = StartedDecoder()
+    started._channel.close()
+    assert started.process.wait(10) == 0
 
 
 def test_what_a_bug_says_is_not_told_to_strangers():
@@ -232,7 +292,7 @@ def test_what_a_bug_says_is_not_told_to_strangers():
     assert "FileNotFoundError at " in told.detail
 
 
-WINDOW = Window(Waveform(np.zeros(1600, np.float32), 16_000), None, 1.0, Span(1.0, 1.1))
+WINDOW = Window(Features(np.zeros((80, 10), np.float32), np.zeros(10, np.float32)), None, 1.0, Span(1.0, 1.1))
 
 
 @pytest.mark.parametrize(
@@ -242,9 +302,10 @@ WINDOW = Window(Waveform(np.zeros(1600, np.float32), 16_000), None, 1.0, Span(1.
         frames.HEAD.pack(b"W", 1 << 30),
         frames.HEAD.pack(b"E", 1 << 20),
         frames.encode(WINDOW)[:5] + b"\xff\x00\x00\x80" + frames.encode(WINDOW)[9:],
-        frames.encode(WINDOW).replace(bytes(6400), b"\xff" * 6400),
-        frames.encode(Window(WINDOW.waveform, None, float("nan"), Span(1, 2))),
+        frames.encode(WINDOW).replace(bytes(3240), b"\xff" * 3240),
+        frames.encode(Window(WINDOW.features, None, float("nan"), Span(1, 2))),
         frames.HEAD.pack(b"W", 30) + bytes(30),
+        frames.HEAD.pack(b"W", 28 + 4 * 80) + bytes(28 + 4 * 80),  # no whole frame
         frames.HEAD.pack(b"E", 4) + b"null",
         frames.encode(End(float("inf"), False)),
         frames.encode(End(1.0, False)).replace(b"[]", b"{}"),
@@ -256,9 +317,9 @@ WINDOW = Window(Waveform(np.zeros(1600, np.float32), 16_000), None, 1.0, Span(1.
 )
 def test_nonsense_in_the_pipe_is_refused(frame):
     def read():
-        kind, size = frames.announced(frame[:5], LIMITS)
+        kind, size = frames.announced(frame[:5], LIMITS, 80)
         assert len(frame) == 5 + size
-        frames.decode(kind, frame[5:], LIMITS)
+        frames.decode(kind, frame[5:], LIMITS, 80)
 
     with pytest.raises(DecoderDied, match="never writes"):
         read()

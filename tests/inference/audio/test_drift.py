@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from inference.audio.reading import Reading
-from inference.audio.recording import SAMPLE_RATE
 from inference.audio.resampling import Resampling
 from inference.types import AudioLimits
 from tests.inference.audio.encoders import ffmpeg, remuxed
 from tests.samples import encode, tone
 
+SAMPLE_RATE = 16_000
 SECONDS = 600
 CLICKS = np.array([0.5, 150.25, 300.5, 450.75, 599.5])
 LENGTH = 0.02

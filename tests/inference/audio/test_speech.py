@@ -8,9 +8,10 @@ import pytest
 import soundfile
 
 from inference.audio.decoder_process import DecoderProcess
+from inference.audio.decoder_start import Work
 from inference.audio.recording import read_windows
 from inference.audio.speech import FRAME_SECONDS, spans
-from inference.audio.speech_network import PARAMETERS, TrainedDetector, probabilities, probabilities_of_features
+from inference.audio.speech_network import PARAMETERS, SpeechNetwork, probabilities, probabilities_of_features
 from inference.features import Featurizer
 from inference.types import AudioLimits, Options, Waveform
 from loadtest.harness.tape import make_tape, read_spoken
@@ -37,21 +38,22 @@ def spoken(request):
 
 def test_pieces_change_nothing(spoken):
     whole, random = probabilities(Waveform(spoken, RATE)), np.random.default_rng(2)
-    for longest in (50, 3_000, 40_000):
-        detector, found, at = TrainedDetector(), [], 0
-        while at < spoken.size:
+    log_mel = Featurizer(PARAMETERS).log_mel(spoken)
+    for longest in (3, 20, 250):
+        detector, found, at = SpeechNetwork(), [], 0
+        while at < log_mel.shape[1]:
             piece = int(random.integers(0, longest))
-            found.append(detector.take(spoken[at : at + piece]))
+            found.append(detector.take(log_mel[:, at : at + piece]))
             at += piece
         found.append(detector.finish())
         np.testing.assert_allclose(np.concatenate(found), whole, atol=1e-5)
 
 
-@pytest.mark.parametrize("samples", [0, 1, 399, 640, 641, 1_700])
-def test_every_sample_lies_in_a_frame(samples):
-    detector = TrainedDetector()
-    first = detector.take(np.zeros(samples, np.float32))
-    assert first.size + detector.finish().size == -(-samples // 640)
+@pytest.mark.parametrize("frames", [0, 1, 3, 4, 5, 11])
+def test_every_frame_of_features_lies_in_one_of_the_detectors(frames):
+    detector = SpeechNetwork()
+    first = detector.take(np.zeros((80, frames), np.float32))
+    assert first.size + detector.finish().size == -(-frames // 4)
 
 
 @pytest.mark.parametrize("semantics", ["nemo-1", "nemo-2.5"])
@@ -154,12 +156,12 @@ def test_recordings_are_heard_where_somebody_speaks():
     assert not [window for window in windows if begins + 1 < window.owned.start < ends - 1]
 
     async def decoded():
-        async with DecoderProcess(audio, AudioLimits(), Options()) as process:
+        async with DecoderProcess(Work(audio, AudioLimits(), Options())) as process:
             return [window async for window in process]
 
     for ours, theirs in zip(asyncio.run(decoded()), windows, strict=True):
         assert ours.owned == theirs.owned
-        np.testing.assert_array_equal(ours.waveform.samples, theirs.waveform.samples)
+        np.testing.assert_array_equal(ours.features.log_mel, theirs.features.log_mel)
 
 
 def test_where_nobody_speaks_no_model_runs(pipeline):

@@ -9,28 +9,41 @@ from hypothesis import strategies as st
 
 from inference.audio.speech import FRAME_SECONDS, EverythingIsSpeech, spans
 from inference.audio.windows import WindowPlanner
+from inference.features import FeatureParameters, Featurizer
+from inference.types import Features
 
-RATE = 16_000
-FRAME = 640
+RATE = 100
+FRAME = 4
+FEATURIZER = Featurizer(FeatureParameters(normalisation="none"))
+UNHEARD = round(0.2 * RATE), round(0.12 * RATE)
 STRETCHES = st.lists(
     st.tuples(st.sampled_from([0.0, 0.34, 0.4, 0.9, 1.0]), st.integers(1, 600)), min_size=1, max_size=12
 )
 
 
-def numbered(frames, short=0):
-    """Samples that know their places, so that a window shows where it was cut out."""
-    return np.arange(frames * FRAME - short, dtype=np.float32)
+def features_of(power):
+    """Features with so much power that know their places, so that a window shows where it was cut out."""
+    return Features(np.tile(np.arange(len(power), dtype=np.float32), (80, 1)), np.asarray(power, np.float32))
+
+
+def places(window):
+    """Of its frames in the recording."""
+    return np.round(window.features.log_mel[0] - FEATURIZER.finished(np.zeros((80, 1), np.float32))[0, 0])
+
+
+NOTHING = features_of([])
 
 
 def plan(probabilities, pieces=7, lag=0, window_seconds=15.0, short=0):
     """Windows of a recording fed in pieces, with a detector that is some pieces behind."""
     parts = np.array_split(np.asarray(probabilities, np.float32), pieces)
-    samples = np.split(numbered(len(probabilities), short), FRAME * np.cumsum([len(part) for part in parts])[:-1])
+    whole = features_of(np.ones(len(probabilities) * FRAME - short))
     told = [np.empty(0, np.float32)] * lag + parts
-    planner, windows = WindowPlanner(window_seconds), []
-    for some, known in zip(samples, told, strict=False):
-        windows += planner.take(some, known)
-    return [*windows, *planner.finish(np.concatenate([np.empty(0, np.float32), *told[pieces:]]))]
+    planner, windows, at = WindowPlanner(FEATURIZER, window_seconds), [], 0
+    for part, known in zip(parts, told, strict=False):
+        piece = slice(at, at := at + len(part) * FRAME)
+        windows += planner.take(Features(whole.log_mel[:, piece], whole.power[piece]), known)
+    return [*windows, *planner.finish(NOTHING, np.concatenate([np.empty(0, np.float32), *told[pieces:]]))]
 
 
 def frames(stretches):
@@ -46,9 +59,9 @@ def test_owned_spans_are_all_the_speech_once(stretches, window_seconds, pieces, 
     total = len(probabilities) * FRAME - short
     owned = np.zeros(total, dtype=int)
     for window in windows:
-        first, size = round(window.start * RATE), window.waveform.samples.size
+        first, size = round(window.start * RATE), window.features.power.size
         assert FRAME * 2.5 <= size <= window_seconds * RATE or size == total
-        np.testing.assert_array_equal(window.waveform.samples, np.arange(first, first + size))
+        np.testing.assert_array_equal(places(window), np.arange(first, first + size))
         assert window.start <= window.owned.start < window.owned.end <= window.end
         others = [each for each in windows if each is not window]
         assert window.shared or all(each.end <= window.start or window.end <= each.start for each in others)
@@ -57,7 +70,9 @@ def test_owned_spans_are_all_the_speech_once(stretches, window_seconds, pieces, 
     expected, between = np.zeros(total, dtype=int), np.zeros(total, dtype=int)
     found = spans(probabilities.astype(np.float32))
     for span, following in itertools.zip_longest(found, found[1:]):
-        expected[round(span.start * RATE) : round(span.end * RATE)] = 1
+        expected[round(span.start * RATE) + UNHEARD[0] : round(span.end * RATE) - UNHEARD[1]] = 1
+        # Of the silence at its edges, some or all is heard.
+        between[round(span.start * RATE) : round(span.end * RATE)] = 1
         if following and following.start - span.end <= 0.6 + 1e-9:  # a window that they share owns that too
             between[round(span.end * RATE) : round(following.start * RATE)] = 1
     assert owned.max(initial=0) <= 1
@@ -79,7 +94,7 @@ def test_pieces_and_a_detector_that_is_behind_change_nothing(stretches, pieces, 
 def test_silence_is_not_heard():
     assert plan(np.zeros(2000)) == []
     (window,) = plan(frames([(0.0, 500), (1.0, 50), (0.0, 500)]))
-    assert (window.start, window.end) == pytest.approx((500 * 0.04 - 0.32, 550 * 0.04 + 0.32))
+    assert (window.start, window.end) == pytest.approx((500 * 0.04 - 0.12, 550 * 0.04 + 0.2))
     assert (window.owned.start, window.owned.end) == pytest.approx((window.start, window.end))
     assert not window.shared
 
@@ -99,10 +114,10 @@ def test_a_cut_lies_in_the_longest_pause():
 
 
 def test_without_a_pause_a_cut_lies_where_it_is_quietest_with_sound_on_both_sides():
-    sound = np.random.default_rng(0).normal(size=RATE * 20).astype(np.float32)
-    sound[int(11.7 * RATE) : int(11.9 * RATE)] *= 0.5
-    planner, detector = WindowPlanner(), EverythingIsSpeech()
-    first, second = (*planner.take(sound, detector.take(sound)), *planner.finish(detector.finish()))
+    power = np.random.default_rng(0).uniform(0.8, 1.2, RATE * 20)
+    power[int(11.7 * RATE) : int(11.9 * RATE)] *= 0.25
+    planner, detector, sound = WindowPlanner(FEATURIZER), EverythingIsSpeech(), features_of(power)
+    first, second = (*planner.take(sound, detector.take(sound.log_mel)), *planner.finish(NOTHING, detector.finish()))
     assert first.owned.end == second.owned.start == pytest.approx(11.8, abs=0.06)
     assert first.end == pytest.approx(first.owned.end + 1.5)
     assert second.start == pytest.approx(first.owned.end - 1.5)
@@ -111,13 +126,29 @@ def test_without_a_pause_a_cut_lies_where_it_is_quietest_with_sound_on_both_side
 
 
 def test_memory_does_not_grow():
-    planner, detector = WindowPlanner(), EverythingIsSpeech()
-    second = np.ones(RATE, dtype=np.float32)
+    planner, detector = WindowPlanner(FEATURIZER), EverythingIsSpeech()
+    second = features_of(np.ones(RATE))
     for _ in range(100):
-        planner.take(second, detector.take(second))
-        assert sum(block.size for block in planner._tape._blocks) <= 20 * RATE
+        planner.take(second, detector.take(second.log_mel))
+        assert sum(block.power.size for block in planner._tape._blocks) <= 20 * RATE
         assert planner._probabilities.size <= 20 * 25
     silent = np.zeros(25, dtype=np.float32)
     for _ in range(30):
         planner.take(second, silent)
-    assert sum(block.size for block in planner._tape._blocks) <= 2 * RATE
+    assert sum(block.power.size for block in planner._tape._blocks) <= 2 * RATE
+
+
+def test_silence_beside_speech_is_in_the_statistics_and_hardly_heard():
+    """What the model hears is normalised over all of the span, with 0.32 s on both sides."""
+    power, featurizer = np.ones(1000), Featurizer(FeatureParameters())
+    planner, known = WindowPlanner(featurizer), frames([(0.0, 100), (1.0, 50), (0.0, 100)]).astype(np.float32)
+    (window,) = (*planner.take(features_of(power), known), *planner.finish(NOTHING, known[:0]))
+    first, end = 400 - 32, 600 + 32
+    whole = featurizer.finished(features_of(power).log_mel[:, first:end])
+    np.testing.assert_array_equal(window.features.log_mel, whole[:, UNHEARD[0] : -UNHEARD[1]])
+    assert window.features.power.size == window.features.log_mel.shape[1]
+
+
+def test_silence_at_the_edge_of_the_recording_is_heard():
+    (window,) = plan(frames([(0.0, 3), (1.0, 50), (0.0, 4)]))
+    assert (window.start, window.end) == pytest.approx((0.0, 57 * 0.04))

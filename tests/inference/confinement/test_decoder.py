@@ -132,7 +132,7 @@ from inference.errors import InferenceError
 from inference.types import AudioLimits, Options
 
 files = [bytes.fromhex(line) for line in sys.stdin]
-_import_everything(AudioLimits(), pyav=True)
+_import_everything(pyav=True)
 confine_decoder(256 << 20, 60)
 outcomes = []
 for data in files:

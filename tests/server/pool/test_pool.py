@@ -8,10 +8,11 @@ import pytest
 import soundfile
 
 from inference.errors import DeadlineExceeded
+from inference.features import Featurizer
 from inference.package import load_package
 from inference.recogniser import SessionOptions
 from inference.task import Task
-from inference.types import AudioLimits, Options, Waveform
+from inference.types import AudioLimits, Features, Options
 from inference.worker import Setup
 from server import metrics
 from server.errors import Overloaded, ShuttingDown
@@ -80,11 +81,13 @@ def test_a_driver_that_raises_is_started_again_and_its_entry_answered(setup, pip
     assert restarts("driver_failed") == before + 1
 
 
-def test_samples_take_the_same_way(setup, pipeline):
-    samples, rate = soundfile.read(CLIPS[0], dtype="float32")
-    pool = pool_of(ProcessLane(setup))
-    transcript = play(pool, lambda: pool.run(task(Waveform(samples, rate), kind="recognise"), SOMEBODY, 0.1))
-    assert [time.stage for time in transcript.stages] == ["queue", "features", "inference", "decoding"]
+def test_features_take_the_same_way(setup, pipeline):
+    samples, _ = soundfile.read(CLIPS[0], dtype="float32")
+    featurizer, pool = Featurizer(pipeline.package.features), pool_of(ProcessLane(setup))
+    raw = featurizer.features(samples)
+    features = Features(featurizer.finished(raw.log_mel), raw.power)
+    transcript = play(pool, lambda: pool.run(task(features, kind="recognise"), SOMEBODY, 0.1))
+    assert [time.stage for time in transcript.stages] == ["queue", "inference", "decoding"]
     assert transcript.text == pipeline.transcribe(CLIP).text
 
 
