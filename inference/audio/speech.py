@@ -15,7 +15,7 @@ STACKED = 4
 _BEGINS, _GOES_ON = 0.6, 0.3
 _LEAST_FRAMES = 4
 """Frames in a span that are likely speech; what has fewer is a click or a chord."""
-_PADDING_FRAMES = 8
+PADDING_FRAMES = 8
 """On both sides of a span, for consonants too soft to be noticed; so a pause of twice as many lies inside it."""
 
 
@@ -77,7 +77,7 @@ class SpanFinder:
     def settled(self) -> float:
         """Seconds from the beginning before which no other span will begin."""
         first = self._frame if self._began is None else self._began
-        return max(0, first - _PADDING_FRAMES) * FRAME_SECONDS
+        return max(0, first - PADDING_FRAMES) * FRAME_SECONDS
 
     def take(self, probabilities: Float32Array) -> tuple[Span, ...]:
         """Go on by `[frames]` and return the spans that are over."""
@@ -90,7 +90,7 @@ class SpanFinder:
                 self._last = self._frame
                 self._spoken += probability >= _BEGINS
             self._frame += 1
-            if self._frame - 1 - self._last >= 2 * _PADDING_FRAMES:
+            if self._frame - 1 - self._last >= 2 * PADDING_FRAMES:
                 over += self._close()
         return tuple(over)
 
@@ -102,8 +102,8 @@ class SpanFinder:
         began, self._began = self._began, None
         if began is None or self._spoken < _LEAST_FRAMES:
             return ()
-        first = max(0, began - _PADDING_FRAMES)
-        end = min(self._frame, self._last + 1 + _PADDING_FRAMES)
+        first = max(0, began - PADDING_FRAMES)
+        end = min(self._frame, self._last + 1 + PADDING_FRAMES)
         return (Span(first * FRAME_SECONDS, end * FRAME_SECONDS),)
 
 

@@ -2,21 +2,28 @@
 
 Pure: features and probabilities of speech in, windows out, and little more kept than one window and what the detector
 is behind. Each span of speech is a window, but a short one shares it with what is near: sentences were heard better
-alone than together, words better together than alone. Where speech goes on for longer than a window, it is cut in its
-longest pause, else at the quietest place of the last third, with sound from both sides of the cut in both windows;
-`inference/joining.py` gives each word to one of them. Features are normalised with the silence around speech, of which
-the model hears little: that costs no words, and a window with less silence in its statistics does.
+alone than together, words better together than alone. Where speech goes on for long, it is cut in a silence; where it
+goes on for longer than a window without one, in its longest pause, else at the quietest place of the last third, with
+sound from both sides of the cut in both windows; `inference/joining.py` gives each word to one of them. Features are
+normalised with all of the silence around speech, of which the model hears a part.
 """
 
-import itertools
-from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
-from inference.audio.speech import STACKED, SpanFinder
+from inference.audio.cuts import (
+    HEARD_BEFORE,
+    HEARD_BEHIND,
+    Cut,
+    CutChooser,
+    in_silence,
+    longest_pause,
+    quietest,
+    silent,
+)
+from inference.audio.speech import PADDING_FRAMES, STACKED, SpanFinder
+from inference.audio.tape import FeatureTape
 from inference.features import Featurizer
 from inference.types import FRAMES_A_SECOND, Features, Float32Array, Span
 
@@ -30,17 +37,14 @@ _MORE = 2 * FRAMES_A_SECOND
 """So much longer than a window must be known before speech is cut: it may be over soon, and fit."""
 _SOFT = round(0.2 * FRAMES_A_SECOND)
 """So much of a span's end may be left out, if it is silent, where it would not fit."""
-_SILENT = 0.3
-"""Probability of speech below which a frame belongs to a pause: that down to which speech goes on."""
-_PAUSE_FRAMES = 5
-"""Least of a pause that is cut in: within words, before plosives, there are shorter ones."""
-_ENVELOPE = round(0.1 * FRAMES_A_SECOND)
-"""What is looked at at once for the quietest place."""
-_UNHEARD_BEFORE, _UNHEARD_BEHIND = round(0.2 * FRAMES_A_SECOND), round(0.12 * FRAMES_A_SECOND)
-"""Of the silence at the beginning and at the end of spans, what is there for the normalisation alone."""
-
-CutChooser: TypeAlias = Callable[[Float32Array], int]
-"""Power of the frames within which a window must be cut, `[frames]` → where, from 0 to their number."""
+_PAUSE = 5 * STACKED
+"""Least of a pause that is cut in where a window is full: within words, before plosives, there are shorter ones."""
+_LONG = 8 * FRAMES_A_SECOND
+"""A window that would be longer ends in a silence, if there is one: attention costs more the longer it is."""
+_SILENCE = 8 * STACKED
+"""Least of a pause whose two sides need not hear each other."""
+_AROUND = PADDING_FRAMES * STACKED
+"""Silence around speech that belongs to its span."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +75,6 @@ class Window:
         return (round(self.start * FRAMES_A_SECOND) + self.features.power.size) / FRAMES_A_SECOND
 
 
-def quietest(power: Float32Array) -> int:
-    """Return the middle of the tenth of a second with the least of it, in `[frames]`."""
-    energy = np.concatenate([[0.0], np.cumsum(power, dtype=np.float64)])
-    length = min(_ENVELOPE, power.size)
-    return int(np.argmin(energy[length:] - energy[: energy.size - length])) + length // 2
-
-
 class WindowPlanner:
     """One channel of one recording. All positions inside are frames of 10 ms from its beginning."""
 
@@ -94,13 +91,13 @@ class WindowPlanner:
         self._overlap = min(_CONTEXT, self._longest // 4)
         self._channel = channel
         self._where_no_pause = where_no_pause
-        self._tape = _Tape()
+        self._tape = FeatureTape()
         self._finder = SpanFinder()
         self._spans: list[tuple[int, int]] = []  # over, and not given away yet
         self._probabilities: Float32Array = np.empty(0, dtype=np.float32)
         self._first_known = 0  # of the probabilities, each of which is for several frames
         self._given = 0  # all before it is in windows
-        self._context = 0  # where a window that goes on from there may begin
+        self._next = 0, 0  # of a window that goes on from there: where it is normalised from, and heard from
 
     def take(self, features: Features, probabilities: Float32Array) -> tuple[Window, ...]:
         """Go on; return the windows that have become certain, in their order.
@@ -124,11 +121,15 @@ class WindowPlanner:
     def _plan(self, *, finished: bool) -> tuple[Window, ...]:
         windows = []
         while group := self._group(finished=finished):
-            limit = group.begin + self._longest
-            if group.complete and (group.end <= limit or self._ends_softly(limit, group.end)):
-                windows.append(self._give(group, min(group.end, limit), group.end, group.end))
-            elif group.complete or self._known - group.begin >= self._longest + _MORE:
-                windows.append(self._cut(group))
+            limit, long = group.begin + self._longest, group.begin + min(_LONG, self._longest)
+            certain = group.complete or self._known >= long + _MORE
+            silence = self._pause((group.begin + long) // 2, long, _SILENCE) if group.end > long else None
+            if certain and silence:
+                windows.append(self._give(group, in_silence(silence)))
+            elif group.complete and (group.end <= limit or self._ends_softly(limit, group.end)):
+                windows.append(self._give(group, self._whole(group, limit)))
+            elif group.complete or self._known >= limit + _MORE:
+                windows.append(self._give(group, self._full(group, limit)))
             else:
                 break
         return tuple(windows)
@@ -139,7 +140,7 @@ class WindowPlanner:
         if not spans:
             return None
         start, end = spans[0]
-        begin = self._context if start == self._given else start
+        begin = self._next[0] if start == self._given else start
         for next_start, next_end in spans[1:]:
             if next_start - end > _NEAR or end - begin > _SHORT:
                 return _Group(begin, start, end, complete=True)
@@ -154,44 +155,43 @@ class WindowPlanner:
             spans.append((self._settled, self._known))
         return [(max(start, self._given), end) for start, end in spans if end > self._given]
 
-    def _cut(self, group: "_Group") -> Window:
-        """Cut off a window's length."""
-        limit = group.begin + self._longest
-        if pause := self._longest_pause(group.begin + self._longest // 3, limit):
-            cut = min((pause[0] + pause[1]) // 2, limit)
-            return self._give(group, min(pause[1], cut + self._overlap, limit), cut, max(pause[0], cut - self._overlap))
-        earliest = group.begin + self._longest * 2 // 3
-        cut = earliest + self._where_no_pause(self._tape.read(earliest, limit - self._overlap).power)
-        return self._give(group, cut + self._overlap, cut, cut - self._overlap)
+    def _whole(self, group: "_Group", limit: int) -> Cut:
+        """Behind all of it, where nobody speaks."""
+        unheard = _AROUND - HEARD_BEHIND if group.end < self._tape.end else 0
+        end = min(group.end, limit)
+        return Cut(group.end, end, min(end, group.end - unheard), (group.end, group.end))
+
+    def _full(self, group: "_Group", limit: int) -> Cut:
+        """Where somebody speaks, in a pause or where it is quietest; where it is short, both windows hear it."""
+        if pause := self._pause(group.begin + self._longest // 3, limit, _PAUSE):
+            if pause[1] - pause[0] >= _SILENCE:
+                return in_silence(pause)
+            place = min((pause[0] + pause[1]) // 2, limit)
+            end, context = min(pause[1], place + self._overlap, limit), max(pause[0], place - self._overlap)
+        else:
+            earliest = group.begin + self._longest * 2 // 3
+            place = earliest + self._where_no_pause(self._tape.read(earliest, limit - self._overlap).power)
+            end, context = place + self._overlap, place - self._overlap
+        return Cut(place, end, end, (context, context))
 
     def _ends_softly(self, limit: int, end: int) -> bool:
         """Whether nobody speaks any more at the limit, and the end is near."""
         behind = self._probabilities[limit // STACKED - self._first_known :][: -(-_SOFT // STACKED)]
-        return end - limit <= _SOFT and bool((behind < _SILENT).all())
+        return end - limit <= _SOFT and silent(behind)
 
-    def _longest_pause(self, earliest: int, latest: int) -> tuple[int, int] | None:
-        """The longest stretch of silence between speech and speech that begins there; of two alike, the later one."""
-        speech = np.flatnonzero(self._probabilities >= _SILENT) + self._first_known
-        pauses = [
-            ((last + 1) * STACKED, first * STACKED)
-            for last, first in itertools.pairwise(speech.tolist())
-            if first - last > _PAUSE_FRAMES
-        ]
-        inside = [pause for pause in pauses if earliest <= pause[0] <= latest - _PAUSE_FRAMES * STACKED]
-        return max(inside, key=lambda pause: (min(pause[1], latest) - pause[0], pause[0]), default=None)
+    def _pause(self, earliest: int, latest: int, least: int) -> tuple[int, int] | None:
+        return longest_pause(self._probabilities, self._first_known, (earliest, latest), least)
 
-    def _give(self, group: "_Group", end: int, cut: int, context: int) -> Window:
-        """All before `cut`; hears up to `end`, and the next window, if it goes on from there, from `context`."""
-        own_end = max(min(span_end, cut) for start, span_end in self._open_spans() if start < cut)
-        end = end if own_end == cut else own_end
-        begins_silent = group.begin == group.start > 0
-        ends_silent = cut >= group.end < self._tape.end
-        before = _UNHEARD_BEFORE if begins_silent else 0
-        last = min(end, group.end - _UNHEARD_BEHIND) if ends_silent else end
-        features = self._finished(group.begin, end, group.begin + before, last)
-        owned = Span((group.start + before) / FRAMES_A_SECOND, min(own_end, last) / FRAMES_A_SECOND)
-        self._given, self._context = cut, context
-        return Window(features, self._channel, (group.begin + before) / FRAMES_A_SECOND, owned)
+    def _give(self, group: "_Group", cut: Cut) -> Window:
+        """All before the cut."""
+        own_end = max(min(end, cut.place) for start, end in self._open_spans() if start < cut.place)
+        end = cut.end if own_end == cut.place else min(cut.end, own_end)
+        last = min(cut.heard, end)
+        first = self._next[1] if group.start == self._given else group.start + _AROUND - HEARD_BEFORE
+        self._given, self._next = cut.place, cut.following
+        owned = Span(max(group.start, first) / FRAMES_A_SECOND, min(own_end, last) / FRAMES_A_SECOND)
+        features = self._finished(group.begin, end, first, last)
+        return Window(features, self._channel, first / FRAMES_A_SECOND, owned)
 
     def _finished(self, begin: int, end: int, first: int, last: int) -> Features:
         """Those from `first` to `last`, normalised from `begin` to `end`."""
@@ -204,7 +204,7 @@ class WindowPlanner:
         spans = self._open_spans()
         self._spans = [span for span in self._spans if span[1] > self._given]
         first = spans[0][0] if spans else self._settled
-        keep = self._context if first == self._given else first
+        keep = self._next[0] if first == self._given else first
         self._tape.drop_before(keep)
         known = keep // STACKED
         self._probabilities = self._probabilities[max(0, known - self._first_known) :]
@@ -235,27 +235,3 @@ class _Group:
     end: int
     complete: bool
     """Whether nothing will be added."""
-
-
-class _Tape:
-    """The last features."""
-
-    def __init__(self) -> None:
-        self._blocks: deque[Features] = deque()
-        self._first = 0
-        self.end = 0
-        """Frames that have come."""
-
-    def append(self, features: Features) -> None:
-        self._blocks.append(features)
-        self.end += features.power.size
-
-    def read(self, start: int, end: int) -> Features:
-        """A copy of those in between."""
-        between = slice(start - self._first, end - self._first)
-        log_mel = np.concatenate([block.log_mel for block in self._blocks], axis=1)[:, between]
-        return Features(log_mel, np.concatenate([block.power for block in self._blocks])[between])
-
-    def drop_before(self, position: int) -> None:
-        while self._blocks and self._first + self._blocks[0].power.size <= position:
-            self._first += self._blocks.popleft().power.size
