@@ -126,14 +126,17 @@ REQUESTS ?= 100000
 mixup: $(VENV)/dev.stamp  ## REQUESTS=100000: does any client ever get another's text?
 	$(BIN)/python -m loadtest mixup --requests $(REQUESTS) $(TOOL_OPTIONS)
 
-recording: $(VENV)/dev.stamp  ## an hour built from known clips: right, fast, light, no burden on others, whatever dies?
-	$(BIN)/python -m loadtest recording $(TOOL_OPTIONS)
+BENCH_MODEL ?= build/medium
+recording: $(VENV)/dev.stamp  ## an hour built from known clips: right, light, no burden on others, whatever dies?
+	$(BIN)/python -m loadtest recording $(or $(TOOL_OPTIONS),accuracy neighbours killed gone memory)
+
+recording-speed: $(VENV)/dev.stamp  ## BENCH_MODEL=build/medium: is an hour heard as fast as its clips allow?
+	$(BIN)/python -m loadtest recording speed --model $(BENCH_MODEL) $(TOOL_OPTIONS)
 
 replicas: $(VENV)/dev.stamp .venv-proxies/proxies.stamp  ## two servers behind each proxy that is installed, killed, rolled, reloaded: what is lost?
 	PATH=$$PATH:$(CURDIR)/.venv-proxies/bin $(BIN)/python -m loadtest replicas $(TOOL_OPTIONS)
 
 PAGE = --page docs/performance.md
-BENCH_MODEL ?= build/medium
 figures: $(VENV)/dev.stamp  ## BENCH_MODEL=build/medium: what the server costs, beside the library; writes docs/performance.md
 	$(BIN)/python -m loadtest figures --model $(BENCH_MODEL) $(PAGE) $(TOOL_OPTIONS)
 

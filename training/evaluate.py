@@ -20,22 +20,23 @@ from export.package_writer import write_manifest as write_package_manifest
 from inference.errors import InferenceError
 from inference.loading import choose_decoding, load
 from inference.package import Package, load_package
+from inference.pipeline import Pipeline
 from inference.recogniser import SessionOptions
-from inference.types import AudioLimits
+from inference.types import AudioLimits, Options
 from training.figures import report
 from training.files import RecipeError, command, read_manifest, write_manifest
 
 
 def transcribe(
-    package: Package, rows: list[dict[str, Any]], precision: str, threads: int, *, detect_speech: bool = True
+    pipeline: Pipeline, rows: list[dict[str, Any]], *, detect_speech: bool = True, as_recordings: bool = False
 ) -> list[str]:
-    """Text of every clip, by the package."""
-    pipeline = load(package, SessionOptions(threads=threads), precision)
-    options = AudioLimits("clip", limit_seconds=package.longest_seconds, detect_speech=detect_speech)
+    """Text of every clip; `as_recordings` in windows, however short it is."""
+    limits = AudioLimits("clip", limit_seconds=pipeline.package.longest_seconds, detect_speech=detect_speech)
+    options = Options(channels="separate" if as_recordings else "mix")  # which only recordings have
     texts = []
-    for row in tqdm(rows, unit="clip", desc=package.name, disable=None):
+    for row in tqdm(rows, unit="clip", desc=pipeline.package.name, disable=None):
         try:
-            texts.append(pipeline.transcribe(Path(row["audio_filepath"]).read_bytes(), options).text)
+            texts.append(pipeline.transcribe(Path(row["audio_filepath"]).read_bytes(), limits, options).text)
         except (OSError, InferenceError) as error:
             raise RecipeError(f"{row['audio_filepath']}: {error}") from error
     return texts
@@ -70,14 +71,20 @@ def main() -> None:
     parser.add_argument("--by", default="voice", help="column of the manifest to group by (default: voice)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--detect-speech", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument(
+        "--as-recordings", action="store_true", help="in windows, as what is longer than a clip is heard"
+    )
     parser.add_argument("--save", type=Path, help="folder for manifests with what was heard beside what was said")
     parser.add_argument("--record", action="store_true", help="write the overall figures into the package's model.yaml")
     options = parser.parse_args()
+    if options.record and options.as_recordings:
+        parser.error("model.yaml has figures of clips alone")
     package = choose_decoding(load_package(options.package), options.decoding)
-    way = f"{options.precision}, {package.decoding}"
+    pipeline = load(package, SessionOptions(threads=options.threads), options.precision)
+    way = f"{options.precision}, {package.decoding}{', as recordings' if options.as_recordings else ''}"
     for manifest in options.manifest:
         rows = read_manifest(manifest)
-        texts = transcribe(package, rows, options.precision, options.threads, detect_speech=options.detect_speech)
+        texts = transcribe(pipeline, rows, detect_speech=options.detect_speech, as_recordings=options.as_recordings)
         print(f"\n{manifest.parent.name} ({way})\n\n{report(rows, texts, options.by)}", flush=True)
         if options.record:
             record(package, manifest, options.precision, score([row["text"] for row in rows], texts))

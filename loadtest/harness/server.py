@@ -140,8 +140,12 @@ class GunicornServer(Program):
         return self._children_that_run("spawn_main")
 
     def decoders(self) -> list[psutil.Process]:
-        """Live processes that decode recordings, the oldest first."""
-        return [each for each in self._children_that_run("decoder_main") if each.name() == "asr-decoder"]
+        """Live processes that decode recordings, the oldest first; not one that waits for a recording."""
+        found = []
+        for child in self._children_that_run("decoder_main"):
+            with suppress(psutil.NoSuchProcess):
+                found += [child] if child.name() == "asr-decoder" else []
+        return found
 
     def _children_that_run(self, function: str) -> list[psutil.Process]:
         found = []

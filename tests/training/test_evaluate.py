@@ -10,7 +10,8 @@ from evaluation.scoring import score
 from export.package_writer import write_manifest
 from inference.loading import choose_decoding
 from inference.package import load_package
-from training.evaluate import record
+from tests.samples import CLIPS
+from training.evaluate import record, transcribe
 
 MANIFEST = Path("testsets/unseen/manifest.jsonl")
 
@@ -36,3 +37,15 @@ def test_a_figure_takes_the_place_of_the_older_one_of_its_way_of_decoding(direct
     record(package, MANIFEST, "fp32", right)
     assert figures(directory) == [("greedy", "fp32", 50.0), (package.decoding, "fp32", 0.0)]
     assert load_package(directory).language_model == package.language_model
+
+
+def test_clips_can_be_heard_as_recordings_are(pipeline, spoken_texts):
+    rows = [{"audio_filepath": str(path)} for path in CLIPS]
+    heard = []
+    pipeline.on_window = heard.append
+    try:
+        texts = [transcribe(pipeline, rows, as_recordings=windows) for windows in (False, True)]
+    finally:
+        pipeline.on_window = lambda _: None
+    assert texts == 2 * [[spoken_texts[path] for path in CLIPS]]
+    assert len(heard) == len(CLIPS)
