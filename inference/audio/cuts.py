@@ -21,6 +21,10 @@ CutChooser: TypeAlias = Callable[[Float32Array], int]
 """Power of the frames within which a window must be cut, `[frames]` → where, from 0 to their number."""
 
 
+Pause: TypeAlias = tuple[int, int]
+"""Where it begins and ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """Where a window ends."""
@@ -35,30 +39,26 @@ class Cut:
     """Where the next one, if it goes on from there, is normalised from, and heard from."""
 
 
-def in_silence(pause: tuple[int, int]) -> Cut:
+def in_silence(pause: Pause) -> Cut:
     """Neither window hears the other's speech."""
     middle = sum(pause) // 2
     heard, heard_from = min(pause[0] + HEARD_BEHIND, middle), max(pause[1] - HEARD_BEFORE, middle)
     return Cut(middle, middle, heard, (middle, heard_from))
 
 
-def longest_pause(
-    probabilities: Float32Array, first: int, within: tuple[int, int], least: int
-) -> tuple[int, int] | None:
-    """The longest stretch of silence between speech and speech that begins `within`; of two alike, the later one.
+def pauses(probabilities: Float32Array, first: int, least: int) -> list[Pause]:
+    """Stretches of silence between speech and speech, as long as `least` or longer, in their order.
 
-    `probabilities` `[frames of 40 ms]` of speech, of which the first is the recording's `first`; None where no stretch
-    is as long as `least`.
+    `probabilities` `[frames of 40 ms]` of speech, of which the first is the recording's `first`.
     """
-    earliest, latest = within
     speech = np.flatnonzero(probabilities >= _SILENT) + first
-    pauses = [
-        ((last + 1) * STACKED, following * STACKED)
-        for last, following in itertools.pairwise(speech.tolist())
-        if (following - last - 1) * STACKED >= least
-    ]
-    inside = [pause for pause in pauses if earliest <= pause[0] <= latest - least]
-    return max(inside, key=lambda pause: (min(pause[1], latest) - pause[0], pause[0]), default=None)
+    between = ((last + 1, following) for last, following in itertools.pairwise(speech.tolist()))
+    return [(start * STACKED, end * STACKED) for start, end in between if (end - start) * STACKED >= least]
+
+
+def longest(found: list[Pause]) -> Pause | None:
+    """The longest one; of two alike, the later one."""
+    return max(found, key=lambda pause: (pause[1] - pause[0], pause[0]), default=None)
 
 
 def silent(probabilities: Float32Array) -> bool:

@@ -17,8 +17,10 @@ from inference.audio.cuts import (
     HEARD_BEHIND,
     Cut,
     CutChooser,
+    Pause,
     in_silence,
-    longest_pause,
+    longest,
+    pauses,
     quietest,
     silent,
 )
@@ -39,8 +41,8 @@ _SOFT = round(0.2 * FRAMES_A_SECOND)
 """So much of a span's end may be left out, if it is silent, where it would not fit."""
 _PAUSE = 5 * STACKED
 """Least of a pause that is cut in where a window is full: within words, before plosives, there are shorter ones."""
-_LONG = 8 * FRAMES_A_SECOND
-"""A window that would be longer ends in a silence, if there is one: attention costs more the longer it is."""
+_LONG = 6 * FRAMES_A_SECOND
+"""A window that would be longer ends in a silence, from half of it on: attention costs more the longer it is."""
 _SILENCE = 8 * STACKED
 """Least of a pause whose two sides need not hear each other."""
 _AROUND = PADDING_FRAMES * STACKED
@@ -121,10 +123,8 @@ class WindowPlanner:
     def _plan(self, *, finished: bool) -> tuple[Window, ...]:
         windows = []
         while group := self._group(finished=finished):
-            limit, long = group.begin + self._longest, group.begin + min(_LONG, self._longest)
-            certain = group.complete or self._known >= long + _MORE
-            silence = self._pause((group.begin + long) // 2, long, _SILENCE) if group.end > long else None
-            if certain and silence:
+            limit = group.begin + self._longest
+            if silence := self._silence(group):
                 windows.append(self._give(group, in_silence(silence)))
             elif group.complete and (group.end <= limit or self._ends_softly(limit, group.end)):
                 windows.append(self._give(group, self._whole(group, limit)))
@@ -155,6 +155,16 @@ class WindowPlanner:
             spans.append((self._settled, self._known))
         return [(max(start, self._given), end) for start, end in spans if end > self._given]
 
+    def _silence(self, group: "_Group") -> Pause | None:
+        """Where one ends that would be long: the longest silence before that, or the next one behind."""
+        most = min(_LONG, self._longest)
+        half, long = group.begin + most // 2, group.begin + most
+        if group.end <= long or not (group.complete or self._known >= long + _MORE):
+            return None
+        silences = self._pauses(half, group.begin + self._longest, _SILENCE)
+        inside = [silence for silence in silences if silence[1] <= group.end]
+        return longest([silence for silence in inside if silence[0] <= long]) or next(iter(inside), None)
+
     def _whole(self, group: "_Group", limit: int) -> Cut:
         """Behind all of it, where nobody speaks."""
         unheard = _AROUND - HEARD_BEHIND if group.end < self._tape.end else 0
@@ -163,9 +173,7 @@ class WindowPlanner:
 
     def _full(self, group: "_Group", limit: int) -> Cut:
         """Where somebody speaks, in a pause or where it is quietest; where it is short, both windows hear it."""
-        if pause := self._pause(group.begin + self._longest // 3, limit, _PAUSE):
-            if pause[1] - pause[0] >= _SILENCE:
-                return in_silence(pause)
+        if pause := longest(self._pauses(group.begin + self._longest // 3, limit, _PAUSE)):
             place = min((pause[0] + pause[1]) // 2, limit)
             end, context = min(pause[1], place + self._overlap, limit), max(pause[0], place - self._overlap)
         else:
@@ -179,8 +187,9 @@ class WindowPlanner:
         behind = self._probabilities[limit // STACKED - self._first_known :][: -(-_SOFT // STACKED)]
         return end - limit <= _SOFT and silent(behind)
 
-    def _pause(self, earliest: int, latest: int, least: int) -> tuple[int, int] | None:
-        return longest_pause(self._probabilities, self._first_known, (earliest, latest), least)
+    def _pauses(self, earliest: int, latest: int, least: int) -> list[Pause]:
+        found = pauses(self._probabilities, self._first_known, least)
+        return [(start, min(end, latest)) for start, end in found if earliest <= start <= latest - least]
 
     def _give(self, group: "_Group", cut: Cut) -> Window:
         """All before the cut."""
