@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from export.errors import ExportError
 from inference.features import FeatureParameters
+from inference.types import FRAMES_A_SECOND
 
 Semantics = Literal["nemo-1", "nemo-2.5"]
 
@@ -38,9 +39,8 @@ def feature_parameters(section: Mapping[str, Any], semantics: Semantics) -> Feat
     problems = list(_problems(section))
     if problems:
         raise ExportError("the preprocessor differs from what inference/features.py does: " + "; ".join(problems))
-    rate = int(section.get("sample_rate", 16_000))
+    rate, hop = _rate(section), _hop(section)
     window = int(section.get("n_window_size") or float(section.get("window_size", 0.02)) * rate)
-    hop = int(section.get("n_window_stride") or float(section.get("window_stride", 0.01)) * rate)
     preemphasis = section.get("preemph", 0.97)
     return FeatureParameters(
         sample_rate=rate,
@@ -75,6 +75,16 @@ def _problems(section: Mapping[str, Any]) -> list[str]:
     known = {*_REQUIRED, *_READ, *_READ_IN_SAMPLES, *_WITHOUT_EFFECT}
     problems += [f"{field} is not known" for field in section if field not in known]
     highest = section.get("highfreq")
-    if highest is not None and highest != section.get("sample_rate", 16_000) / 2:
+    if highest is not None and highest != _rate(section) / 2:
         problems.append(f"highfreq is {highest!r}, not half of the sample rate")
+    if _hop(section) * FRAMES_A_SECOND != _rate(section):
+        problems.append(f"window_stride is {_hop(section)} samples of {_rate(section)} a second, not 10 ms")
     return problems
+
+
+def _rate(section: Mapping[str, Any]) -> int:
+    return int(section.get("sample_rate", 16_000))
+
+
+def _hop(section: Mapping[str, Any]) -> int:
+    return int(section.get("n_window_stride") or float(section.get("window_stride", 0.01)) * _rate(section))

@@ -13,7 +13,7 @@ from tests.samples import CLIPS, sentence_of
 CLIP = CLIPS[0].read_bytes()
 RECORDING = sentence_of(40)
 STAGES = ["queue", "decode", "features", "speech", "inference", "decoding"]
-OF_WINDOWS = ["queue", "features", "inference", "decoding"]
+OF_WINDOWS = ["queue", "inference", "decoding"]
 CALLER = "00f067aa0ba902b7"
 SERVER, INTERNAL = 2, 1
 OPEN_METRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}

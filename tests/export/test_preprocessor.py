@@ -38,6 +38,8 @@ def test_other_sizes_are_taken():
         ("highfreq", 7_600),
         ("pad_value", -1.0),
         ("something_new", 1),
+        ("window_stride", 0.0125),
+        ("window_stride", 0.02),
     ],
 )
 def test_a_field_that_would_be_ignored_is_named(field, value):
