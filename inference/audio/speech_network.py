@@ -110,4 +110,5 @@ def probabilities(waveform: Waveform) -> Float32Array:
     samples = waveform.samples
     if waveform.sample_rate != PARAMETERS.sample_rate:
         samples = soxr.resample(samples, waveform.sample_rate, PARAMETERS.sample_rate, quality="QQ")
-    return probabilities_of_features(Featurizer(PARAMETERS).log_mel(samples))
+    whole = np.pad(samples, (0, -samples.size % PARAMETERS.hop_size))  # every sample lies in a frame
+    return probabilities_of_features(Featurizer(PARAMETERS).log_mel(whole))

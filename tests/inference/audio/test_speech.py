@@ -56,6 +56,11 @@ def test_every_frame_of_features_lies_in_one_of_the_detectors(frames):
     assert first.size + detector.finish().size == -(-frames // 4)
 
 
+@pytest.mark.parametrize("samples", [1, 399, 640, 641, 1_700])
+def test_every_sample_lies_in_a_frame(samples):
+    assert probabilities(Waveform(np.zeros(samples, np.float32), RATE)).size == -(-samples // 640)
+
+
 @pytest.mark.parametrize("semantics", ["nemo-1", "nemo-2.5"])
 def test_a_lanes_features_say_the_same(spoken, semantics):
     whole = spoken[: spoken.size // 640 * 640]
