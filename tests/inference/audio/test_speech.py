@@ -37,8 +37,8 @@ def spoken(request):
 
 
 def test_pieces_change_nothing(spoken):
-    whole, random = probabilities(Waveform(spoken, RATE)), np.random.default_rng(2)
-    log_mel = Featurizer(PARAMETERS).log_mel(spoken)
+    log_mel, random = Featurizer(PARAMETERS).log_mel(spoken), np.random.default_rng(2)
+    whole = probabilities_of_features(log_mel)
     for longest in (3, 20, 250):
         detector, found, at = SpeechNetwork(), [], 0
         while at < log_mel.shape[1]:
