@@ -41,8 +41,9 @@ _SOFT = round(0.2 * FRAMES_A_SECOND)
 """So much of a span's end may be left out, if it is silent, where it would not fit."""
 _PAUSE = 5 * STACKED
 """Least of a pause that is cut in where a window is full: within words, before plosives, there are shorter ones."""
-_LONG = 6 * FRAMES_A_SECOND
-"""A window that would be longer ends in a silence, from half of it on: attention costs more the longer it is."""
+_LONG = 3 * FRAMES_A_SECOND
+"""A window that would be longer ends in a silence, from half of it on: sentences are heard better alone, and attention
+costs more the longer a window is."""
 _SILENCE = 8 * STACKED
 """Least of a pause whose two sides need not hear each other."""
 _AROUND = PADDING_FRAMES * STACKED
@@ -162,7 +163,7 @@ class WindowPlanner:
         if group.end <= long or not (group.complete or self._known >= long + _MORE):
             return None
         silences = self._pauses(half, group.begin + self._longest, _SILENCE)
-        inside = [silence for silence in silences if silence[1] <= group.end]
+        inside = [silence for silence in silences if silence[1] < group.end]
         return longest([silence for silence in inside if silence[0] <= long]) or next(iter(inside), None)
 
     def _whole(self, group: "_Group", limit: int) -> Cut:

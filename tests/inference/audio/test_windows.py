@@ -115,8 +115,8 @@ def test_a_cut_lies_in_the_longest_pause():
 
 @pytest.mark.parametrize("pause", [8, 9, 15])
 def test_a_long_window_ends_in_a_silence_and_nobody_hears_anything_twice(pause):
-    first, second, third = plan(frames([(1.0, 100), (0.0, pause), (1.0, 110), (0.0, pause), (1.0, 100)]))
-    ends, begins = (100, 210 + pause), (100 + pause, 210 + 2 * pause)
+    first, second, third = plan(frames([(1.0, 50), (0.0, pause), (1.0, 50), (0.0, pause), (1.0, 50)]))
+    ends, begins = (50, 100 + pause), (50 + pause, 100 + 2 * pause)
     for before, behind, end, begin in zip((first, second), (second, third), ends, begins, strict=True):
         assert before.end == pytest.approx(end * FRAME_SECONDS + min(0.2, pause * FRAME_SECONDS / 2))
         assert behind.start == pytest.approx(begin * FRAME_SECONDS - min(0.12, pause * FRAME_SECONDS / 2))
@@ -124,14 +124,19 @@ def test_a_long_window_ends_in_a_silence_and_nobody_hears_anything_twice(pause):
 
 
 def test_a_window_that_is_not_long_goes_on_through_a_silence():
-    assert len(plan(frames([(1.0, 60), (0.0, 15), (1.0, 60)]))) == 1
+    assert len(plan(frames([(1.0, 28), (0.0, 15), (1.0, 20)]))) == 1
 
 
 def test_where_there_is_no_silence_early_enough_the_next_one_will_do():
-    first, second = plan(frames([(1.0, 60), (0.0, 15), (1.0, 150), (0.0, 10), (1.0, 40), (0.0, 12), (1.0, 30)]))
-    assert first.end == pytest.approx(225 * FRAME_SECONDS + 0.2)
-    assert second.start == pytest.approx(235 * FRAME_SECONDS - 0.12)
-    assert second.end == pytest.approx(317 * FRAME_SECONDS)
+    first, second = plan(frames([(1.0, 20), (0.0, 15), (1.0, 150), (0.0, 10), (1.0, 26), (0.0, 12), (1.0, 20)]))
+    assert first.end == pytest.approx(185 * FRAME_SECONDS + 0.2)
+    assert second.start == pytest.approx(195 * FRAME_SECONDS - 0.12)
+    assert second.end == pytest.approx(253 * FRAME_SECONDS)
+
+
+def test_what_may_be_speech_where_a_span_ends_is_no_window_of_its_own():
+    (window,) = plan(frames([(1.0, 100), (0.0, 8), (0.4, 1), (0.0, 100)]))
+    assert window.end == pytest.approx(100 * FRAME_SECONDS + 0.2)
 
 
 def test_without_a_pause_a_cut_lies_where_it_is_quietest_with_sound_on_both_sides():
