@@ -139,12 +139,12 @@ class GunicornServer(Program):
         """Live pool processes, the oldest first."""
         return self._children_that_run("spawn_main")
 
-    def decoders(self) -> list[psutil.Process]:
-        """Live processes that decode recordings, the oldest first; not one that waits for a recording."""
+    def decoders(self, *, waiting: bool = False) -> list[psutil.Process]:
+        """Live processes that decode recordings, or those that wait for one, the oldest first."""
         found = []
         for child in self._children_that_run("decoder_main"):
             with suppress(psutil.NoSuchProcess):
-                found += [child] if child.name() == "asr-decoder" else []
+                found += [child] if (child.name() == "asr-decoder") != waiting else []
         return found
 
     def _children_that_run(self, function: str) -> list[psutil.Process]:

@@ -55,6 +55,20 @@ def test_all_of_it_is_heard_and_nothing_more(server, tmp_path, suffix, worse):
     assert set(reply["processing"]) >= {"queue", "decode", "inference", "total"}
 
 
+def test_a_decoder_waits_for_the_next_recording_and_ends_with_the_worker(start):
+    with start() as server:
+        assert server.decoders(waiting=True) == []
+        text = server.post(LONG).json()["text"]
+        (waiting,) = server.decoders(waiting=True)
+        assert server.post(LONG).json()["text"] == text
+        (another,) = server.decoders(waiting=True)
+        assert not waiting.is_running()
+        another.kill()
+        assert server.post(LONG).json()["text"] == text
+        (last,) = server.decoders(waiting=True)
+    assert not last.is_running()
+
+
 def test_windows_that_share_sound_are_divided_by_words_that_nobody_asked_for(start, pipeline):
     sound = TAPE.of(TAPE.samples, 20.0)
     whole = pipeline.transcribe(sound, AudioLimits(window_seconds=5, detect_speech=False))
