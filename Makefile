@@ -183,4 +183,4 @@ requirements: $(VENV)/dev.stamp  ## compile requirements/*.in; UPGRADE="--upgrad
 	$(COMPILE) $(UPGRADE) --python-platform linux requirements/export.in -o requirements/export.txt
 	$(COMPILE) $(UPGRADE) --python-platform linux -c requirements/export.txt requirements/training.in -o requirements/training.txt
 
-.PHONY: help fuzz image image-test deploy-test run test test-measuring test-quick test-pythons test-clients schema requirements parity lint docs audit sbom tune capacity scale loadtest chaos dashboard soak mixup recording replicas figures bench
+.PHONY: help fuzz image image-test deploy-test run test test-measuring test-quick test-pythons test-clients schema requirements parity lint docs audit sbom tune capacity scale loadtest chaos dashboard soak mixup recording recording-speed replicas figures bench

@@ -1,1 +1,1 @@
-"""What the bytes are, and how they become a waveform."""
+"""What the bytes are, and how they become a waveform, or the windows of a recording."""
