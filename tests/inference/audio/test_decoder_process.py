@@ -14,7 +14,7 @@ import uvloop
 
 from inference.audio import decoder_main, frames
 from inference.audio.decoder_process import DecoderProcess
-from inference.audio.decoder_start import SpareDecoder, StartedDecoder, Work
+from inference.audio.decoder_start import Work
 from inference.audio.recording import End, read_windows
 from inference.audio.windows import Window
 from inference.confinement.confine import unguarded
@@ -134,7 +134,7 @@ def test_who_does_not_read_holds_it_back():
     async def slow():
         async with DecoderProcess(Work(LONG, LIMITS, OPTIONS)) as process:
             await anext(process)
-            await asyncio.to_thread(_until_asleep, process.pid)
+            await asyncio.to_thread(until_asleep, process.pid)
             assert len([window async for window in process]) > 6
 
     asyncio.run(slow())
@@ -225,62 +225,6 @@ def test_memory_does_not_grow_with_the_recording(tmp_path):
     assert long - short < 5, (short, long)
 
 
-@pytest.fixture
-def spare():
-    spare = SpareDecoder()
-    yield spare
-    spare.close()
-
-
-def test_one_that_waited_decodes_as_one_that_did_not(spare):
-    windows, first = run(LONG, start=spare.take)
-    spare.prepare()
-    waiting = spare._waiting.process.pid
-    spare.prepare()
-    assert spare._waiting.process.pid == waiting != first.pid
-    assert _until_asleep(waiting) is None
-    again, second = run(LONG, start=spare.take)
-    assert second.pid == waiting
-    for ours, theirs in zip(again, windows, strict=True):
-        np.testing.assert_array_equal(ours.features.log_mel, theirs.features.log_mel)
-    assert (second.end, second.unguarded) == (first.end, first.unguarded)
-
-
-@pytest.mark.parametrize("kind", ["m4a, which PyAV decodes", "junk"])
-def test_one_that_waited_takes_whatever_comes(spare, kind):
-    audio = b"junk" if kind == "junk" else ffmpeg(noise(40), "mp4", "aac")
-    spare.prepare()
-    _until_asleep(spare._waiting.process.pid)
-    if kind == "junk":
-        with pytest.raises(UndecodableAudio):
-            run(audio, start=spare.take)
-    else:
-        assert len(run(audio, start=spare.take)[0]) > 2
-
-
-def test_one_that_died_while_it_waited_is_replaced(spare):
-    spare.prepare()
-    waiting = spare._waiting.process
-    waiting.kill()
-    waiting.wait()
-    _, process = run(LONG, start=spare.take)
-    assert process.pid != waiting.pid
-
-
-def test_one_that_dies_as_it_is_given_its_recording():
-    started = StartedDecoder()
-    started.process.kill()
-    started.process.wait()
-    with pytest.raises(DecoderDied, match="SIGKILL"):
-        run(LONG, start=lambda: started)
-
-
-def test_one_that_waits_ends_with_its_parents_end_of_the_channel():
-    started = StartedDecoder()
-    started._channel.close()
-    assert started.process.wait(10) == 0
-
-
 def test_what_a_bug_says_is_not_told_to_strangers():
     """It may name files of this machine; where it happened is enough to find it."""
     try:
@@ -339,7 +283,7 @@ def _descriptors():
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def _until_asleep(pid):
+def until_asleep(pid):
     """Whatever the machine is busy with: a process that has ended has no state, or Z."""
     looks = 0
     while looks < 3:

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from inference.audio import reading, source
+from inference.audio import reading, recording, source
 from inference.audio.decode import decode
 from inference.audio.flac import with_samples
 from inference.audio.recording import End, read_windows
@@ -54,6 +54,19 @@ def joined(windows, channel=None):
     return Features(log_mel, np.concatenate([part.power for part in parts]))
 
 
+@pytest.fixture
+def streams(monkeypatch):
+    """The samples that features are made of, by their streams, one for each channel."""
+    heard, take = {}, recording.FeatureStream.take
+
+    def noticed(stream, samples):
+        heard.setdefault(id(stream), []).append(samples.copy())
+        return take(stream, samples)
+
+    monkeypatch.setattr(recording.FeatureStream, "take", noticed)
+    return lambda: [np.concatenate(parts) for parts in heard.values()]
+
+
 def assert_same(found, expected):
     """But for rounding: products of other sizes are summed in another order."""
     np.testing.assert_allclose(found.log_mel, expected.log_mel, atol=1e-3)
@@ -71,10 +84,12 @@ LONG = {
 
 
 @pytest.mark.parametrize("name", LONG)
-def test_windows_are_all_of_the_sound_once(name):
+def test_windows_are_all_of_the_sound_once(streams, name):
     windows, end = windows_of(LONG[name])
     whole = decode(LONG[name], AudioLimits("clip", limit_seconds=60), 16_000)
-    assert_same(joined(windows), features_of(whole.waveform.samples))
+    (samples,) = streams()
+    np.testing.assert_array_equal(samples, whole.waveform.samples)
+    assert_same(joined(windows), features_of(samples))
     assert (end.duration, end.clipped, end.warnings) == (whole.duration, False, whole.warnings)
     assert len(windows) > 1
     assert all(window.features.seconds <= 5 for window in windows)
@@ -97,17 +112,20 @@ def test_features_are_those_of_the_model():
 def test_by_name_as_by_bytes(tmp_path):
     path = tmp_path / "a.flac"
     path.write_bytes(LONG["FLAC"])
-    assert_same(joined(windows_of(path)[0]), joined(windows_of(LONG["FLAC"])[0]))
+    by_name, by_bytes = joined(windows_of(path)[0]), joined(windows_of(LONG["FLAC"])[0])
+    np.testing.assert_array_equal(by_name.log_mel, by_bytes.log_mel)
+    np.testing.assert_array_equal(by_name.power, by_bytes.power)
 
 
 STEREO = np.stack([tone(12, hertz=440), noise(12), tone(12, hertz=880)], axis=1)
 
 
 @pytest.mark.parametrize(("channels", "heard"), [("separate", (0, 1, 2)), ((1,), (1,)), ((2, 0, 2), (0, 2))])
-def test_channels_apart(channels, heard):
+def test_channels_apart(streams, channels, heard):
     windows, end = windows_of(encode(STEREO), channels=channels)
     assert {window.channel for window in windows} == set(heard)
-    for channel in heard:
+    for channel, samples in zip(heard, streams(), strict=True):
+        np.testing.assert_allclose(samples, STEREO[:, channel], atol=2**-14)
         alone = decode(encode(STEREO[:, channel]), AudioLimits("clip", limit_seconds=60), 16_000)
         assert_same(joined(windows, channel), features_of(alone.waveform.samples))
     assert end.warnings == ()
@@ -134,12 +152,14 @@ def test_channels_that_come_later_or_go():
     assert joined(windows, 0).seconds == joined(windows, 1).seconds == 4
 
 
-def test_a_mix_that_cancels_itself_in_places():
+def test_a_mix_that_cancels_itself_in_places(streams):
     loud, soft = noise(12), 0.8 * noise(12)
     soft[48_000:112_000] *= -1
     windows, end = windows_of(encode(np.stack([soft, loud], axis=1)))
     expected = (loud + soft) / 2
     expected[48_000:112_000] = loud[48_000:112_000]
+    (samples,) = streams()
+    np.testing.assert_allclose(samples, expected, atol=2**-13)
     np.testing.assert_allclose(joined(windows).power, features_of(expected).power, rtol=1e-3)
     assert end.warnings == ("The channels cancel each other in places; there channel 2 alone was heard.",)
 
